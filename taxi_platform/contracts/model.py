@@ -1,0 +1,213 @@
+"""The language contracts are written in: columns, tables, and a dataset's contract.
+
+Belongs here: immutable declarations and what follows from one declaration alone. Does not: any dataset's
+facts (one module each), rules (``rules``), and the dialects a declaration is translated into (``schemas``).
+Nothing here imports Arrow, a database or Dagster, so that a contract can be read by anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum
+from functools import cached_property
+from types import MappingProxyType
+
+from taxi_platform.contracts.rules import Rule
+from taxi_platform.months import TripMonth
+
+__all__ = ["ALWAYS", "FILE_MONTH", "NEVER", "Column", "ColumnType", "Contract", "Span", "Table", "normalised"]
+
+
+class ColumnType(Enum):
+    """A column's type in every dialect: Arrow's alias, then DuckDB, PostgreSQL and BigQuery.
+
+    Timestamps carry no zone: upstream writes New York wall-clock time (TLC data dictionaries).
+    """
+
+    SMALLINT = ("int16", "SMALLINT", "smallint", "INTEGER")
+    INTEGER = ("int32", "INTEGER", "integer", "INTEGER")
+    BIGINT = ("int64", "BIGINT", "bigint", "INTEGER")
+    DOUBLE = ("float64", "DOUBLE", "double precision", "FLOAT")
+    TEXT = ("string", "VARCHAR", "text", "STRING")
+    TEXT_LIST = ("list<string>", "VARCHAR[]", "text[]", "STRING")
+    TIMESTAMP = ("timestamp[us]", "TIMESTAMP", "timestamp", "DATETIME")
+    DATE = ("date32", "DATE", "date", "DATE")
+
+    def __init__(self, arrow: str, duckdb: str, postgres: str, bigquery: str) -> None:
+        self.arrow = arrow
+        self.duckdb = duckdb
+        self.postgres = postgres
+        self.bigquery = bigquery
+
+    @property
+    def is_number(self) -> bool:
+        return self in (ColumnType.SMALLINT, ColumnType.INTEGER, ColumnType.BIGINT, ColumnType.DOUBLE)
+
+    @property
+    def is_integer(self) -> bool:
+        return self.is_number and self is not ColumnType.DOUBLE
+
+
+@dataclass(frozen=True)
+class Span:
+    """File months from ``since`` to ``until``, both included; None is open-ended."""
+
+    since: date | None = None
+    until: date | None = None
+
+    def __contains__(self, first_day: date) -> bool:
+        return (self.since is None or first_day >= self.since) and (self.until is None or first_day <= self.until)
+
+    def __str__(self) -> str:
+        if self == NEVER:
+            return "never"
+        ends = (f"from {self.since:%Y-%m}" if self.since else "", f"to {self.until:%Y-%m}" if self.until else "")
+        return " ".join(filter(None, ends)) or "always"
+
+
+ALWAYS = Span()
+NEVER = Span(date(9999, 1, 1), date(1, 1, 1))
+
+
+def normalised(spelling: str) -> str:
+    """The form in which upstream's column names and text codes are compared: no outer space, no letter case."""
+    return spelling.strip().casefold()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One canonical column and everything upstream has called and put in it."""
+
+    name: str
+    type: ColumnType
+    description: str
+    spellings: tuple[str, ...] = ()
+    """Upstream's names, compared by `normalised`; where a file has several, the first that is not null wins."""
+    unit: str | None = None
+    source: str | None = None
+    """Where the meaning is documented, as a URL."""
+    codes: Mapping[int | str, str] = field(default_factory=dict)
+    """Every value the documentation allows → its meaning; empty where values are free."""
+    recodes: Mapping[str, int | str] = field(default_factory=dict)
+    """Upstream's text, `normalised` → the canonical value it stands for."""
+    text_until: date | None = None
+    """CSV files up to this month carry a numeric column as text (``CMT``, ``CSH``): read as text, then recoded."""
+    required: Span = NEVER
+    """File months whose files must carry the column."""
+    unless: tuple[str, ...] = ()
+    """Columns of which any one may stand in for a required column that is absent."""
+    filled: Span = NEVER
+    """File months in which a null sends the row to quarantine (timestamps only)."""
+    nullable: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "codes", MappingProxyType(dict(self.codes)))
+        object.__setattr__(self, "recodes", MappingProxyType({normalised(k): v for k, v in self.recodes.items()}))
+
+    @cached_property
+    def known_as(self) -> tuple[str, ...]:
+        """The normalised spellings, most trusted first."""
+        return tuple(dict.fromkeys(normalised(spelling) for spelling in self.spellings or (self.name,)))
+
+    def is_text_in(self, first_day: date) -> bool:
+        """Whether a CSV file of that month carries the column as text."""
+        return self.type is ColumnType.TEXT or (self.text_until is not None and first_day <= self.text_until)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as every store creates it."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    cluster_by: tuple[str, ...] = ()
+    """Columns that queries filter by, most selective use first: BigQuery clustering, Postgres indexes."""
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+
+FILE_MONTH = Column(
+    "file_month",
+    ColumnType.DATE,
+    "First day of the month of the upstream file that brought this row (not the month of the pickup).",
+    nullable=False,
+)
+
+_QUARANTINE_COLUMNS = (
+    FILE_MONTH,
+    Column("raw_row", ColumnType.BIGINT, "Position of the row in its raw month, counted from 0.", nullable=False),
+    Column("reasons", ColumnType.TEXT_LIST, "Every rule that rejected the row.", nullable=False),
+    Column("raw", ColumnType.TEXT, "The row's upstream columns as they came, as a JSON object.", nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One dataset: what upstream publishes as it and what this platform promises about it."""
+
+    dataset: str
+    """Upstream's name for it in file names; also the name of its assets and the stem of its tables."""
+    title: str
+    description: str
+    first_month: date
+    columns: tuple[Column, ...]
+    """Canonical columns without ``file_month``, which every table gets first."""
+    rules: tuple[Rule, ...]
+    unified: Mapping[str, str] = field(default_factory=dict)
+    """Column of the view over all datasets → this dataset's column, where the names differ."""
+    cluster_by: tuple[str, ...] = ("pickup_datetime",)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unified", MappingProxyType(dict(self.unified)))
+        names = set(self.trips.column_names)
+        for rule in self.rules:
+            if unknown := sorted(set(rule.columns) - names):
+                raise ValueError(f"{self.dataset}: the rule {rule.reason} names columns that do not exist: {unknown}")
+
+    @cached_property
+    def trips(self) -> Table:
+        """The table of clean rows."""
+        return Table(f"{self.dataset}_trips", self.description, (FILE_MONTH, *self.columns), self.cluster_by)
+
+    @cached_property
+    def quarantine(self) -> Table:
+        """The table of rejected rows."""
+        return Table(
+            f"{self.dataset}_quarantine",
+            f"Rows of {self.title} files that a rule rejected, with every reason: trips and quarantine make up the raw month.",
+            _QUARANTINE_COLUMNS,
+        )
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Every reason a row of this dataset can be rejected for, in the order rows list them."""
+        return ("unparseable", *(rule.reason for rule in self.rules))
+
+    def column(self, name: str) -> Column:
+        """The column of that canonical name; raises `KeyError` where there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    def month(self, first_day: date) -> TripMonth:
+        return TripMonth(self.dataset, first_day)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes exactly when rows would read or be judged differently (not with a description)."""
+        facts = [
+            [
+                [c.name, c.type.arrow, c.known_as, sorted(c.recodes.items()), str(c.text_until), str(c.filled)]
+                for c in self.columns
+            ],
+            [repr(rule) for rule in self.rules],
+        ]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:12]

@@ -1,0 +1,205 @@
+"""The rules that send a row to quarantine, as declarations.
+
+Belongs here: what each rule means and which columns it reads. Does not: how a rule is evaluated over
+batches (``cleaning``) and which dataset has which rules (one contract module each).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+__all__ = [
+    "ZERO_PASSENGERS",
+    "DropoffBeforePickup",
+    "DurationOver",
+    "ExactDuplicate",
+    "NegativeTotal",
+    "OutsideRange",
+    "PickupOutsideFileMonth",
+    "Rule",
+    "TimestampMissing",
+    "VoidPair",
+    "trip_rules",
+]
+
+ZERO_PASSENGERS = "zero_passengers"
+"""The reason of the one rule that is a run option (``cleaning.options``), never part of a contract."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that rejects rows; ``reason`` is what a rejected row lists."""
+
+    reason: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Canonical columns the rule reads."""
+        raise NotImplementedError
+
+    @property
+    def description(self) -> str:
+        """Exactly when the rule hits, for the data dictionary."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class TimestampMissing(Rule):
+    """Null in a timestamp that the contract says is filled in that file month (``Column.filled``)."""
+
+    timestamps: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.timestamps
+
+    @property
+    def description(self) -> str:
+        return f"null in {_either(self.timestamps)} in a file month in which it is always filled"
+
+
+@dataclass(frozen=True)
+class PickupOutsideFileMonth(Rule):
+    """Before the month's first instant less a day, or at or after the next month's plus a day."""
+
+    pickup: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.pickup,)
+
+    @property
+    def description(self) -> str:
+        return f"{self.pickup} more than a day outside the month of the file"
+
+
+@dataclass(frozen=True)
+class DropoffBeforePickup(Rule):
+    """Strictly before."""
+
+    pickup: str
+    dropoff: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.pickup, self.dropoff)
+
+    @property
+    def description(self) -> str:
+        return f"{self.dropoff} before {self.pickup}"
+
+
+@dataclass(frozen=True)
+class DurationOver(Rule):
+    """Strictly longer than ``limit``."""
+
+    pickup: str
+    dropoff: str
+    limit: timedelta
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.pickup, self.dropoff)
+
+    @property
+    def description(self) -> str:
+        hours = self.limit / timedelta(hours=1)
+        return f"{self.dropoff} more than {hours:g} hours after {self.pickup}"
+
+
+@dataclass(frozen=True)
+class OutsideRange(Rule):
+    """Not null and below ``low`` or above ``high`` in any of ``values``."""
+
+    values: tuple[str, ...]
+    low: float
+    high: float
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.values
+
+    @property
+    def description(self) -> str:
+        return f"{_either(self.values)} below {self.low:g} or above {self.high:g}"
+
+
+@dataclass(frozen=True)
+class ExactDuplicate(Rule):
+    """The second and further copies, in file order, of a row that is equal in every upstream column."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def description(self) -> str:
+        return "second and further copies of a row that is equal in every upstream column"
+
+
+@dataclass(frozen=True)
+class VoidPair(Rule):
+    """A charge and its exact reversal: rows equal in ``key`` (nulls equal) whose ``amount``, rounded to cents, is
+    opposite and not 0; the k-th negative goes with the k-th positive, and both are rejected."""
+
+    key: tuple[str, ...]
+    amount: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.key, self.amount)
+
+    @property
+    def description(self) -> str:
+        return (
+            f"rows equal in {', '.join(self.key)} whose {self.amount} (to the cent) is opposite and not 0: "
+            "the k-th negative with the k-th positive, both"
+        )
+
+
+@dataclass(frozen=True)
+class NegativeTotal(Rule):
+    """Below 0 and in no void pair."""
+
+    amount: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.amount,)
+
+    @property
+    def description(self) -> str:
+        return f"{self.amount} below 0 and in no void pair"
+
+
+def trip_rules(
+    *,
+    pickup: str = "pickup_datetime",
+    dropoff: str = "dropoff_datetime",
+    locations: tuple[str, ...] = ("pickup_location_id", "dropoff_location_id"),
+    distance: str | None = None,
+    total: str | None = None,
+    vendor: str | None = None,
+) -> tuple[Rule, ...]:
+    """The rules every trip dataset shares; the last two need a distance, a total and a vendor to judge by."""
+    rules: list[Rule] = [
+        TimestampMissing("timestamp_missing", (pickup, dropoff)),
+        PickupOutsideFileMonth("pickup_outside_file_month", pickup),
+        DropoffBeforePickup("dropoff_before_pickup", pickup, dropoff),
+        DurationOver("duration_over_24h", pickup, dropoff, timedelta(hours=24)),
+        OutsideRange("unknown_location", locations, 1, 265),
+    ]
+    if distance:
+        rules.append(OutsideRange("distance_impossible", (distance,), 0, 1000))
+    rules.append(ExactDuplicate("exact_duplicate"))
+    if total and vendor and distance:
+        key = (vendor, pickup, dropoff, *locations, distance)
+        rules.append(VoidPair("void_pair", key, total))
+    if total:
+        rules.append(NegativeTotal("negative_total", total))
+    return tuple(rules)
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return " or ".join(names)

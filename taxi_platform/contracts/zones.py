@@ -1,0 +1,35 @@
+"""The taxi zone lookup: 265 zones, a reference table rather than a dataset of months.
+
+Belongs here: its table. The text "NA" and "N/A" of zones 264 and 265 is data, never null.
+"""
+
+from __future__ import annotations
+
+from taxi_platform.contracts.model import Column, ColumnType, Table
+
+__all__ = ["ZONES", "ZONE_COUNT"]
+
+_SOURCE = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
+
+ZONE_COUNT = 265
+"""Rows of the published lookup; zone names repeat, location ids do not."""
+
+ZONES = Table(
+    "zones",
+    "New York's taxi zones: what the location ids of trips stand for.",
+    (
+        Column(
+            "location_id",
+            ColumnType.SMALLINT,
+            "Number of the zone, as trips carry it.",
+            ("LocationID",),
+            source=_SOURCE,
+            nullable=False,
+        ),
+        Column("borough", ColumnType.TEXT, "Borough; EWR is Newark Airport.", source=_SOURCE, nullable=False),
+        Column("zone", ColumnType.TEXT, "Name of the zone; several zones share one.", source=_SOURCE, nullable=False),
+        Column(
+            "service_zone", ColumnType.TEXT, "Who may pick up there by street hail.", source=_SOURCE, nullable=False
+        ),
+    ),
+)

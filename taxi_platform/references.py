@@ -1,0 +1,123 @@
+"""What assets hand to one another: small references to stored months, never rows.
+
+Belongs here: frozen values that say where a month lies and what is in it, and their JSON form in manifests and
+Parquet footers. Does not: how anything is stored (``stores``) or made (``ingest``, ``cleaning``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from taxi_platform.months import TripMonth
+
+__all__ = ["CleanFacts", "CleanMonth", "RawMonth", "StagedClean", "StagedRaw"]
+
+
+@dataclass(frozen=True)
+class RawMonth:
+    """One immutable version of a raw month in the lake, with its provenance (one entry of ``manifest.json``)."""
+
+    month: TripMonth
+    version: str
+    """The first 16 hex digits of the upstream file's sha256; of a CSV file also the converter's revision."""
+    path: str
+    """The Parquet object, relative to the lake's root."""
+    rows: int
+    """Upstream data records, counted apart from the parser (CSV) or by the file's own footer (Parquet)."""
+    unparsed_rows: int
+    """Of these, records that do not fit their types; kept as text in the column ``_unparsed``."""
+    size: int
+    """Bytes of the Parquet object."""
+    source_url: str
+    source_token: str
+    """What upstream called this version (``sources.Version.token``): equal tokens mean nothing to fetch."""
+    etag: str | None
+    sha256: str
+    """Of the upstream file, as it came."""
+    source_size: int
+    """Bytes of the upstream file."""
+    schema_fingerprint: str
+    """Changes when the file's column names or types do."""
+    fetched_at: str
+    """UTC, ISO 8601."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a manifest keeps it; the month is the manifest's place, not repeated."""
+        return {key: value for key, value in asdict(self).items() if key != "month"}
+
+    @classmethod
+    def from_json(cls, month: TripMonth, entry: Mapping[str, Any]) -> RawMonth:
+        return cls(month=month, **entry)
+
+
+@dataclass(frozen=True)
+class StagedRaw:
+    """A raw month as a private local file, on its way into the lake, which gives it its path."""
+
+    raw: RawMonth
+    """As it will stand in the lake."""
+    file: Path
+
+
+@dataclass(frozen=True)
+class CleanFacts:
+    """What cleaning one raw version gave; stands in the footers of both files it made."""
+
+    version: str
+    """The data version: raw version, contract, cleaning code and options."""
+    raw_version: str
+    raw_rows: int
+    trips_rows: int
+    quarantined_rows: int
+    reasons: Mapping[str, int]
+    """Rows per reason; a row with two reasons counts under both."""
+    unknown_columns: tuple[str, ...] = ()
+    """Upstream columns the contract does not know: they stay in the raw file only."""
+    unknown_codes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Column → value the contract does not know → rows."""
+    null_counts: Mapping[str, int] = field(default_factory=dict)
+    """Column → nulls among the clean rows."""
+    options: Mapping[str, bool] = field(default_factory=dict)
+    """Cleaning options that were on."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> CleanFacts:
+        return cls(**{**entry, "unknown_columns": tuple(entry["unknown_columns"])})
+
+    @property
+    def is_conserved(self) -> bool:
+        """Nothing lost, nothing doubled: raw = trips + quarantine."""
+        return self.raw_rows == self.trips_rows + self.quarantined_rows
+
+
+@dataclass(frozen=True)
+class CleanMonth:
+    """The one current pair of clean and quarantined rows of a month in the lake."""
+
+    month: TripMonth
+    facts: CleanFacts
+    trips_path: str
+    quarantine_path: str
+    trips_size: int
+    quarantine_size: int
+
+    @property
+    def file_month(self) -> date:
+        return self.month.first_day
+
+
+@dataclass(frozen=True)
+class StagedClean:
+    """A cleaned month as two private local files, on their way into the lake."""
+
+    month: TripMonth
+    facts: CleanFacts
+    trips_file: Path
+    quarantine_file: Path

@@ -1,0 +1,86 @@
+"""What a store of tables is: the warehouse and Postgres behind one protocol.
+
+Belongs here: the protocol and its values. Does not: any database (one module each). Stores know nothing of Dagster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, Protocol
+
+from taxi_platform.contracts.model import Contract, Table
+from taxi_platform.references import CleanMonth
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from taxi_platform.stores.lake import Lake
+
+__all__ = ["LoadedMonth", "MonthCounts", "TableStore"]
+
+SCHEMA = "taxi"
+"""The schema (PostgreSQL, DuckDB) in which every table and view stands; in BigQuery the dataset of the address."""
+
+
+@dataclass(frozen=True)
+class MonthCounts:
+    """Rows of one file month in one store, counted there."""
+
+    trips: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class LoadedMonth:
+    """What loading a month did."""
+
+    counts: MonthCounts
+    changed: bool
+    """False where the store already held exactly this data version."""
+    table: str
+    """Fully qualified name of the trips table."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Store-specific facts worth showing, such as BigQuery's bytes and slot milliseconds."""
+
+
+class TableStore(Protocol):
+    """A database of trips; every change of a month is atomic: readers see the month before or the one after."""
+
+    @property
+    def kind(self) -> str:
+        """``duckdb``, ``bigquery`` or ``postgres``."""
+        ...
+
+    def replace_month(self, contract: Contract, clean: CleanMonth, lake: Lake) -> LoadedMonth:
+        """Make the store hold exactly the clean and quarantined rows of that month, creating what is missing.
+
+        A month that already stands there in the same data version is left alone. On any error the month before stays.
+
+        Raises:
+            StoreError: the store cannot take it (address, permissions, disk full, contents against the contract).
+            StoreBusyError: another process holds the store for too long.
+        """
+        ...
+
+    def delete_month(self, contract: Contract, file_month: date) -> None:
+        """Take a month's clean and quarantined rows out; nothing happens where there are none."""
+        ...
+
+    def count_months(self, contract: Contract) -> Mapping[date, MonthCounts]:
+        """Rows per file month, counted by the store now; empty where there is no such table or no store yet."""
+        ...
+
+    def read_trips(
+        self, contract: Contract, months: Sequence[date], columns: Sequence[str] | None = None
+    ) -> pa.RecordBatchReader:
+        """Stream the clean rows of those months, columns and months selected in the store."""
+        ...
+
+    def replace_table(self, table: Table, rows: pa.Table) -> int:
+        """Replace a small reference table (zones) as a whole, atomically; returns its rows."""
+        ...
+
+    def refresh_views(self, contracts: Sequence[Contract]) -> None:
+        """Create or replace ``taxi.trips``, the view over all datasets with zone names joined."""
+        ...

@@ -1,0 +1,1 @@
+"""Tests: mirrors the package; ``support`` holds real servers and file makers, never mocks."""
