@@ -181,7 +181,8 @@ class Contract:
         """The table of rejected rows."""
         return Table(
             f"{self.dataset}_quarantine",
-            f"Rows of {self.title} files that a rule rejected, with every reason: trips and quarantine make up the raw month.",
+            f"Rows of {self.title} files that a rule rejected, with every reason: "
+            "trips and quarantine together make up the raw month.",
             _QUARANTINE_COLUMNS,
         )
 
