@@ -1,0 +1,73 @@
+"""Upstream files in a local folder, laid out as upstream publishes them.
+
+Belongs here: the same as over http, read from a disk: versions are the files' sha256, and a fetch is a copy that
+later changes of the folder cannot touch. Does not: which paths exist (``layouts``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from taxi_platform.errors import MonthNotPublishedError, PermanentError, UpstreamChangedError
+from taxi_platform.sources.model import Download, Version
+from taxi_platform.sources.staging import CHUNK_BYTES, staged_file
+
+__all__ = ["FolderFiles"]
+
+_TOKEN = "sha256:"  # noqa: S105 — names the digest a version token starts with
+
+
+@dataclass(frozen=True)
+class FolderFiles:
+    """The files below one folder."""
+
+    root: Path
+    """Absolute."""
+
+    def stat(self, path: str) -> Version | None:
+        """The current version of the file at ``path``; None where there is none."""
+        file = self.root / path
+        with _reading(file):
+            if not file.is_file():
+                return None
+            facts = file.stat()
+            digest = _sha256(file, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        return Version(file.as_uri(), f"{_TOKEN}{digest}", None, facts.st_size)
+
+    def fetch(self, version: Version, directory: Path) -> Download:
+        """Copy that version into a new file below ``directory``; the errors are those of ``Source.fetch``."""
+        file = Path(url2pathname(urlsplit(version.url).path))
+        with staged_file(directory, file.name) as staged:
+            with _reading(file), file.open("rb") as upstream:
+                while chunk := upstream.read(CHUNK_BYTES):
+                    staged.write(chunk)
+            if f"{_TOKEN}{staged.sha256}" != version.token:
+                raise UpstreamChangedError(f"{file} changed after it was looked at: fetch it again")
+        return Download(version, staged.path, staged.sha256, staged.size)
+
+
+@lru_cache(maxsize=4096)
+def _sha256(file: Path, inode: int, size: int, mtime_ns: int) -> str:  # noqa: ARG001 — the rest is the cache's key
+    """The digest of a file that looks like this: hashed once per process for as long as it does."""
+    digest = hashlib.sha256()
+    with file.open("rb") as upstream:
+        while chunk := upstream.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MonthNotPublishedError(f"{file} is gone") from error
+    except OSError as error:
+        raise PermanentError(f"{file} cannot be read: {error.strerror or error}") from error

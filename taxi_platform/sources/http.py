@@ -1,0 +1,215 @@
+"""Upstream files over http(s): looking at a version and bringing exactly that version.
+
+Belongs here: requests, what answers mean, and telling a whole transfer from a broken one. Does not: which paths
+exist (``layouts``), how often to try again (``retries``) and the local file (``staging``).
+
+How versions are told apart, best first: the ETag as it came (a weak one too); size and Last-Modified; and where a
+server gives neither, nothing: each look then yields a token of its own, so that such a month is fetched again rather
+than ever taken for unchanged (equal bytes still end as one version in the lake, by their sha256).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from taxi_platform.errors import MonthNotPublishedError, PermanentError, UpstreamChangedError
+from taxi_platform.sources.model import Download, Version
+from taxi_platform.sources.progress import Progress
+from taxi_platform.sources.retries import Interrupted, RetryPolicy
+from taxi_platform.sources.staging import CHUNK_BYTES, StagedFile, staged_file
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+__all__ = ["HttpFiles"]
+
+_UNVERSIONED = "unversioned:"
+_WORTH_ANOTHER_TRY = frozenset({408, 425, 429}) | frozenset(range(500, 600)) - {501}
+_HEAD_REFUSED = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+
+
+@dataclass(frozen=True)
+class HttpFiles:
+    """The files below one base URL."""
+
+    base: str
+    """Without a slash at its end."""
+    missing: frozenset[int] = frozenset({HTTPStatus.NOT_FOUND})
+    """Statuses by which this host says that a file does not exist."""
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def stat(self, path: str) -> Version | None:
+        """The current version of the file at ``path``; None where there is none."""
+        url = f"{self.base}/{path}"
+        return self.retry.run(url, lambda: self._look(url))
+
+    def fetch(self, version: Version, directory: Path) -> Download:
+        """Bring that version into a new file below ``directory``; the errors are those of ``Source.fetch``."""
+        name = unquote(PurePosixPath(urlsplit(version.url).path).name)
+        with staged_file(directory, name) as staged:
+            progress = Progress(name, version.size)
+            self.retry.run(version.url, lambda: self._transfer(version, staged, progress))
+        return Download(version, staged.path, staged.sha256, staged.size)
+
+    def _look(self, url: str) -> Version | None:
+        with self._answer("HEAD", url) as answer:
+            says_nothing = answer.ok and not {"etag", "content-length"} & {name.lower() for name in answer.headers}
+            if not says_nothing and answer.status_code not in _HEAD_REFUSED:
+                return self._version(url, answer)
+        # The server does not take HEAD seriously: ask for the file, and hang up after the headers.
+        with self._answer("GET", url) as answer:
+            return self._version(url, answer)
+
+    def _version(self, url: str, answer: Response) -> Version | None:
+        if answer.status_code in self.missing:
+            return None
+        _refuse_errors(url, answer)
+        return _version_in(url, answer.headers)
+
+    def _transfer(self, version: Version, staged: StagedFile, progress: Progress) -> None:
+        """One attempt: the whole file, or what an earlier attempt did not bring."""
+        with self._answer("GET", version.url, _resume_headers(version, staged)) as answer:
+            if answer.status_code in self.missing:
+                raise MonthNotPublishedError(f"{version.url} is gone (status {answer.status_code})")
+            if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                staged.restart()
+                raise Interrupted("it cannot be resumed where it broke off")
+            _refuse_errors(version.url, answer)
+            _check_same_version(version, answer)
+            expected = _place(version, answer, staged)
+            for chunk in _raw_chunks(answer):
+                staged.write(chunk)
+                progress.at(staged.size)
+        _check_whole(expected, staged)
+
+    @contextmanager
+    def _answer(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Response]:
+        from requests import RequestException
+        from requests.exceptions import InvalidURL, TooManyRedirects
+
+        timeout = (self.retry.connect_timeout, self.retry.read_timeout)
+        try:
+            answer = self._session.request(
+                method, url, headers=headers, stream=True, timeout=timeout, allow_redirects=True
+            )
+        except (InvalidURL, TooManyRedirects) as error:
+            raise PermanentError(f"{url} cannot be requested: {error}") from error
+        except RequestException as error:
+            raise Interrupted(_reason(error)) from error
+        with answer:
+            yield answer
+
+    @cached_property
+    def _session(self) -> Session:
+        import requests
+
+        from taxi_platform import __version__
+
+        session = requests.Session()
+        # identity: the bytes on the wire are the file's own, so that lengths, ranges and digests mean the file.
+        session.headers.update({"Accept-Encoding": "identity", "User-Agent": f"taxi_platform/{__version__}"})
+        return session
+
+
+def _version_in(url: str, headers: Mapping[str, str]) -> Version:
+    size = _total_size(headers)
+    if etag := headers.get("ETag"):
+        return Version(url, etag, etag, size)
+    if modified := headers.get("Last-Modified"):
+        return Version(url, f"size={'?' if size is None else size} last-modified={modified}", None, size)
+    return Version(url, f"{_UNVERSIONED}{secrets.token_hex(8)}", None, size)
+
+
+def _total_size(headers: Mapping[str, str]) -> int | None:
+    if ranged := _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "")):
+        return int(ranged[3])
+    length = headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else None
+
+
+def _refuse_errors(url: str, answer: Response) -> None:
+    status = f"status {answer.status_code} {answer.reason or ''}".strip()
+    if answer.status_code in _WORTH_ANOTHER_TRY:
+        asked = answer.headers.get("Retry-After", "")
+        raise Interrupted(f"it answered with {status}", pause=float(asked) if asked.isdecimal() else None)
+    if not answer.ok:
+        raise PermanentError(f"{url} answered with {status}: check TAXI_SOURCE_URL, and whether you may read it")
+    encoding = answer.headers.get("Content-Encoding", "identity")
+    if encoding != "identity" and not url.endswith(".gz"):
+        raise PermanentError(f"{url} came encoded as {encoding} although only its own bytes were asked for")
+
+
+def _check_same_version(version: Version, answer: Response) -> None:
+    now = _version_in(version.url, answer.headers)
+    unversioned = version.token.startswith(_UNVERSIONED) and now.token.startswith(_UNVERSIONED)
+    if now.size != version.size and None not in (now.size, version.size):
+        raise UpstreamChangedError(
+            f"{version.url} had {version.size:,} bytes when it was looked at and now has {now.size:,}: fetch it again"
+        )
+    if not unversioned and now.token != version.token:
+        raise UpstreamChangedError(
+            f"{version.url} changed while it was fetched (version {version.token}, now {now.token}): fetch it again"
+        )
+
+
+def _resume_headers(version: Version, staged: StagedFile) -> dict[str, str]:
+    # Only a strong ETag promises that two answers are parts of the same bytes (RFC 9110, section 13.1.5).
+    if staged.size and version.etag and not version.etag.startswith("W/"):
+        return {"Range": f"bytes={staged.size}-", "If-Range": version.etag}
+    return {}
+
+
+def _place(version: Version, answer: Response, staged: StagedFile) -> int | None:
+    """Make ready for the body of an answer; returns the file's whole size, None where only the framing ends it."""
+    if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
+        ranged = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+        if ranged is None or int(ranged[1]) != staged.size:
+            staged.restart()
+            raise Interrupted("it sent another part of the file than the one asked for")
+        return int(ranged[3])
+    staged.restart()
+    announced = _total_size(answer.headers)
+    expected = version.size if announced is None else announced
+    if expected is None and answer.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        raise PermanentError(f"{version.url} comes without a length: a cut transfer would look like a whole one")
+    return expected
+
+
+def _raw_chunks(answer: Response) -> Iterator[bytes]:
+    """The bytes as they are on the wire: never decoded, so that a .csv.gz stays one."""
+    from urllib3.exceptions import HTTPError, IncompleteRead
+
+    try:
+        yield from answer.raw.stream(CHUNK_BYTES, decode_content=False)
+    except HTTPError as error:
+        if any(isinstance(cause, IncompleteRead) for cause in error.args):
+            raise Interrupted("fewer bytes came than it announced", outcome=UpstreamChangedError) from error
+        raise Interrupted(_reason(error)) from error
+
+
+def _check_whole(expected: int | None, staged: StagedFile) -> None:
+    if expected is not None and staged.size != expected:
+        size = staged.size
+        if size > expected:
+            staged.restart()
+        raise Interrupted(f"{size:,} bytes came of {expected:,}", outcome=UpstreamChangedError)
+
+
+def _reason(error: Exception) -> str:
+    """The innermost text of a chain of wrapped errors: what a person would say happened."""
+    inner: BaseException = error
+    while True:
+        reason = getattr(inner, "reason", None) or next((a for a in inner.args[::-1] if isinstance(a, Exception)), None)
+        if not isinstance(reason, BaseException):
+            return f"{type(inner).__name__}: {str(inner).rpartition('>: ')[2]}"
+        inner = reason

@@ -1,0 +1,97 @@
+"""The two layouts in which the months are published, and the source that reads either.
+
+Belongs here: paths, public bases and what a host means by its statuses. Does not: transports (``http``, ``folder``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from taxi_platform.contracts.model import Span
+from taxi_platform.errors import MonthNotPublishedError
+from taxi_platform.months import TripMonth
+from taxi_platform.sources.model import Download, Version
+
+__all__ = ["DTC", "DTC_MONTHS", "TLC", "ZONES_PATH", "Files", "Layout", "PublishedSource"]
+
+ZONES_PATH = "misc/taxi_zone_lookup.csv"
+DTC_MONTHS = Span(date(2019, 1, 1), date(2021, 7, 1))
+"""The months the public dtc base holds; a mirror or folder in its layout may hold others."""
+
+
+class Files(Protocol):
+    """A transport: versioned files below one base."""
+
+    def stat(self, path: str) -> Version | None:
+        """The current version of the file at ``path``; None where there is none."""
+        ...
+
+    def fetch(self, version: Version, directory: Path) -> Download:
+        """Bring that version into a new file below ``directory``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a publisher puts a month."""
+
+    name: str
+    public_base: str
+    month_path: str
+    """With ``{dataset}`` and ``{month}`` (YYYY-MM)."""
+    missing: frozenset[int]
+    """HTTP statuses by which the publisher says that a month does not exist."""
+
+    def path(self, month: TripMonth) -> str:
+        """Relative to the base."""
+        return self.month_path.format(dataset=month.dataset, month=month.label)
+
+
+DTC = Layout(
+    "dtc",
+    "https://github.com/DataTalksClub/nyc-tlc-data/releases/download",
+    "{dataset}/{dataset}_tripdata_{month}.csv.gz",
+    frozenset({404}),
+)
+"""DataTalksClub's mirror of the CSV files."""
+TLC = Layout(
+    "tlc",
+    "https://d37ci6vzurychx.cloudfront.net",
+    "trip-data/{dataset}_tripdata_{month}.parquet",
+    # TLC's host may not list its own objects, so it answers 403 for one that does not exist.
+    frozenset({403, 404}),
+)
+"""TLC's own host: parquet only, every month since 2009."""
+
+
+@dataclass(frozen=True)
+class PublishedSource:
+    """A `Source` of real files: one layout over one transport."""
+
+    layout: Layout
+    files: Files
+
+    @property
+    def name(self) -> str:
+        return self.layout.name
+
+    def stat(self, month: TripMonth) -> Version | None:
+        return self.files.stat(self.layout.path(month))
+
+    def fetch(self, month: TripMonth, version: Version, directory: Path) -> Download:  # noqa: ARG002 — the protocol's
+        return self.files.fetch(version, directory)
+
+    def stat_zones(self) -> Version:
+        version = self.files.stat(ZONES_PATH)
+        if version is None:
+            raise MonthNotPublishedError(
+                f"there is no taxi zone lookup at {ZONES_PATH} of the {self.name} source: "
+                "a base in its layout has one there"
+            )
+        return version
+
+    def fetch_zones(self, version: Version, directory: Path) -> Download:
+        return self.files.fetch(version, directory)
