@@ -1,0 +1,117 @@
+"""An upstream CSV file into a Parquet file with every one of its records.
+
+Belongs here: the stream from file to file and the Parquet settings. Does not: cutting (``lines``), parsing
+(``records``), provenance (``staging``). Memory does not grow with the month: three stages hold a few blocks each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from taxi_platform.contracts.model import Contract
+from taxi_platform.errors import BrokenFileError, StoreError
+from taxi_platform.ingest.belonging import require_dataset
+from taxi_platform.ingest.layout import Layout, read_header, spare_fields
+from taxi_platform.ingest.lines import Block, counted, open_text, records_in, whole_lines
+from taxi_platform.ingest.pipeline import ahead
+from taxi_platform.ingest.records import RecordParser
+from taxi_platform.ingest.unparsed import UNPARSED
+from taxi_platform.months import TripMonth
+
+__all__ = ["Converted", "convert_csv"]
+
+_ROW_GROUP_ROWS = 131_072
+_BLOCKS_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What the conversion wrote."""
+
+    rows: int
+    """Records counted in the bytes of the CSV file; the Parquet file has as many rows."""
+    unparsed_rows: int
+    schema: pa.Schema
+
+
+def convert_csv(contract: Contract, month: TripMonth, source: Path, name: str, target: Path) -> Converted:
+    """Write every record of ``source`` to ``target``; on any error there is no ``target``.
+
+    Args:
+        contract: what types the columns have.
+        month: the month that the file is named after.
+        source: the upstream file, gzip where ``name`` ends in ``.gz``.
+        name: what to call the file in errors, its URL.
+        target: the Parquet file to make.
+
+    Raises:
+        BrokenFileError: the file is not CSV, is damaged or cut off, or has no records.
+        ContractError: a required column is missing, or it is another dataset's file.
+        StoreError: ``target`` cannot be written.
+    """
+    try:
+        with open_text(source, name) as file:
+            pieces = whole_lines(file, name)
+            names, rest = read_header(next(pieces, b""), name)
+            layout = _layout(contract, month, names, rest, name)
+            return _convert(layout, counted(chain([rest], pieces)), name, target)
+    except BaseException as error:
+        target.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise StoreError(f"{target} cannot be written: {error}; make room there, then run {month} again") from error
+        raise
+
+
+def _layout(contract: Contract, month: TripMonth, names: Sequence[str], first: bytes, name: str) -> Layout:
+    match = require_dataset(contract, month, names, name)
+    canonical = [match.column_of(upstream) for upstream in names]
+    columns = [None if column is None else contract.column(column) for column in canonical]
+    return Layout.of(names, spare_fields(len(names), records_in(first)), columns, month)
+
+
+def _convert(layout: Layout, blocks: Iterable[Block], name: str, target: Path) -> Converted:
+    counts: list[int] = []
+
+    def noted() -> Iterable[Block]:
+        for block in blocks:
+            counts.append(block.records)
+            yield block
+
+    with ahead(noted(), _BLOCKS_AHEAD) as some, ahead(RecordParser(layout).tables(some), _BLOCKS_AHEAD) as tables:
+        unparsed = _write(tables, layout.schema, target)
+    if not counts:
+        raise BrokenFileError(f"{name} has a header and no records; the month before it stays in place")
+    written = pq.read_metadata(target).num_rows
+    if written != sum(counts):
+        raise BrokenFileError(f"{name} has {sum(counts):,} records but reads as {written:,} rows; nothing was kept")
+    return Converted(written, unparsed, layout.schema)
+
+
+def _write(tables: Iterable[pa.Table], schema: pa.Schema, target: Path) -> int:
+    """Write the tables as row groups of about `_ROW_GROUP_ROWS`; returns how many rows are unparsed."""
+    unparsed, gathered, rows = 0, list[pa.Table](), 0
+    timestamps = [field.name for field in schema if pa.types.is_timestamp(field.type)]
+    with pq.ParquetWriter(
+        target,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[name for name in schema.names if name not in timestamps],
+        column_encoding=dict.fromkeys(timestamps, "DELTA_BINARY_PACKED"),
+    ) as writer:
+        for table in tables:
+            gathered.append(table)
+            rows += table.num_rows
+            unparsed += table.num_rows - table.column(UNPARSED).null_count
+            if rows >= _ROW_GROUP_ROWS:  # every write closes a row group
+                writer.write_table(pa.concat_tables(gathered), row_group_size=rows)
+                gathered, rows = [], 0
+        if gathered:
+            writer.write_table(pa.concat_tables(gathered), row_group_size=rows)
+    return unparsed

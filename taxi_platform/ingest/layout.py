@@ -1,0 +1,101 @@
+"""How one CSV file lays out its records: names, types and fields per record.
+
+Belongs here: reading the header and the first records, once per file. Does not: reading values (``records``).
+
+What upstream's CSV generations differ in, and where each difference is met: names in quotes, in other letter case or
+with spaces around them (here; the contract matches them), rows with two empty fields more than the header (here), blank
+second lines and mixed line ends (``lines``), quoted values and numbers such as ``.50`` (``records``).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+import pyarrow as pa
+
+from taxi_platform.contracts.model import Column, ColumnType
+from taxi_platform.errors import BrokenFileError
+from taxi_platform.ingest.sniffing import SNIFFED_BYTES, describe
+from taxi_platform.ingest.unparsed import UNPARSED
+from taxi_platform.months import TripMonth
+
+__all__ = ["Layout", "fields_of", "read_header", "spare_fields"]
+
+_SAMPLED_RECORDS = 1000
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names and types of the columns, left to right, and how many empty fields follow them in every record."""
+
+    names: tuple[str, ...]
+    """As upstream wrote them, without quotes."""
+    types: tuple[pa.DataType, ...]
+    spare: int
+
+    @property
+    def width(self) -> int:
+        """Fields of a record; one with more or fewer cannot be told apart into columns."""
+        return len(self.names) + self.spare
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Of the raw month: upstream's columns, then the records that do not fit."""
+        return pa.schema([*zip(self.names, self.types, strict=True), (UNPARSED, pa.string())])
+
+    @classmethod
+    def of(cls, names: Sequence[str], spare: int, columns: Sequence[Column | None], month: TripMonth) -> Layout:
+        """Type each name by its contract column; one the contract does not know (None) is text."""
+        types = tuple(pa.string() if c is None else _raw_type(c, month) for c in columns)
+        return cls(tuple(names), types, spare)
+
+
+def read_header(data: bytes, name: str) -> tuple[list[str], bytes]:
+    """Column names of the first line that is not blank, and the bytes after that line.
+
+    Raises:
+        BrokenFileError: there is no such line, or it is no header of a CSV file.
+    """
+    data = data.removeprefix(_BYTE_ORDER_MARK)
+    if kind := describe(data[:SNIFFED_BYTES]):
+        raise BrokenFileError(f"{name} holds no CSV text but {kind}; the month before it stays in place")
+    line, _, rest = data.lstrip(b"\r\n").partition(b"\n")
+    fields = fields_of(line.rstrip(b"\r"))
+    if fields is None:
+        raise BrokenFileError(f"{name} is not a CSV file: its first line cannot be read as a header")
+    names = [field or f"_unnamed_{position}" for position, field in enumerate(fields, 1)]
+    if repeated := [n for n, count in Counter([*names, UNPARSED]).items() if count > 1]:
+        raise BrokenFileError(f"{name} cannot be read: its header has the column {repeated[0]!r} more than once")
+    return names, rest
+
+
+def fields_of(record: bytes) -> list[str] | None:
+    """The values of one record without their quotes; None where it is no valid text or its quotes do not pair up."""
+    try:
+        text = record.decode()
+        if "\0" in text or text.count('"') % 2:
+            return None
+        return next(csv.reader([text]))
+    except (UnicodeDecodeError, csv.Error):
+        return None
+
+
+def spare_fields(columns: int, records: Sequence[bytes]) -> int:
+    """How many empty fields the first records have beyond the header's columns: 2 in some generations, mostly 0."""
+    rows = (fields_of(record) for record in islice(records, _SAMPLED_RECORDS))
+    widths = Counter(len(row) for row in rows if row and len(row) >= columns and not any(row[columns:]))
+    [(width, _)] = widths.most_common(1) or [(columns, 0)]
+    return width - columns
+
+
+def _raw_type(column: Column, month: TripMonth) -> pa.DataType:
+    """Wide enough for whatever upstream may write; cleaning narrows it to the contract's own type."""
+    if column.is_text_in(month.first_day) or column.type is ColumnType.TEXT_LIST:
+        return pa.string()
+    return pa.int64() if column.type.is_integer else pa.type_for_alias(column.type.arrow)

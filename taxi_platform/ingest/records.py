@@ -1,0 +1,150 @@
+"""Blocks of CSV records as typed tables; what does not fit is kept as text, and nothing is lost.
+
+Belongs here: parsing one block. A block is first parsed as a whole, typed. Only where that fails, or gives another
+number of rows than there are records, is it taken apart: read as text, cast column by column, and the records that do
+not fit set aside in the column `UNPARSED`, at their place among the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv  # noqa: TID253 - this module is imported by functions only, when a CSV file is to be read
+
+from taxi_platform.ingest.layout import Layout, fields_of
+from taxi_platform.ingest.lines import Block, records_in
+
+__all__ = ["RecordParser"]
+
+_EXACT_IN_DOUBLE = 2**53
+"""Whole numbers up to this size lose nothing as a double."""
+
+
+class RecordParser:
+    """Parses the blocks of one file, all of the same layout."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._positions = [str(i) for i in range(layout.width)]
+        self._types = (*layout.types, *[pa.null()] * layout.spare)
+
+    def tables(self, blocks: Iterable[Block]) -> Iterator[pa.Table]:
+        """One table per block, in the layout's schema, with exactly the block's records as rows, in their order."""
+        for block in blocks:
+            yield self.parse(block)
+
+    def parse(self, block: Block) -> pa.Table:
+        """All records of a block; those that do not fit have their text in `UNPARSED` and nulls elsewhere."""
+        whole = self._parse_whole(block)
+        return self._take_apart(records_in(block.data)) if whole is None else whole
+
+    def _parse_whole(self, block: Block) -> pa.Table | None:
+        """The block in one typed pass; None where any record of it might not fit."""
+        quotes = block.data.count(b'"')
+        if quotes % 2 or b"\0" in block.data:
+            return None
+        try:
+            table = self._read(block.data, self._types, quoted=quotes > 0)
+        except pa.ArrowInvalid:
+            return None
+        if table.num_rows != block.records or not all(map(_is_finite, table.columns)):
+            return None
+        return self._table(table.columns[: len(self._layout.names)], pa.nulls(table.num_rows, pa.string()))
+
+    def _take_apart(self, records: Sequence[bytes]) -> pa.Table:
+        """The same, record by record where needed: a record fits if it has all its fields and each fits its type."""
+        shaped = {i: line for i, record in enumerate(records) if (line := self._shaped(record)) is not None}
+        texts = self._read(b"\n".join(shaped.values()), [pa.string()] * self._layout.width, quoted=True)
+        columns = [_fit(texts.column(i).combine_chunks(), kind) for i, kind in enumerate(self._types)]
+        fitting = _all(is_fit for _, is_fit in columns)
+        row_of = dict(zip(shaped, range(len(shaped)), strict=True))
+        rows = [row_of[i] if i in row_of and fitting[row_of[i]] else None for i in range(len(records))]
+        unparsed = [_as_text(record) if row is None else None for record, row in zip(records, rows, strict=True)]
+        take = pa.array(rows, pa.int64())
+        values = [values.take(take) for values, _ in columns[: len(self._layout.names)]]
+        return self._table(values, pa.array(unparsed, pa.string()))
+
+    def _shaped(self, record: bytes) -> bytes | None:
+        """The record, its quoting made plain, where it has all its fields; None where it has not."""
+        fields = fields_of(record)
+        if fields is None or len(fields) != self._layout.width:
+            return None
+        if b'"' not in record:
+            return record
+        return ",".join('"' + field.replace('"', '""') + '"' for field in fields).encode()
+
+    def _read(self, data: bytes, types: Sequence[pa.DataType], *, quoted: bool) -> pa.Table:
+        """Columns are named by position here, so that no upstream name can be mistaken for another."""
+        if not data:
+            return self._text_schema.empty_table()
+        return pyarrow.csv.read_csv(
+            pa.BufferReader(data),
+            pyarrow.csv.ReadOptions(use_threads=False, column_names=self._positions, block_size=len(data) + 1),
+            pyarrow.csv.ParseOptions(quote_char='"' if quoted else False),
+            pyarrow.csv.ConvertOptions(
+                column_types=dict(zip(self._positions, types, strict=True)), strings_can_be_null=True, null_values=[""]
+            ),
+        )
+
+    @cached_property
+    def _text_schema(self) -> pa.Schema:
+        return pa.schema([(position, pa.string()) for position in self._positions])
+
+    def _table(self, columns: Sequence[pa.ChunkedArray], unparsed: pa.Array) -> pa.Table:
+        return pa.table([*columns, unparsed], schema=self._layout.schema)
+
+
+def _is_finite(column: pa.ChunkedArray) -> bool:
+    """Whether a column is free of NaN and infinities, which the parser takes for numbers and no upstream value is."""
+    return not pa.types.is_floating(column.type) or math.isfinite(pc.sum(column).as_py() or 0.0)
+
+
+def _fit(texts: pa.Array, kind: pa.DataType) -> tuple[pa.Array, pa.Array]:
+    """Texts in a type, null where they do not fit, and whether each fits; a null fits every type."""
+    if pa.types.is_string(kind):
+        return texts, pa.nulls(len(texts), pa.bool_()).fill_null(True)
+    if pa.types.is_null(kind):
+        return texts, texts.is_null()
+    coded = texts.dictionary_encode()
+    words = _cast(coded.dictionary, kind)
+    values = words.take(coded.indices)
+    return values, pc.or_(values.is_valid(), texts.is_null())
+
+
+def _cast(words: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Words in a type, null where one does not fit: halves what fails until the misfits stand alone."""
+    try:
+        if pa.types.is_timestamp(kind):
+            return words.cast(kind)
+        values = pc.utf8_trim(words, " \t").cast(kind)
+        return pc.if_else(pc.is_finite(values), values, None) if pa.types.is_floating(kind) else values
+    except pa.ArrowInvalid:
+        if len(words) == 1:
+            return pa.array([_whole_number(words[0].as_py()) if pa.types.is_integer(kind) else None], kind)
+        half = len(words) // 2
+        return pa.concat_arrays([_cast(words[:half], kind), _cast(words[half:], kind)])
+
+
+def _whole_number(word: str) -> int | None:
+    """``1.0`` → 1: integers that some file writes as decimals."""
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() and abs(number) <= _EXACT_IN_DOUBLE else None
+
+
+def _all(masks: Iterable[pa.Array]) -> list[bool]:
+    total: pa.Array | None = None
+    for mask in masks:
+        total = mask if total is None else pc.and_(total, mask)
+    return [] if total is None else total.to_pylist()
+
+
+def _as_text(record: bytes) -> str:
+    """What is no valid text, and the NUL that no database takes, becomes the replacement character."""
+    return record.decode("utf-8", "replace").replace("\0", "\ufffd")

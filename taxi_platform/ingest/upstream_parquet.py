@@ -1,0 +1,59 @@
+"""An upstream Parquet file: kept as it is, so all there is to do is to look at its footer.
+
+Belongs here: that look. Does not: reading rows (``cleaning``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from taxi_platform.contracts.model import Contract
+from taxi_platform.errors import BrokenFileError
+from taxi_platform.ingest.belonging import require_dataset
+from taxi_platform.ingest.sniffing import PARQUET_MAGIC, SNIFFED_BYTES, describe
+from taxi_platform.months import TripMonth
+
+__all__ = ["inspect_parquet"]
+
+
+def inspect_parquet(contract: Contract, month: TripMonth, file: Path, name: str) -> tuple[int, pa.Schema]:
+    """Rows and schema by the file's own footer.
+
+    Args:
+        contract: which columns it must have.
+        month: the month that the file is named after.
+        file: where it is.
+        name: what to call it in errors, its URL.
+
+    Raises:
+        BrokenFileError: it is no whole Parquet file, or one without rows.
+        ContractError: a required column is missing, or it is another dataset's file.
+    """
+    try:
+        metadata = pq.read_metadata(file)
+        schema = metadata.schema.to_arrow_schema()
+    except (pa.ArrowException, OSError) as error:
+        raise BrokenFileError(
+            f"{name} is not a Parquet file that reads: {_diagnosis(file, error)}; the month before it stays in place; "
+            "run the month again, or look at what upstream sends"
+        ) from error
+    require_dataset(contract, month, schema.names, name)
+    if metadata.num_rows == 0:
+        raise BrokenFileError(f"{name} has columns and no rows; the month before it stays in place")
+    return metadata.num_rows, schema
+
+
+def _diagnosis(file: Path, error: Exception) -> str:
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        head = stream.read(SNIFFED_BYTES)
+        stream.seek(max(size - len(PARQUET_MAGIC), 0))
+        tail = stream.read()
+    if not head.startswith(PARQUET_MAGIC):
+        return f"it is {describe(head) or 'some other kind of file'}"
+    if tail != PARQUET_MAGIC:
+        return f"it is cut off after {size:,} bytes, where its footer should be"
+    return f"its footer is damaged ({str(error).splitlines()[0]})"
