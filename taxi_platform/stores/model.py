@@ -71,10 +71,11 @@ class TableStore(Protocol):
         """Rows per file month, counted by the store now; empty where there is no such table or no store yet."""
         ...
 
-    def read_trips(
-        self, contract: Contract, months: Sequence[date], columns: Sequence[str] | None = None
+    def read_months(
+        self, table: str, months: Sequence[date], columns: Sequence[str] | None = None
     ) -> pa.RecordBatchReader:
-        """Stream the clean rows of those months, columns and months selected in the store."""
+        """Stream the rows of those file months of a table (``taxi.green_trips``), columns and months selected in the
+        store."""
         ...
 
     def replace_table(self, table: Table, rows: pa.Table) -> int:

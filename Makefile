@@ -1,0 +1,60 @@
+# Every target sets up what it needs: a virtual environment in .venv with the versions of constraints.txt.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+
+.PHONY: help run dev status test lint format types check docs constraints clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(READY) ## Bring months into every store and show them: DATASETS=green,yellow MONTHS=2020-03..2020-08
+	@$(BIN)/taxi run $(if $(DATASETS),--datasets '$(DATASETS)') $(if $(MONTHS),--months '$(MONTHS)')
+
+dev: $(READY) ## Open the Dagster UI on the data of the last run (PORT=3000)
+	@$(BIN)/taxi dev $(if $(PORT),--port $(PORT))
+
+status: $(READY) ## Show the rows of every month in every store
+	@$(BIN)/taxi status
+
+test: $(READY_DEV) lint types ## Run every test, lint and types
+	$(BIN)/pytest $(PYTEST)
+
+lint: $(READY_DEV) ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(READY_DEV) ## Put style and formatting right
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: $(READY_DEV) ## Check types
+	$(BIN)/mypy
+
+docs: $(READY_DEV) ## Write the generated pages of docs/ again
+	$(BIN)/python -m tools.docs
+
+constraints: $(READY_DEV) ## Resolve constraints.txt anew for every supported Python on this machine
+	$(BIN)/python -m tools.constraints
+
+clean: ## Remove the virtual environment and caches; data stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python {v[0]}.{v[1]} is not supported: have one of 3.10 to 3.13 and say make PYTHON=python3.12" if not (3, 10) <= v <= (3, 13) else 0)'
+	@echo "setting up $(VENV) (once, about two minutes)"
+	@$(PYTHON) -m venv $(VENV) || { echo "no virtual environment could be made: on Debian and Ubuntu, apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+
+$(READY): pyproject.toml constraints.txt | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(READY_DEV): $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev
+	@touch $@

@@ -1,0 +1,31 @@
+"""The assets: one per layer and dataset, and the zones.
+
+Belongs here: putting a dataset's assets together. Does not: what an asset does (one layer a module).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from taxi_platform.assets.raw import raw_asset
+from taxi_platform.assets.tables import POSTGRES, WAREHOUSE, table_asset
+from taxi_platform.assets.trips import trips_asset
+from taxi_platform.assets.zones import zones_assets
+from taxi_platform.contracts.model import Contract
+
+__all__ = ["build_assets"]
+
+
+def build_assets(contracts: Sequence[Contract]) -> list[dg.AssetsDefinition]:
+    """Every asset of those datasets."""
+    assets = zones_assets()
+    for contract in contracts:
+        assets += [
+            raw_asset(contract),
+            trips_asset(contract),
+            table_asset(WAREHOUSE, contract, contracts),
+            table_asset(POSTGRES, contract, contracts),
+        ]
+    return assets

@@ -1,0 +1,56 @@
+"""``warehouse/{dataset}`` and ``postgres/{dataset}``: clean months as tables that analysts query.
+
+Belongs here: which asset is which table. Does not: loading (``io_managers.tables``, ``stores``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from taxi_platform.contracts.model import Contract
+from taxi_platform.io_managers.values import CleanMonths, TableMonths
+from taxi_platform.metadata import TABLE, column_schema
+from taxi_platform.partitions import monthly_partitions
+from taxi_platform.stores.model import SCHEMA
+
+__all__ = ["POSTGRES", "WAREHOUSE", "TableLayer", "table_asset"]
+
+
+@dataclass(frozen=True)
+class TableLayer:
+    """One store of tables as a layer of assets."""
+
+    prefix: str
+    io_manager_key: str
+    kinds: frozenset[str]
+    title: str
+
+
+WAREHOUSE = TableLayer("warehouse", "warehouse_io", frozenset({"table"}), "the warehouse")
+POSTGRES = TableLayer("postgres", "postgres_io", frozenset({"postgres"}), "PostgreSQL")
+
+
+def table_asset(layer: TableLayer, contract: Contract, all_contracts: Sequence[Contract]) -> dg.AssetsDefinition:
+    """The trips and quarantine tables of one dataset in one store."""
+
+    @dg.asset(
+        key=[layer.prefix, contract.dataset],
+        ins={"trips": dg.AssetIn(key=["trips", contract.dataset], input_manager_key="lake_io")},
+        partitions_def=monthly_partitions(contract),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=contract.dataset,
+        io_manager_key=layer.io_manager_key,
+        kinds=set(layer.kinds),
+        metadata={TABLE: f"{SCHEMA}.{contract.trips.name}", **column_schema(contract.trips)},
+        description=(
+            f"{contract.description} In {layer.title} as `{SCHEMA}.{contract.trips.name}` and "
+            f"`{SCHEMA}.{contract.quarantine.name}`; a month is replaced atomically."
+        ),
+    )
+    def table(trips: CleanMonths) -> TableMonths:
+        return TableMonths(contract, trips, all_contracts)
+
+    return table

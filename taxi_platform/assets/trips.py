@@ -1,0 +1,108 @@
+"""``trips/{dataset}``: raw months cleaned by the dataset's contract into trips and quarantine.
+
+Belongs here: whether a month has to be cleaned at all. Does not: cleaning itself (``cleaning``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from taxi_platform.cleaning.options import CleaningOptions
+from taxi_platform.cleaning.version import clean_version, code_version
+from taxi_platform.contracts.model import Contract
+from taxi_platform.io_managers.values import CleanMonths, RawMonths
+from taxi_platform.metadata import column_schema
+from taxi_platform.months import TripMonth
+from taxi_platform.partitions import monthly_partitions
+from taxi_platform.references import CleanMonth, RawMonth, StagedClean
+from taxi_platform.resources import LakeResource, StagingResource
+
+__all__ = ["CleaningConfig", "trips_asset"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class CleaningConfig(dg.Config):
+    """How raw months are cleaned."""
+
+    drop_zero_passengers: bool = Field(
+        False, description=CleaningOptions.model_fields["drop_zero_passengers"].description
+    )
+    fill_missing_passengers: bool = Field(
+        False, description=CleaningOptions.model_fields["fill_missing_passengers"].description
+    )
+    raw_version: str | None = Field(
+        None, description="Clean this earlier version of the raw month (one month a run), not the current one."
+    )
+
+    @property
+    def options(self) -> CleaningOptions:
+        return CleaningOptions(
+            drop_zero_passengers=self.drop_zero_passengers, fill_missing_passengers=self.fill_missing_passengers
+        )
+
+
+def trips_asset(contract: Contract) -> dg.AssetsDefinition:
+    """The clean months of one dataset."""
+
+    @dg.asset(
+        key=["trips", contract.dataset],
+        ins={"raw": dg.AssetIn(key=["raw", contract.dataset])},
+        partitions_def=monthly_partitions(contract),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=contract.dataset,
+        io_manager_key="lake_io",
+        kinds={"parquet"},
+        code_version=code_version(contract),
+        metadata=column_schema(contract.trips),
+        description=(
+            f"{contract.description} One contract for every month since {contract.first_month:%Y-%m}; rows that break "
+            "a rule stand in quarantine with every reason, so that raw = trips + quarantine."
+        ),
+    )
+    def trips(config: CleaningConfig, raw: RawMonths, lake: LakeResource, staging: StagingResource) -> CleanMonths:
+        @contextlib.contextmanager
+        def clean(month: TripMonth) -> Iterator[StagedClean | CleanMonth]:
+            with (
+                _raw_month(month, raw, lake, config) as raw_month,
+                cleaned(contract, raw_month, lake, staging, config.options) as value,
+            ):
+                yield value
+
+        return CleanMonths(raw.months, clean)
+
+    return trips
+
+
+@contextlib.contextmanager
+def cleaned(
+    contract: Contract, raw: RawMonth, lake: LakeResource, staging: StagingResource, options: CleaningOptions
+) -> Iterator[StagedClean | CleanMonth]:
+    """The month as the lake has it where nothing it depends on has changed; else cleaned and staged."""
+    from taxi_platform.cleaning import clean_month
+
+    store = lake.open()
+    current = store.current_clean(raw.month)
+    if current is not None and current.facts.version == clean_version(contract, raw.version, options):
+        _LOG.info("%s: clean months unchanged", raw.month)
+        yield current
+        return
+    with staging.open() as folder, store.local_copy(raw.path) as file:
+        staged = clean_month(contract, raw, file, folder, options)
+        facts = staged.facts
+        _LOG.info("%s: %s trips, %s quarantined", raw.month, f"{facts.trips_rows:,}", f"{facts.quarantined_rows:,}")
+        yield staged
+
+
+@contextlib.contextmanager
+def _raw_month(month: TripMonth, raw: RawMonths, lake: LakeResource, config: CleaningConfig) -> Iterator[RawMonth]:
+    if config.raw_version is not None:
+        yield lake.open().raw_version(month, config.raw_version)
+        return
+    with raw.open(month) as current:
+        yield current.raw if not isinstance(current, RawMonth) else current

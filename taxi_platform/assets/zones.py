@@ -1,0 +1,85 @@
+"""``zones``, ``warehouse/zones``, ``postgres/zones``: the taxi zone lookup in every store.
+
+Belongs here: whether the lookup has to be fetched. Does not: reading it (``stores.zones``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from taxi_platform.assets.tables import POSTGRES, WAREHOUSE, TableLayer
+from taxi_platform.contracts.zones import ZONES
+from taxi_platform.errors import StoreError
+from taxi_platform.io_managers.values import ReferenceTable, ZonesFile
+from taxi_platform.metadata import TABLE, column_schema
+from taxi_platform.resources import LakeResource, SourceResource, StagingResource
+from taxi_platform.stores.model import SCHEMA
+from taxi_platform.stores.zones import StoredZones
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from taxi_platform.sources.model import Download
+    from taxi_platform.stores.lake import Lake
+
+__all__ = ["zones_assets"]
+
+_GROUP = "zones"
+
+
+def zones_assets() -> list[dg.AssetsDefinition]:
+    """The lookup in the lake and as a table of each store."""
+    return [_zones(), _zones_table(WAREHOUSE), _zones_table(POSTGRES)]
+
+
+def _zones() -> dg.AssetsDefinition:
+    @dg.asset(
+        key="zones",
+        group_name=_GROUP,
+        io_manager_key="lake_io",
+        kinds={"parquet"},
+        metadata=column_schema(ZONES),
+        description=ZONES.description,
+    )
+    def zones(source: SourceResource, lake: LakeResource, staging: StagingResource) -> ZonesFile:
+        @contextlib.contextmanager
+        def fetch() -> Iterator[Download | None]:
+            upstream = source.open()
+            version = upstream.stat_zones()
+            stored = lake.open().stored_zones()
+            if stored is not None and stored.source_token == version.token:
+                yield None
+                return
+            with staging.open() as folder:
+                yield upstream.fetch_zones(version, folder)
+
+        return ZonesFile(fetch)
+
+    return zones
+
+
+def _zones_table(layer: TableLayer) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[layer.prefix, "zones"],
+        ins={"zones": dg.AssetIn(key="zones", input_manager_key="lake_io")},
+        group_name=_GROUP,
+        io_manager_key=layer.io_manager_key,
+        kinds=set(layer.kinds),
+        metadata={TABLE: f"{SCHEMA}.{ZONES.name}", **column_schema(ZONES)},
+        description=f"{ZONES.description} In {layer.title} as `{SCHEMA}.{ZONES.name}`.",
+    )
+    def zones_table(zones: StoredZones) -> ReferenceTable:  # noqa: ARG001 - the reference says that the lake has them
+        return ReferenceTable(ZONES, _rows)
+
+    return zones_table
+
+
+def _rows(lake: Lake) -> pa.Table:
+    rows = lake.zones()
+    if rows is None:
+        raise StoreError(f"{lake.url} has no zone lookup: materialize zones first")
+    return rows

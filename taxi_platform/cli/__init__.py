@@ -1,0 +1,120 @@
+"""``taxi``: the platform without a browser.
+
+Belongs here: the commands and their options. Does not: what they do (``running``, ``report``, ``status``).
+Dagster takes a second to import, so only the commands that need it do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+from taxi_platform import __version__
+from taxi_platform.errors import TaxiError
+from taxi_platform.instance import dagster_home, recall_last_run, use_instance
+from taxi_platform.settings import Settings
+
+__all__ = ["main"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _one_sentence(command: F) -> F:
+    """An error raised on purpose ends the command with its sentence and exit code 1, without a traceback."""
+
+    @wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except TaxiError as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("\nstopped: months already stored stay, the one under way was rolled back", err=True)
+            sys.exit(130)
+
+    return wrapper  # type: ignore[return-value]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="taxi")
+def main() -> None:
+    """New York taxi trips, from the web into a lake, a warehouse and PostgreSQL."""
+
+
+@main.command()
+@click.option("--datasets", help="Comma-separated: yellow, green, fhv, fhvhv.  [default: green]")
+@click.option("--months", help="2020-03, 2020-03..2020-08, or several of these with commas.  [default: 2021-07]")
+@click.option("--force", is_flag=True, help="Fetch files again even where upstream says they have not changed.")
+@click.option("--drop-zero-passengers", is_flag=True, help="Send trips with zero passengers to quarantine.")
+@click.option("--fill-missing-passengers", is_flag=True, help="Write 0 where the passenger count is missing.")
+@_one_sentence
+def run(datasets: str | None, months: str | None, **options: bool) -> None:
+    """Bring months into every store, and show what is there; a month that has not changed costs one look."""
+    from taxi_platform.cli.running import run_months
+
+    sys.exit(run_months(datasets, months, options))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="As a JSON array, for programs.")
+@_one_sentence
+def status(as_json: bool) -> None:
+    """Show the rows of every month in every store, counted there."""
+    from taxi_platform.cli.report import print_statuses
+    from taxi_platform.contracts import CONTRACTS
+    from taxi_platform.status import month_statuses
+
+    settings = _last_settings()
+    statuses = month_statuses(settings, CONTRACTS.values())
+    if as_json:
+        click.echo(json.dumps([s.to_json() for s in statuses], indent=2))
+    else:
+        print_statuses(statuses, settings)
+
+
+@main.command()
+@_one_sentence
+def env() -> None:
+    """Print exports for ``eval "$(taxi env)"``: dagster commands then use the instance of the last run."""
+    settings = _last_settings()
+    exports = {**settings.exports(), "DAGSTER_HOME": str(dagster_home(settings))}
+    for name, value in sorted(exports.items()):
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@main.command("postgres-url")
+@_one_sentence
+def postgres_url() -> None:
+    """Print the address of PostgreSQL; an embedded server is kept up while somebody is connected to it."""
+    settings = _last_settings()
+    url = settings.postgres.get_secret_value()
+    if url.startswith("embedded"):
+        from taxi_platform.stores.embedded_postgres import keep_alive
+
+        url = keep_alive(settings.data / "postgres", url)
+    click.echo(url)
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the web interface on this machine.")
+@_one_sentence
+def dev(port: int) -> None:
+    """Open the Dagster UI, with its daemon, on the data root of the last run."""
+    from taxi_platform.cli.developing import serve
+
+    settings = _last_settings()
+    use_instance(settings)
+    serve(settings, port)
+
+
+def _last_settings() -> Settings:
+    """The settings of the last run, where the environment does not name a data root itself."""
+    recall_last_run(os.environ)
+    return Settings.from_environment()

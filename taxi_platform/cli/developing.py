@@ -1,0 +1,36 @@
+"""``taxi dev``: the Dagster UI and daemon on this machine.
+
+Belongs here: starting them well. Does not: what they show (``definitions``).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from taxi_platform.errors import StoreError
+from taxi_platform.settings import Settings
+
+__all__ = ["serve"]
+
+
+def serve(settings: Settings, port: int) -> None:
+    """Become ``dagster dev`` on the port; a port that is taken is one sentence, not a daemon without a web page."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise StoreError(
+                f"port {port} is taken ({error.strerror}): choose another, as in taxi dev --port 3001"
+            ) from error
+    click.echo(f"data root: {settings.data}  (source: {settings.source})")
+    click.echo(f"open http://127.0.0.1:{port}; Ctrl-C ends it")
+    sys.stdout.flush()
+    workspace = Path(__file__).parents[1] / "workspace.yaml"
+    command = ["-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - this process becomes it: one Ctrl-C ends all

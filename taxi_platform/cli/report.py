@@ -1,0 +1,104 @@
+"""The tables that ``taxi run`` and ``taxi status`` print.
+
+Belongs here: what people read. Does not: counting (``taxi_platform.status``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from taxi_platform.months import TripMonth
+from taxi_platform.settings import Settings
+from taxi_platform.status import MonthStatus
+
+__all__ = ["MonthWork", "print_run", "print_statuses"]
+
+_COUNTS = ("raw", "trips", "quarantined", "warehouse", "postgres")
+
+
+@dataclass
+class MonthWork:
+    """What a run did for one month."""
+
+    seconds: float = 0.0
+    changed: bool = False
+    error: str | None = None
+
+
+def print_statuses(statuses: Sequence[MonthStatus], settings: Settings) -> None:
+    """Every month with its rows in every store."""
+    if not statuses:
+        _console().print(f"No month in {settings.data}: bring one with [bold]taxi run[/bold].")
+        return
+    table = _table("")
+    for status in statuses:
+        table.add_row(status.dataset, f"{status.file_month:%Y-%m}", *_counts(status), _verdict(status))
+    _console().print(table)
+
+
+def print_run(statuses: Sequence[MonthStatus], work: Mapping[TripMonth, MonthWork], settings: Settings) -> None:
+    """The months of a run: rows in every store, then seconds and rows a second, then where to look."""
+    table = _table("seconds", "rows/s", "")
+    for status in statuses:
+        done = work.get(TripMonth(status.dataset, status.file_month), MonthWork())
+        table.add_row(
+            status.dataset,
+            f"{status.file_month:%Y-%m}",
+            *_counts(status),
+            *_speed(status, done),
+            _verdict(status, done),
+        )
+    console = _console()
+    console.print(table)
+    for month, done in sorted(work.items()):
+        if done.error:
+            console.print(f"[red]{month}[/red]: {done.error}", soft_wrap=True, highlight=False)
+    console.print(_where(settings), soft_wrap=True, highlight=False)
+
+
+def _table(*more: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("dataset")
+    table.add_column("month")
+    for name in _COUNTS:
+        table.add_column(name, justify="right")
+    for name in more:
+        table.add_column(name, justify="right" if name else "left")
+    return table
+
+
+def _counts(status: MonthStatus) -> list[str]:
+    values = (
+        status.raw_rows, status.trips_rows, status.quarantined_rows, status.warehouse_rows, status.postgres_rows
+    )  # fmt: skip
+    return ["-" if value is None else f"{value:,}" for value in values]
+
+
+def _speed(status: MonthStatus, done: MonthWork) -> tuple[str, str]:
+    if not done.changed or not done.seconds or not status.raw_rows:
+        return "", ""
+    return f"{done.seconds:.1f}", f"{status.raw_rows / done.seconds:,.0f}"
+
+
+def _verdict(status: MonthStatus, done: MonthWork | None = None) -> str:
+    if done is not None and done.error:
+        return "[red]failed[/red]"
+    if not status.is_whole:
+        return "[red]does not add up[/red]"
+    return "unchanged" if done is not None and not done.changed else ""
+
+
+def _where(settings: Settings) -> str:
+    return (
+        f"\nlake       {settings.lake}\nwarehouse  {settings.warehouse}\n"
+        "postgres   psql \"$(taxi postgres-url)\" -c 'TABLE taxi.zones'\n"
+        "web        taxi dev (or make dev) opens the Dagster UI on this data"
+    )
+
+
+def _console() -> Console:
+    return Console()

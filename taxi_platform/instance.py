@@ -1,0 +1,70 @@
+"""The Dagster instance of a data root, and the environment that makes every dagster command use it.
+
+Belongs here: where ``DAGSTER_HOME`` is and what stands in it, and remembering the settings of the last run, so that
+``taxi dev``, ``taxi status`` and ``taxi env`` look where ``taxi run`` wrote. Does not: anything about months.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from taxi_platform.errors import StoreError
+from taxi_platform.settings import Settings
+
+__all__ = ["dagster_home", "recall_last_run", "remember_run", "use_instance"]
+
+_LAST_RUN = "last-run.json"
+_HOME = "DAGSTER_HOME"
+
+
+def dagster_home(settings: Settings) -> Path:
+    """``DAGSTER_HOME`` where it is set; else ``{TAXI_DATA}/dagster`` with the platform's own ``dagster.yaml``."""
+    if os.environ.get(_HOME):
+        return Path(os.environ[_HOME])
+    home = settings.data / "dagster"
+    shipped = Path(__file__).with_name("dagster.yaml").resolve()
+    link = home / "dagster.yaml"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not link.exists() or link.resolve() != shipped:
+            link.unlink(missing_ok=True)
+            link.symlink_to(shipped)
+    except OSError as error:
+        raise StoreError(
+            f"the Dagster instance cannot be kept in {home}: {error.strerror}; set TAXI_DATA to a folder you may write"
+        ) from error
+    return home
+
+
+def use_instance(settings: Settings) -> None:
+    """Point this process and its children at the instance and the settings."""
+    os.environ.update(settings.exports())
+    os.environ[_HOME] = str(dagster_home(settings))
+
+
+def remember_run(settings: Settings) -> None:
+    """Note the settings of a run (never a secret) in the default data folder."""
+    folder = Path("data").resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _LAST_RUN).write_text(json.dumps(settings.exports(), indent=2) + "\n")
+    except OSError:
+        return  # a convenience only: where nothing can be noted, TAXI_DATA says what the note would have said
+
+
+def recall_last_run(environment: MutableMapping[str, str] | None = None) -> Path | None:
+    """Take over the settings of the last run for every variable that is not set, unless ``TAXI_DATA`` is.
+
+    Returns:
+        The file they were noted in, or None where there is none or the environment already says which data root.
+    """
+    environment = os.environ if environment is None else environment
+    note = Path("data", _LAST_RUN)
+    if environment.get("TAXI_DATA") or not note.is_file():
+        return None
+    for name, value in json.loads(note.read_text()).items():
+        environment.setdefault(name, value)
+    return note

@@ -1,0 +1,118 @@
+"""Storing the months of a run one by one, so that a bad month fails alone.
+
+Belongs here: the order of work over months and what Dagster records of it. Does not: any store.
+
+Dagster records one event per month with its own metadata when all are good. When one is bad, the good ones are
+recorded by events of our own and the step fails, so that "re-execute from failure" runs what is missing: a bad month
+is never recorded as materialized.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform.errors import TaxiError
+from taxi_platform.months import TripMonth
+
+__all__ = ["Metadata", "Outcome", "record", "store_each"]
+
+Metadata = Mapping[str, Any]
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Outcome:
+    """What became of each month."""
+
+    stored: dict[TripMonth, Metadata] = field(default_factory=dict)
+    failed: dict[TripMonth, BaseException] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return len(self.stored) + len(self.failed)
+
+
+def store_each(months: Sequence[TripMonth], store: Callable[[TripMonth], Metadata], at_once: int) -> Outcome:
+    """Call ``store`` for every month, ``at_once`` of them at a time; an error of one month is kept, not raised.
+
+    An interrupt (Ctrl-C, a cancelled run) starts no further month; months under way are finished or rolled back whole.
+    """
+    outcome = Outcome()
+    stopping = threading.Event()
+
+    def one(month: TripMonth) -> Metadata | None:
+        if stopping.is_set():
+            return None
+        started = time.perf_counter()
+        return {**store(month), "seconds": round(time.perf_counter() - started, 3)}
+
+    if len(months) == 1:
+        # In this thread, so that an interrupt ends the work itself and not only the waiting for it.
+        _settle(outcome, months[0], lambda: one(months[0]))
+        return outcome
+    with ThreadPoolExecutor(max_workers=max(1, at_once), thread_name_prefix="month") as pool:
+        futures = {pool.submit(one, month): month for month in months}
+        try:
+            for future in as_completed(futures):
+                _settle(outcome, futures[future], future.result)
+                _LOG.debug("%d of %d months done", outcome.total, len(months))
+        except BaseException:
+            stopping.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return outcome
+
+
+def _settle(outcome: Outcome, month: TripMonth, result: Callable[[], Metadata | None]) -> None:
+    try:
+        metadata = result()
+    except Exception as error:  # noqa: BLE001 - whatever breaks one month must not take the others with it
+        outcome.failed[month] = error
+        _LOG.error("%s failed: %s", month, describe(error), exc_info=not isinstance(error, TaxiError))
+    else:
+        if metadata is not None:
+            outcome.stored[month] = metadata
+
+
+def record(context: dg.OutputContext, outcome: Outcome) -> None:
+    """Record the good months with their metadata; raise `dagster.Failure` naming the bad ones, if any."""
+    if not outcome.failed:
+        execution = dg.AssetExecutionContext.get()
+        for month, metadata in sorted(outcome.stored.items()):
+            execution.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=month.partition_key)
+        return
+    for month, metadata in sorted(outcome.stored.items()):
+        context.log_event(
+            dg.AssetMaterialization(
+                context.asset_key, partition=month.partition_key, metadata={**context.output_metadata, **metadata}
+            )
+        )
+    failed = sorted(outcome.failed.items())
+    sentences = {month.label: describe(error) for month, error in failed}
+    details = "\n".join(f"{label}: {sentence}" for label, sentence in sentences.items())
+    raise dg.Failure(
+        f"{len(failed)} of {outcome.total} months of {context.asset_key.to_user_string()} failed:\n{details}",
+        metadata={
+            "failed_months": dg.MetadataValue.json(sentences),
+            "tracebacks": dg.MetadataValue.md("\n".join(f"```\n{_traceback(e)}\n```" for _, e in failed)),
+        },
+        allow_retries=False,
+    )
+
+
+def describe(error: BaseException) -> str:
+    """An error as one line: our own sentence, or the class and text of an error nobody foresaw."""
+    return str(error) if isinstance(error, TaxiError) else f"{type(error).__name__}: {error}"
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))

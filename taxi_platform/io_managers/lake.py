@@ -1,0 +1,119 @@
+"""``lake_io``: raw and clean months into the lake, and out of it as references, Arrow readers or DataFrames.
+
+Belongs here: the choice of what is stored and loaded how. Does not: how the lake stores (``stores.lake``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from taxi_platform.errors import StoreError
+from taxi_platform.io_managers.isolation import Metadata, record, store_each
+from taxi_platform.io_managers.reading import as_annotated, input_months
+from taxi_platform.io_managers.values import CleanMonths, RawMonths, ZonesFile
+from taxi_platform.metadata import clean_metadata, raw_metadata, zones_metadata
+from taxi_platform.months import TripMonth
+from taxi_platform.references import CleanMonth, RawMonth, StagedClean, StagedRaw
+from taxi_platform.resources import LakeResource
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["LakeIOManager"]
+
+
+class LakeIOManager(dg.ConfigurableIOManager):
+    """Stores `RawMonths` and `CleanMonths` month by month; loads by the annotation of the argument."""
+
+    lake: LakeResource
+    months_at_once: int = 2
+
+    def handle_output(self, context: dg.OutputContext, obj: RawMonths | CleanMonths | ZonesFile) -> None:
+        if isinstance(obj, ZonesFile):
+            context.add_output_metadata(self._store_zones(obj))
+            return
+
+        def store(month: TripMonth) -> Metadata:
+            with obj.open(month) as value:
+                return self._store(value)
+
+        record(context, store_each(obj.months, store, self.months_at_once))
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        if not context.has_asset_partitions:
+            return self._load_zones(context)
+        months = input_months(context)
+        wanted = context.dagster_type.typing_type
+        if wanted is RawMonths:
+            return RawMonths(months, self._raw)
+        if wanted is CleanMonths:
+            return CleanMonths(months, self._clean)
+        return as_annotated(context, self._read(months, (context.definition_metadata or {}).get("columns")))
+
+    def _store(self, value: StagedRaw | RawMonth | StagedClean | CleanMonth) -> Metadata:
+        lake = self.lake.open()
+        if isinstance(value, (StagedRaw, RawMonth)):
+            raw = lake.store_raw(value) if isinstance(value, StagedRaw) else value
+            return raw_metadata(raw, lake.uri(raw.path), changed=raw is not value)
+        clean = lake.store_clean(value) if isinstance(value, StagedClean) else value
+        return clean_metadata(clean, lake.uri(clean.trips_path), changed=clean is not value)
+
+    def _store_zones(self, zones: ZonesFile) -> Metadata:
+        lake = self.lake.open()
+        with zones.open() as download:
+            if download is not None:
+                lake.store_zones(
+                    download.file,
+                    source_url=download.version.url,
+                    source_token=download.version.token,
+                    etag=download.version.etag,
+                    sha256=download.sha256,
+                    fetched_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                )
+        stored = lake.stored_zones()
+        assert stored is not None, "the lake has just stored them, or had them before"
+        return {**zones_metadata(stored), "changed": download is not None}
+
+    def _load_zones(self, context: dg.InputContext) -> Any:
+        lake = self.lake.open()
+        zones, stored = lake.zones(), lake.stored_zones()
+        if zones is None or stored is None:
+            raise StoreError(f"{self.lake.url} has no zone lookup: materialize zones first")
+        if context.dagster_type.typing_type is type(stored):
+            return stored
+        return as_annotated(context, zones.to_reader())
+
+    @contextlib.contextmanager
+    def _raw(self, month: TripMonth) -> Iterator[RawMonth]:
+        raw = self.lake.open().current_raw(month)
+        if raw is None:
+            raise StoreError(f"{self.lake.url} has no raw {month}: materialize raw/{month.dataset} for it first")
+        yield raw
+
+    @contextlib.contextmanager
+    def _clean(self, month: TripMonth) -> Iterator[CleanMonth]:
+        clean = self.lake.open().current_clean(month)
+        if clean is None:
+            raise StoreError(
+                f"{self.lake.url} has no whole clean {month}: materialize trips/{month.dataset} for it first"
+            )
+        yield clean
+
+    def _read(self, months: tuple[TripMonth, ...], columns: list[str] | None) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
+        lake = self.lake.open()
+        files = []
+        for month in months:
+            with self._clean(month) as clean:
+                files.append(lake.open_parquet(clean.trips_path))
+        schema = files[0].schema_arrow if files else pa.schema([])
+        if columns is not None:
+            schema = pa.schema([schema.field(name) for name in columns])
+        batches = (batch.cast(schema) for file in files for batch in file.iter_batches(columns=columns))
+        return pa.RecordBatchReader.from_batches(schema, batches)

@@ -1,0 +1,43 @@
+"""Handing stored rows to an asset in the form its argument is annotated with.
+
+Belongs here: what annotations mean, and which months an input covers. Does not: reading from a store.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from taxi_platform.months import TripMonth, parse_month
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["as_annotated", "input_months"]
+
+
+def input_months(context: dg.InputContext) -> tuple[TripMonth, ...]:
+    """The months of the upstream asset that this run asks for, in calendar order."""
+    dataset = context.asset_key.path[-1]
+    return tuple(sorted(TripMonth(dataset, parse_month(key)) for key in context.asset_partition_keys))
+
+
+def as_annotated(context: dg.InputContext, rows: pa.RecordBatchReader) -> Any:
+    """Rows as the argument's annotation asks: an Arrow reader (streamed), an Arrow table or a pandas DataFrame.
+
+    Raises:
+        dagster.DagsterInvalidDefinitionError: for any other annotation, naming the three.
+    """
+    wanted = context.dagster_type.typing_type
+    name = f"{getattr(wanted, '__module__', '')}.{getattr(wanted, '__qualname__', '')}"
+    if name.startswith("pyarrow.") and name.endswith("RecordBatchReader"):
+        return rows
+    if name.startswith("pyarrow.") and name.endswith("Table"):
+        return rows.read_all()
+    if name.startswith("pandas.") and name.endswith("DataFrame"):
+        return rows.read_pandas()
+    raise dg.DagsterInvalidDefinitionError(
+        f"the argument {context.name!r} takes {context.asset_key.to_user_string()} as {name.strip('.') or wanted}: "
+        "annotate it as pyarrow.RecordBatchReader, pyarrow.Table or pandas.DataFrame"
+    )

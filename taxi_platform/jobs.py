@@ -1,0 +1,37 @@
+"""The jobs people run and schedules launch: one per dataset, and one for the zones.
+
+Belongs here: names and selections. Does not: anything a job does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from taxi_platform.contracts.model import Contract
+
+__all__ = ["ZONES_JOB", "build_jobs", "job_name"]
+
+ZONES_JOB = "zones"
+
+
+def job_name(dataset: str) -> str:
+    """``green`` → ``green_trips``."""
+    return f"{dataset}_trips"
+
+
+def build_jobs(contracts: Sequence[Contract]) -> list[dg.UnresolvedAssetJobDefinition]:
+    """A job over every layer of each dataset; datasets start at different months, so no job spans two."""
+    jobs = [
+        dg.define_asset_job(
+            job_name(contract.dataset),
+            dg.AssetSelection.groups(contract.dataset),
+            description=f"Monthly {contract.title} files from upstream into the lake, the warehouse and PostgreSQL.",
+        )
+        for contract in contracts
+    ]
+    zones = dg.define_asset_job(
+        ZONES_JOB, dg.AssetSelection.groups("zones"), description="The taxi zone lookup into every store."
+    )
+    return [*jobs, zones]

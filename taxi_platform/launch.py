@@ -1,0 +1,43 @@
+"""Running a shipped job in this process, recorded as if the UI had launched it.
+
+Belongs here: the one place that touches Dagster's internals for running. `dagster.execute_job` records no code
+location, and the UI can neither link nor re-execute such a run; `taxi run` must therefore create the run itself.
+Measured on Dagster 1.13: about 0.2 s a run once everything is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+__all__ = ["CODE_LOCATION", "run_job"]
+
+CODE_LOCATION = "taxi_platform"
+"""The name that ``workspace.yaml`` and ``pyproject.toml`` give the code location."""
+
+_MODULE = "taxi_platform.definitions"
+
+
+def run_job(
+    instance: dg.DagsterInstance, job_name: str, tags: Mapping[str, str], config: Mapping[str, Any] | None = None
+) -> dg.JobExecutionResult:
+    """Run one of the shipped jobs to its end; a failed run is returned, not raised."""
+    repository = ReconstructableRepository.for_module(_MODULE, "defs", working_directory=None)
+    job = repository.get_reconstructable_job(job_name)
+    target = LoadableTargetOrigin(module_name=_MODULE)
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(target, location_name=CODE_LOCATION)
+    origin = RemoteRepositoryOrigin(location, repository.get_definition().name)
+    run = instance.create_run_for_job(
+        job_def=job.get_definition(),
+        run_config=dict(config or {}),
+        tags=dict(tags),
+        remote_job_origin=origin.get_job_origin(job_name),
+        job_code_origin=job.get_python_origin(),
+    )
+    return execute_run(job, run, instance)

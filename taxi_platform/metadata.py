@@ -1,0 +1,107 @@
+"""What Dagster's catalogue shows of months and tables, under the keys that its UI understands.
+
+Belongs here: turning references and contracts into metadata. Does not: recording it (``io_managers``).
+Keys: https://docs.dagster.io/guides/build/assets/metadata-and-tags
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform.contracts.model import Table
+from taxi_platform.contracts.schemas import describe
+from taxi_platform.references import CleanMonth, RawMonth
+from taxi_platform.stores.model import LoadedMonth
+from taxi_platform.stores.zones import StoredZones
+
+__all__ = ["clean_metadata", "column_schema", "loaded_metadata", "raw_metadata", "zones_metadata"]
+
+ROWS = "dagster/partition_row_count"
+URI = "dagster/uri"
+TABLE = "dagster/table_name"
+COLUMNS = "dagster/column_schema"
+
+
+def column_schema(table: Table) -> Mapping[str, Any]:
+    """The table's columns, with types and descriptions, as an asset's definition metadata."""
+    columns = [
+        dg.TableColumn(
+            c.name,
+            c.type.postgres,
+            description=describe(c),
+            constraints=dg.TableColumnConstraints(nullable=c.nullable),
+        )
+        for c in table.columns
+    ]
+    return {
+        COLUMNS: dg.TableSchema(
+            columns=columns, constraints=dg.TableConstraints(other=[f"clustered by {', '.join(table.cluster_by)}"])
+        )
+        if table.cluster_by
+        else dg.TableSchema(columns=columns)
+    }
+
+
+def raw_metadata(raw: RawMonth, uri: str, *, changed: bool) -> Mapping[str, Any]:
+    """Counts and provenance of a raw month."""
+    return {
+        ROWS: raw.rows,
+        URI: uri,
+        "unparsed_rows": raw.unparsed_rows,
+        "version": raw.version,
+        "source_url": raw.source_url,
+        "source_version": raw.source_token,
+        "source_bytes": raw.source_size,
+        "bytes": raw.size,
+        "sha256": raw.sha256,
+        "schema_fingerprint": raw.schema_fingerprint,
+        "fetched_at": raw.fetched_at,
+        "changed": changed,
+    }
+
+
+def clean_metadata(clean: CleanMonth, uri: str, *, changed: bool) -> Mapping[str, Any]:
+    """Counts and reasons; each reason is a number of its own, so that the UI plots it over the months."""
+    facts = clean.facts
+    table = "\n".join(f"| {reason} | {rows:,} |" for reason, rows in facts.reasons.items() if rows)
+    return {
+        ROWS: facts.trips_rows,
+        URI: uri,
+        "raw_rows": facts.raw_rows,
+        "quarantined_rows": facts.quarantined_rows,
+        "data_version": facts.version,
+        "raw_version": facts.raw_version,
+        "reasons": dg.MetadataValue.md(f"| reason | rows |\n|---|---:|\n{table}" if table else "no row was rejected"),
+        **{f"rejected/{reason}": rows for reason, rows in facts.reasons.items()},
+        "options": dict(facts.options),
+        "unknown_columns": list(facts.unknown_columns),
+        "unknown_codes": {column: dict(codes) for column, codes in facts.unknown_codes.items()},
+        "bytes": clean.trips_size + clean.quarantine_size,
+        "changed": changed,
+    }
+
+
+def loaded_metadata(clean: CleanMonth, loaded: LoadedMonth) -> Mapping[str, Any]:
+    """Counts of a month in a table, counted there."""
+    return {
+        ROWS: loaded.counts.trips,
+        "quarantined_rows": loaded.counts.quarantined,
+        "data_version": clean.facts.version,
+        "raw_version": clean.facts.raw_version,
+        "changed": loaded.changed,
+        **loaded.facts,
+    }
+
+
+def zones_metadata(stored: StoredZones) -> Mapping[str, Any]:
+    """Rows and provenance of the zone lookup."""
+    return {
+        "dagster/row_count": stored.rows,
+        "source_url": stored.source_url,
+        "source_version": stored.source_token,
+        "sha256": stored.sha256,
+        "fetched_at": stored.fetched_at,
+    }

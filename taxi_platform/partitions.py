@@ -1,0 +1,48 @@
+"""Dagster's view of months: one monthly partitions definition per dataset.
+
+Belongs here: translation between partition keys and `TripMonth`. Does not: what a month is (``months``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import dagster as dg
+
+from taxi_platform.contracts.model import Contract
+from taxi_platform.months import TripMonth, add_months, parse_month
+
+__all__ = ["contiguous_ranges", "monthly_partitions", "run_tags", "trip_month"]
+
+_RANGE_START = "dagster/asset_partition_range_start"
+_RANGE_END = "dagster/asset_partition_range_end"
+_PARTITION = "dagster/partition"
+
+
+def monthly_partitions(contract: Contract) -> dg.MonthlyPartitionsDefinition:
+    """From the dataset's first month to the last complete one; a dataset's own start, so that no month is phantom."""
+    return dg.MonthlyPartitionsDefinition(start_date=contract.first_month.isoformat())
+
+
+def trip_month(contract: Contract, partition_key: str) -> TripMonth:
+    """The month that a partition key of that dataset stands for."""
+    return TripMonth(contract.dataset, parse_month(partition_key))
+
+
+def contiguous_ranges(months: Iterable[date]) -> list[list[date]]:
+    """Months in calendar order, cut wherever one is missing: each piece is one run."""
+    ranges: list[list[date]] = []
+    for month in sorted(months):
+        if ranges and add_months(ranges[-1][-1], 1) == month:
+            ranges[-1].append(month)
+        else:
+            ranges.append([month])
+    return ranges
+
+
+def run_tags(months: Sequence[date]) -> dict[str, str]:
+    """The tags by which Dagster knows which partitions a run covers; the months are contiguous."""
+    if len(months) == 1:
+        return {_PARTITION: months[0].isoformat()}
+    return {_RANGE_START: months[0].isoformat(), _RANGE_END: months[-1].isoformat()}

@@ -1,0 +1,132 @@
+"""Stores and source as Dagster resources: shown in the UI, configured from `Settings`, opened in a run.
+
+Belongs here: configuration and life time. Does not: any behaviour of a store. Opening is late: loading definitions
+imports no client and touches no network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from taxi_platform.settings import Settings, variable
+
+if TYPE_CHECKING:
+    from taxi_platform.sources.model import Source
+    from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.model import TableStore
+
+__all__ = ["LakeResource", "PostgresResource", "SourceResource", "StagingResource", "WarehouseResource", "resources"]
+
+
+class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where months come from."""
+
+    name: str = Field(description="auto, dtc, tlc or sample.")
+    url: str | None = Field(None, description="Another base or folder in that layout; None for the public one.")
+    sample_rows: int = Field(100_000, description="Rows per month of the sample source.")
+    sample_format: str = Field("csv.gz", description="File format of the sample source.")
+
+    def open(self) -> Source:
+        from taxi_platform.sources import open_source
+
+        return open_source(self.name, self.url, sample_rows=self.sample_rows, sample_format=self.sample_format)
+
+
+class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The lake: raw months, clean months, quarantine, zones, as Parquet objects."""
+
+    url: str = Field(description="A folder, gs://…, s3://… or az://….")
+    _lake: Lake | None = PrivateAttr(default=None)
+
+    def open(self) -> Lake:
+        from taxi_platform.stores.lake import Lake
+
+        if self._lake is None:
+            self._lake = Lake(self.url)
+        return self._lake
+
+
+class StagingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Local disk for files on their way into the lake."""
+
+    folder: str = Field(description="Private folders are made below it and removed after use.")
+
+    def open(self) -> contextlib.AbstractContextManager[Path]:
+        from taxi_platform.staging import staging_folder
+
+        return staging_folder(Path(self.folder))
+
+
+class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The analytical database: BigQuery, or a DuckDB file on a laptop."""
+
+    url: str = Field(description="A DuckDB file or bigquery://project/dataset?location=….")
+    wait_seconds: float = Field(600, description="How long to wait for a store that another process holds.")
+
+    def open(self) -> TableStore:
+        from taxi_platform.stores import open_warehouse
+
+        return open_warehouse(self.url, wait_seconds=self.wait_seconds)
+
+
+class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """PostgreSQL: a server's address, or an embedded one that runs for as long as a process needs it."""
+
+    url: str = Field(description="postgresql://…, embedded or embedded:PORT.")
+    folder: str = Field(description="Where the embedded server keeps its data.")
+    wait_seconds: float = Field(600, description="How long to wait for locks that another process holds.")
+    _store: TableStore | None = PrivateAttr(default=None)
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[PostgresResource]:  # noqa: ARG002
+        with self.running():
+            yield self
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[TableStore]:
+        """The store, with the embedded server up for as long as the context lasts."""
+        from taxi_platform.stores import open_postgres
+
+        with open_postgres(self.url, Path(self.folder), wait_seconds=self.wait_seconds) as store:
+            self._store = store
+            try:
+                yield store
+            finally:
+                self._store = None
+
+    def open(self) -> TableStore:
+        if self._store is None:
+            raise RuntimeError("PostgresResource is used outside a run: open it with running()")
+        return self._store
+
+
+def resources(settings: Settings) -> dict[str, object]:
+    """Source, staging and stores as the settings name them."""
+    return {
+        "source": SourceResource(
+            name=settings.source,
+            url=settings.source_url,
+            sample_rows=settings.sample_rows,
+            sample_format=settings.sample_format,
+        ),
+        "staging": StagingResource(folder=str(settings.data / "staging")),
+        "lake": LakeResource(url=settings.lake),
+        "warehouse": WarehouseResource(url=settings.warehouse, wait_seconds=settings.wait_seconds),
+        "postgres": PostgresResource(
+            url=_secret(settings, "postgres"),
+            folder=str(settings.data / "postgres"),
+            wait_seconds=settings.wait_seconds,
+        ),
+    }
+
+
+def _secret(settings: Settings, name: str) -> str:
+    """A value that may hold a password goes in as the name of its variable, which is all the UI then shows."""
+    value = getattr(settings, name).get_secret_value()
+    return dg.EnvVar(variable(name)) if "://" in value else value
