@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["taxi_platform_tests.support.emulators.fixtures"]
+
 _DEFAULT_TLC = Path(__file__).resolve().parents[2] / "shared" / "tlc"
 
 

@@ -1,0 +1,70 @@
+"""Parquet footers: how many rows an object has, and the cleaning facts that its writer put there.
+
+Belongs here: reading footers, and telling whether two files are one cleaning. Does not: reading rows (``lake``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from taxi_platform.errors import StoreError
+from taxi_platform.references import CleanFacts
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+__all__ = ["FACTS_KEY", "Footer", "belong_together", "facts_of", "read_footer"]
+
+FACTS_KEY = b"taxi_platform"
+"""Key-value metadata of a file's footer that holds JSON of this platform's own."""
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What a Parquet file says of itself."""
+
+    rows: int
+    size: int
+    """Bytes of the file."""
+    facts: CleanFacts | None
+    """None in a file that no cleaning of this release wrote."""
+
+
+def read_footer(stream: BinaryIO, where: str) -> Footer:
+    """Read the end of a Parquet file; ``where`` it lies is for the error's sentence.
+
+    Raises:
+        StoreError: it is not a Parquet file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    try:
+        metadata = pq.read_metadata(stream)
+    except pa.ArrowInvalid as error:
+        raise StoreError(f"{where} is not a whole Parquet file: {error}") from error
+    return Footer(metadata.num_rows, size, facts_of(metadata))
+
+
+def facts_of(metadata: pq.FileMetaData) -> CleanFacts | None:
+    """The cleaning facts in a footer; None where there are none that this release can read."""
+    entries: Mapping[bytes, Any] = metadata.metadata or {}
+    try:
+        return CleanFacts.from_json(json.loads(entries[FACTS_KEY]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def belong_together(trips: Footer, quarantine: Footer) -> bool:
+    """Whether two files are the clean and the rejected rows of one and the same cleaning, each of them whole."""
+    facts = trips.facts
+    return (
+        facts is not None
+        and facts == quarantine.facts
+        and (trips.rows, quarantine.rows) == (facts.trips_rows, facts.quarantined_rows)
+    )

@@ -1,0 +1,97 @@
+"""The manifest of a raw month: its versions with their provenance, and which one is current.
+
+Belongs here: the document and the changes it can undergo, as values. Does not: reading or writing objects (``lake``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from taxi_platform.errors import StoreError
+from taxi_platform.months import TripMonth
+from taxi_platform.references import RawMonth
+
+__all__ = ["Manifest"]
+
+_SCHEMA_VERSION = 1
+"""Of this document; a reader refuses a later one rather than guess."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What ``manifest.json`` says; without versions before the first one is stored."""
+
+    month: TripMonth
+    current: str | None = None
+    versions: tuple[RawMonth, ...] = ()
+    """Oldest first."""
+
+    @property
+    def current_version(self) -> RawMonth | None:
+        return None if self.current is None else self.version(self.current)
+
+    def version(self, name: str) -> RawMonth:
+        """The version of that name; raises `StoreError` naming those there are."""
+        for raw in self.versions:
+            if raw.version == name:
+                return raw
+        known = ", ".join(raw.version for raw in self.versions)
+        raise StoreError(f"raw {self.month} has no version {name}: there are {known}")
+
+    def with_stored(self, raw: RawMonth) -> Manifest:
+        """That version current, last if it is new; of one known already only the provenance of the file changes."""
+        known = [old for old in self.versions if old.version == raw.version]
+        if not known:
+            return replace(self, current=raw.version, versions=(*self.versions, raw))
+        fresh = replace(
+            known[0],
+            source_url=raw.source_url,
+            source_token=raw.source_token,
+            etag=raw.etag,
+            fetched_at=raw.fetched_at,
+        )
+        versions = tuple(fresh if old.version == raw.version else old for old in self.versions)
+        return replace(self, current=raw.version, versions=versions)
+
+    def with_current(self, name: str) -> Manifest:
+        """A stored version current again; raises `StoreError` naming those there are."""
+        return replace(self, current=self.version(name).version)
+
+    def to_bytes(self) -> bytes:
+        document = {
+            "schema_version": _SCHEMA_VERSION,
+            "dataset": self.month.dataset,
+            "file_month": self.month.partition_key,
+            "current": self.current,
+            "versions": [raw.to_json() for raw in self.versions],
+        }
+        return json.dumps(document, indent=2).encode()
+
+    @classmethod
+    def read(cls, month: TripMonth, content: bytes, where: str) -> Manifest:
+        """The manifest of that month from its bytes; ``where`` they came from is for the error's sentence.
+
+        Raises:
+            StoreError: not a manifest, of a later release, or of another month.
+        """
+        try:
+            document = json.loads(content)
+            schema_version = document["schema_version"]
+            place = (document["dataset"], document["file_month"])
+            if schema_version == _SCHEMA_VERSION and place == (month.dataset, month.partition_key):
+                versions = tuple(RawMonth.from_json(month, entry) for entry in document["versions"])
+                manifest = cls(month, document["current"], versions)
+                manifest.version(document["current"])
+                return manifest
+        except (ValueError, KeyError, TypeError, StoreError) as error:
+            raise StoreError(
+                f"{where} is not a readable manifest of raw {month}: restore it from a backup, or move it away "
+                "and materialize the month again"
+            ) from error
+        if schema_version != _SCHEMA_VERSION:
+            raise StoreError(
+                f"{where} has schema version {schema_version}, this release knows {_SCHEMA_VERSION}: "
+                "use the release that wrote it, or a later one"
+            )
+        raise StoreError(f"{where} belongs to {place[0]} {place[1]}, not to {month}: put the right manifest there")

@@ -1,0 +1,179 @@
+"""Objects on disk: files that appear whole and survive a power cut.
+
+Belongs here: file locks, temporary files, fsync and rename. Does not: any URL but a folder. This is plain Python
+rather than the object-store library of the clouds because that library neither syncs files to disk nor updates one
+on condition.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from taxi_platform.errors import StoreBusyError, StoreError
+
+__all__ = ["DiskObjects"]
+
+LOCK_TIMEOUT = 600.0
+"""Seconds a writer waits for another writer of the same month."""
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free space, then run it again",
+    errno.EDQUOT: "the disk quota is used up: free space, then run it again",
+    errno.EROFS: "the file system is read-only: set TAXI_LAKE to a folder that can be written",
+    errno.EACCES: "permission denied: give this user access to the folder, or set TAXI_LAKE to another one",
+    errno.EPERM: "permission denied: give this user access to the folder, or set TAXI_LAKE to another one",
+    errno.ENOTDIR: "a file stands where a folder is needed: set TAXI_LAKE to a folder",
+    errno.EEXIST: "a file stands where a folder is needed: set TAXI_LAKE to a folder",
+}
+
+
+class DiskObjects:
+    """Files below one folder; what is being written lies in ``.incoming`` there, locks in ``.locks``."""
+
+    def __init__(self, root: Path, lock_timeout: float = LOCK_TIMEOUT) -> None:
+        self._root = root.expanduser().absolute()
+        self._incoming = self._root / ".incoming"
+        self._locks = self._root / ".locks"
+        self._lock_timeout = lock_timeout
+
+    @property
+    def url(self) -> str:
+        return str(self._root)
+
+    def uri(self, path: str) -> str:
+        return str(self._root / path)
+
+    def read(self, path: str) -> bytes | None:
+        with self._clear_errors("read", path), suppress(FileNotFoundError):
+            return (self._root / path).read_bytes()
+        return None
+
+    def size(self, path: str) -> int | None:
+        with self._clear_errors("read", path), suppress(FileNotFoundError):
+            return (self._root / path).stat().st_size
+        return None
+
+    def open(self, path: str) -> BinaryIO | None:
+        with self._clear_errors("read", path), suppress(FileNotFoundError):
+            return (self._root / path).open("rb")
+        return None
+
+    @contextmanager
+    def local_copy(self, path: str) -> Iterator[Path]:
+        """The file itself; one of fixed name may be replaced meanwhile, but who has opened it keeps what it opened."""
+        if self.size(path) is None:
+            raise StoreError(f"there is no {self.uri(path)}")
+        yield self._root / path
+
+    def paths(self, folder: str) -> Iterable[str]:
+        with self._clear_errors("list", folder):
+            found = [p for p in (self._root / folder).rglob("*") if p.is_file()]
+        return [p.relative_to(self._root).as_posix() for p in found]
+
+    @contextmanager
+    def exclusive(self, folder: str) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        key = _key(folder)
+        with self._clear_errors("lock", folder):
+            for needed in (self._locks, self._incoming):
+                _make_folder(needed)
+            lock = FileLock(self._locks / f"{key}.lock", timeout=self._lock_timeout)
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise StoreBusyError(
+                    f"{self.uri(folder)} has been held by process {self._holder(key)} for more than "
+                    f"{self._lock_timeout:.0f} seconds: wait until it ends, then run it again"
+                ) from error
+        try:
+            with self._clear_errors("lock", folder):
+                (self._locks / f"{key}.pid").write_text(f"{os.getpid()}")
+                for leftover in self._incoming.glob(f"{key}.*"):  # of a killed writer: a living one holds the lock
+                    leftover.unlink()
+            yield
+        finally:
+            lock.release()
+
+    def create(self, path: str, file: Path, attributes: Mapping[str, str]) -> int:
+        del attributes  # files have none
+        with self._clear_errors("write", path):
+            if (standing := self.size(path)) is not None:
+                return standing
+            self._put(path, lambda target: _copy(file, target))
+            return file.stat().st_size
+
+    def replace(self, path: str, file: Path, attributes: Mapping[str, str]) -> None:
+        del attributes
+        with self._clear_errors("write", path):
+            self._put(path, lambda target: _copy(file, target))
+
+    def update(self, path: str, change: Callable[[bytes | None], bytes]) -> None:
+        content = change(self.read(path))
+        with self._clear_errors("write", path):
+            self._put(path, lambda target: target.write(content))
+
+    def _put(self, path: str, write: Callable[[BinaryIO], object]) -> None:
+        """Write beside, sync, rename, sync the folder: before the rename nothing has changed, after it all has."""
+        target = self._root / path
+        incoming = self._incoming / f"{_key(str(Path(path).parent))}.{uuid.uuid4().hex}"
+        _make_folder(target.parent)
+        try:
+            with incoming.open("xb") as stream:
+                write(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            incoming.replace(target)
+            _sync_folder(target.parent)
+        finally:
+            incoming.unlink(missing_ok=True)
+
+    def _holder(self, key: str) -> str:
+        with suppress(OSError):
+            return (self._locks / f"{key}.pid").read_text()
+        return "(unknown)"
+
+    @contextmanager
+    def _clear_errors(self, verb: str, path: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            remedy = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
+            raise StoreError(f"the lake cannot {verb} {self.uri(path)}: {remedy}") from error
+
+
+def _key(folder: str) -> str:
+    return folder.strip("/").replace("/", ".")
+
+
+def _copy(source: Path, target: BinaryIO) -> None:
+    with source.open("rb") as stream:
+        shutil.copyfileobj(stream, target, 1 << 20)
+    if target.tell() != (expected := source.stat().st_size):
+        raise StoreError(f"only {target.tell():,} of {expected:,} bytes of {source} could be copied: run it again")
+
+
+def _make_folder(folder: Path) -> None:
+    """Create a folder and those above it, each entry synced, so that a power cut cannot lose what is put below."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

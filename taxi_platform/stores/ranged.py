@@ -1,0 +1,95 @@
+"""A cloud object as a file to read at any position, of one version from first to last byte.
+
+Belongs here: ranged reads with a window kept. Does not: choosing the object (``objects_cloud``).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from taxi_platform.errors import StoreBusyError
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+    from obstore.store import ObjectStore
+
+__all__ = ["open_ranged"]
+
+WINDOW = 4 << 20
+"""Bytes fetched at least: a Parquet row group's columns lie side by side, so one request serves many columns."""
+
+
+def open_ranged(
+    store: ObjectStore, path: str, meta: ObjectMeta, clear_errors: Callable[[], AbstractContextManager[None]]
+) -> BinaryIO:
+    """The object that ``meta`` describes; ``clear_errors`` wraps every request.
+
+    Reading raises `StoreBusyError` once the object has been replaced: bytes of two versions never mix.
+    """
+    return cast(BinaryIO, _RangedFile(store, path, meta, clear_errors))
+
+
+class _RangedFile(io.RawIOBase):
+    def __init__(
+        self, store: ObjectStore, path: str, meta: ObjectMeta, clear_errors: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._path = path
+        self._meta = meta
+        self._clear_errors = clear_errors
+        self._position = 0
+        self._window = memoryview(b"")
+        self._window_start = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._meta["size"]}[whence]
+        self._position = base + offset
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Exactly ``size`` bytes, fewer only at the end of the object; all that is left by default."""
+        left = max(0, self._meta["size"] - self._position)
+        wanted = left if size is None or size < 0 else min(size, left)
+        start = self._position - self._window_start
+        if not 0 <= start <= start + wanted <= len(self._window):
+            self._fetch(wanted)
+            start = 0
+        self._position += wanted
+        return bytes(self._window[start : start + wanted])
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _fetch(self, wanted: int) -> None:
+        import obstore
+        from obstore.exceptions import PreconditionError
+
+        end = min(self._position + max(wanted, WINDOW), self._meta["size"])
+        with self._clear_errors():
+            try:
+                found = obstore.get(
+                    self._store,
+                    self._path,
+                    options={"range": (self._position, end), "if_match": self._meta["e_tag"]},
+                )
+                self._window = memoryview(found.bytes())
+            except (PreconditionError, FileNotFoundError) as error:
+                raise StoreBusyError(
+                    f"{self._path} was replaced while it was being read: run it again to read the new one"
+                ) from error
+        self._window_start = self._position

@@ -1,0 +1,81 @@
+"""The taxi zone lookup in the lake: from upstream's CSV file to one small Parquet object.
+
+Belongs here: reading and checking the CSV, and the object's bytes. Does not: where it lies (``lake``) and the table's
+declaration (``contracts.zones``). Its provenance stands in the footer, so that rows and provenance change in one put.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxi_platform.contracts.schemas import arrow_schema
+from taxi_platform.contracts.zones import ZONE_COUNT, ZONES
+from taxi_platform.errors import BrokenFileError
+from taxi_platform.stores.footers import FACTS_KEY
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["StoredZones", "provenance_of", "read_zones_csv", "write_zones"]
+
+_HEADER = ["locationid", "borough", "zone", "service_zone"]
+
+
+@dataclass(frozen=True)
+class StoredZones:
+    """The zone lookup the lake holds, with its provenance."""
+
+    rows: int
+    source_url: str
+    source_token: str
+    """What upstream called this version: equal tokens mean nothing to fetch."""
+    etag: str | None
+    sha256: str
+    """Of the upstream CSV file, as it came."""
+    fetched_at: str
+    """UTC, ISO 8601."""
+
+
+def read_zones_csv(file: Path) -> pa.Table:
+    """Upstream's ``taxi_zone_lookup.csv`` as the table `ZONES`, ordered by location id.
+
+    Python's own csv reader leaves every cell the text it is: "NA" and "N/A" are a borough and a zone here.
+
+    Raises:
+        BrokenFileError: another header, or not each of the ids 1 to 265 exactly once.
+    """
+    import pyarrow as pa
+
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            header, *records = [record for record in csv.reader(stream, strict=True) if record]
+        if [name.strip().lower() for name in header] != _HEADER:
+            raise BrokenFileError(f"{file.name} has the columns {header} instead of those of the zone lookup")
+        rows = sorted((int(number), borough, zone, service) for number, borough, zone, service in records)
+    except (ValueError, csv.Error) as error:
+        raise BrokenFileError(f"{file.name} is not the zone lookup: {error}") from error
+    if [row[0] for row in rows] != list(range(1, ZONE_COUNT + 1)):
+        raise BrokenFileError(f"{file.name} does not have each of the zones 1 to {ZONE_COUNT} once: {len(rows)} rows")
+    columns = list(zip(*rows, strict=True))
+    return pa.table([pa.array(column, type=f.type) for column, f in zip(columns, _schema(), strict=True)], _schema())
+
+
+def write_zones(zones: pa.Table, provenance: StoredZones, file: Path) -> None:
+    """Write the lookup with its provenance in the footer."""
+    import pyarrow.parquet as pq
+
+    metadata = {FACTS_KEY: json.dumps(asdict(provenance)).encode()}
+    pq.write_table(zones.replace_schema_metadata(metadata), file, compression="zstd")
+
+
+def provenance_of(zones: pa.Table) -> StoredZones:
+    """The provenance in a stored lookup's footer."""
+    return StoredZones(**json.loads(zones.schema.metadata[FACTS_KEY]))
+
+
+def _schema() -> pa.Schema:
+    return arrow_schema(ZONES)
