@@ -16,7 +16,11 @@ from taxi_platform.months import TripMonth
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Match", "match_columns", "require_columns"]
+__all__ = ["UNPARSED_COLUMN", "Match", "match_columns", "require_columns"]
+
+UNPARSED_COLUMN = "_unparsed"
+"""The column, last in raw months made from CSV files that need it, with the text of records that do not fit their
+types; null for every other record. It is this platform's own, never upstream's."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Match:
     found: Mapping[str, tuple[str, ...]]
     """Canonical column → the file's own names for it, most trusted first."""
     unknown: tuple[str, ...]
-    """The file's columns that the contract does not know."""
+    """The file's columns that the contract does not know, `UNPARSED_COLUMN` aside."""
     missing: tuple[str, ...]
     """Canonical columns that the contract requires in that month and the file lacks."""
 
@@ -48,7 +52,7 @@ def match_columns(contract: Contract, upstream: Sequence[str], month: TripMonth)
     known = {name for names in found.values() for name in names}
     return Match(
         found=found,
-        unknown=tuple(name for name in upstream if name not in known),
+        unknown=tuple(name for name in upstream if name not in known and name != UNPARSED_COLUMN),
         missing=tuple(c.name for c in contract.columns if _is_missing(c, found, month)),
     )
 

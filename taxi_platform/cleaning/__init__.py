@@ -1,0 +1,14 @@
+"""From a raw month to clean trips and quarantine: every upstream record ends up in exactly one of the two.
+
+Belongs here: reading values by the contract, judging rows by its rules, and writing the pair of files. Does not:
+what the columns and rules are (``contracts``), where files lie (``stores``), anything of Dagster. What is imported
+here is light; Arrow and NumPy are loaded by the first month that is cleaned.
+"""
+
+from __future__ import annotations
+
+from taxi_platform.cleaning.month import clean_month
+from taxi_platform.cleaning.options import CleaningOptions
+from taxi_platform.cleaning.version import CLEANING_REVISION, clean_version, code_version
+
+__all__ = ["CLEANING_REVISION", "CleaningOptions", "clean_month", "clean_version", "code_version"]

@@ -1,0 +1,34 @@
+"""The choices a person has when a month is cleaned.
+
+Belongs here: the options, their meaning and how a data version names them; light, because Dagster's launchpad shows
+them. Does not: applying them (``judging``, ``month``).
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["CleaningOptions"]
+
+
+class CleaningOptions(BaseModel):
+    """Cleaning beyond the contract's rules; everything is off unless asked for.
+
+    With both on, zero counts are dropped first and missing counts filled afterwards: a filled 0 drops nothing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    drop_zero_passengers: bool = Field(
+        default=False,
+        description="Send trips that upstream reports with 0 passengers to quarantine, as zero_passengers.",
+    )
+    fill_missing_passengers: bool = Field(
+        default=False,
+        description="Write 0 where the passenger count of a clean trip is missing.",
+    )
+
+    @property
+    def switched_on(self) -> tuple[str, ...]:
+        """Names of the options that are on, in the order they are applied."""
+        return tuple(name for name, value in self if value)

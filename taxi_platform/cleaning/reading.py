@@ -1,0 +1,142 @@
+"""A raw month's Parquet file, batch by batch, with the contract's reading of its columns.
+
+Belongs here: streaming records and saying which of the contract's columns is made of which of theirs. Does not: the
+reading of single values (``casting``) and what is done with the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from taxi_platform.cleaning.casting import Cells, read_cells
+from taxi_platform.contracts.matching import UNPARSED_COLUMN, Match, match_columns, require_columns
+from taxi_platform.contracts.model import Column, Contract
+from taxi_platform.contracts.schemas import arrow_type
+from taxi_platform.errors import BrokenFileError
+from taxi_platform.references import RawMonth
+
+__all__ = ["RawBatch", "RawFile"]
+
+_BATCH_ROWS = 65_536
+_BUFFER_BYTES = 1 << 16
+"""Read at a time per column: a column chunk is streamed, never held whole."""
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Consecutive records of a raw file."""
+
+    first_row: int
+    """Position of the first record in the file, counted from 0."""
+    records: pa.RecordBatch
+
+    @property
+    def num_rows(self) -> int:
+        return int(self.records.num_rows)
+
+    @property
+    def unparsed(self) -> pa.Array | None:
+        """The text of records that could not be parsed into columns, null for all others; None where the file has no
+        such records."""
+        if UNPARSED_COLUMN not in self.records.schema.names:
+            return None
+        text = self.records.column(UNPARSED_COLUMN)
+        return None if text.null_count == len(text) else text
+
+
+class RawFile:
+    """A raw month, opened; reads the same rows in the same order as often as it is asked.
+
+    Raises:
+        BrokenFileError: it is not a Parquet file, or some of it cannot be read.
+        ContractError: it lacks a column that the contract requires in that month.
+    """
+
+    def __init__(self, contract: Contract, raw: RawMonth, source: Path | BinaryIO) -> None:
+        self._contract = contract
+        self._month = raw.month
+        self._where = raw.path
+        self._file = self._opened(source)
+        names = self._file.schema_arrow.names
+        self.match: Match = require_columns(contract, names, raw.month, self._where)
+        self.upstream_columns: tuple[str, ...] = tuple(name for name in names if name != UNPARSED_COLUMN)
+
+    def _opened(self, source: Path | BinaryIO) -> pq.ParquetFile:
+        try:
+            footer = pq.ParquetFile(source)
+            return pq.ParquetFile(
+                source,
+                metadata=footer.metadata,
+                read_dictionary=self._coded_text(footer.schema_arrow),
+                pre_buffer=False,
+                buffer_size=_BUFFER_BYTES,
+            )
+        except pa.ArrowInvalid as error:
+            raise BrokenFileError(f"{self._where} is not a whole Parquet file: {error}") from error
+
+    def _coded_text(self, schema: pa.Schema) -> list[str]:
+        """Text columns with few distinct values: looked up once per value, not once per row."""
+        match = match_columns(self._contract, schema.names, self._month)
+        coded = [column.name for column in self._contract.columns if column.codes or column.recodes]
+        names = [name for column in coded for name in match.found.get(column, ())]
+        return [name for name in names if pa.types.is_string(schema.field(name).type)]
+
+    def close(self) -> None:
+        self._file.close(force=True)
+
+    @property
+    def num_rows(self) -> int:
+        return int(self._file.metadata.num_rows)
+
+    @cached_property
+    def row_groups(self) -> tuple[range, ...]:
+        """The rows of each row group."""
+        sizes = [self._file.metadata.row_group(i).num_rows for i in range(self._file.metadata.num_row_groups)]
+        return tuple(range(end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True))
+
+    def batches(self, columns: Sequence[str] | None = None, group: int | None = None) -> Iterator[RawBatch]:
+        """Records in file order.
+
+        Args:
+            columns: upstream names; None reads all. The unparsed text, where the file has it, always comes along.
+            group: one row group only.
+        """
+        names = None if columns is None else [*columns, *self._unparsed_name()]
+        for index in range(len(self.row_groups)) if group is None else (group,):
+            first_row = self.row_groups[index].start
+            for records in self._read(index, names):
+                yield RawBatch(first_row, records)
+                first_row += records.num_rows
+
+    def cells(self, batch: RawBatch, column: Column) -> Cells:
+        """The contract's reading of one column."""
+        names = self.match.found.get(column.name, ())
+        if not names:
+            return Cells(pa.nulls(batch.num_rows, arrow_type(column.type)))
+        return read_cells(column, [batch.records.column(name) for name in names])
+
+    def names_of(self, columns: Iterable[str]) -> list[str]:
+        """Upstream's names of canonical columns, as far as the file has them."""
+        return [name for column in columns for name in self.match.found.get(column, ())]
+
+    def _read(self, group: int, names: list[str] | None) -> Iterator[pa.RecordBatch]:
+        batches = self._file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=names, use_threads=False)
+        while True:
+            try:
+                records = next(batches, None)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise BrokenFileError(f"{self._where} cannot be read to its end: {error}") from error
+            if records is None:
+                return
+            yield records
+
+    def _unparsed_name(self) -> list[str]:
+        return [UNPARSED_COLUMN] if UNPARSED_COLUMN in self._file.schema_arrow.names else []

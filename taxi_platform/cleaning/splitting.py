@@ -1,0 +1,169 @@
+"""Clean rows to one file, rejected rows to the other, and a count of everything.
+
+Belongs here: the pass that puts reading, judging and writing together. Does not: any of these themselves.
+"""
+# ruff: noqa: TID253 - a worker: imported only once a month is being cleaned
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from taxi_platform.cleaning.casting import Cells
+from taxi_platform.cleaning.judging import Evidence, ZeroPassengers, hits
+from taxi_platform.cleaning.options import CleaningOptions
+from taxi_platform.cleaning.rawtext import json_objects
+from taxi_platform.cleaning.reading import RawBatch, RawFile
+from taxi_platform.cleaning.repeats import Repeats, find_repeats
+from taxi_platform.cleaning.version import clean_version
+from taxi_platform.cleaning.writing import TableFile
+from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.rules import ZERO_PASSENGERS, Rule
+from taxi_platform.errors import BrokenFileError, StoreError
+from taxi_platform.references import CleanFacts, RawMonth, StagedClean
+
+__all__ = ["split_month"]
+
+Flags = npt.NDArray[np.bool_]
+
+_PASSENGERS = "passenger_count"
+
+
+def split_month(
+    contract: Contract, raw: RawMonth, source: Path | BinaryIO, directory: Path, options: CleaningOptions
+) -> StagedClean:
+    """``cleaning.clean_month``, which says what is promised."""
+    with (
+        contextlib.closing(RawFile(contract, raw, source)) as file,
+        _kept_if_whole(raw, directory) as (trips, rejected),
+    ):
+        with tempfile.TemporaryDirectory(prefix="repeats-", dir=directory) as folder:
+            repeats = find_repeats(contract, file, Path(folder))
+        with TableFile(contract.trips, trips) as clean_rows, TableFile(contract.quarantine, rejected) as rejected_rows:
+            facts = _Split(contract, raw, file, options).into(clean_rows, rejected_rows, repeats)
+        return StagedClean(raw.month, facts, trips, rejected)
+
+
+@contextlib.contextmanager
+def _kept_if_whole(raw: RawMonth, directory: Path) -> Iterator[tuple[Path, Path]]:
+    files = directory / "trips.parquet", directory / "quarantine.parquet"
+    try:
+        yield files
+    except BaseException as error:
+        for file in files:
+            file.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise StoreError(f"the cleaned rows of {raw.month} cannot be written below {directory}: {error}") from error
+        raise
+
+
+class _Split:
+    """The pass over the month, and what it counts on its way."""
+
+    def __init__(self, contract: Contract, raw: RawMonth, file: RawFile, options: CleaningOptions) -> None:
+        self._contract = contract
+        self._raw = raw
+        self._file = file
+        self._options = options
+        self._rules = _rules(contract, options)
+        self._reasons = ("unparseable", *(rule.reason for rule in self._rules))
+        self._filled = frozenset(c.name for c in contract.columns if raw.month.first_day in c.filled)
+        self._rejections = np.zeros(len(self._reasons), np.int64)
+        self._nulls: Counter[str] = Counter({column.name: 0 for column in contract.columns})
+        self._unknown_codes: dict[str, Counter[str]] = {}
+
+    def into(self, trips: TableFile, quarantine: TableFile, repeats: Repeats) -> CleanFacts:
+        """Send every row to one of the two files; raises `BrokenFileError` if they do not add up to the raw month."""
+        for batch in self._file.batches():
+            cells = {column.name: self._file.cells(batch, column) for column in self._contract.columns}
+            self._count_unknown(cells)
+            verdicts = self._judge(batch, cells, repeats)
+            rejected: Flags = verdicts.any(axis=0)
+            if rejected.any():
+                quarantine.add(self._rejected_columns(batch, verdicts, np.flatnonzero(rejected)))
+            if not rejected.all():
+                trips.add(self._clean_columns(cells, np.logical_not(rejected)))
+        facts = self._facts(trips, quarantine)
+        if not facts.is_conserved:
+            raise BrokenFileError(
+                f"{self._raw.path} should have {facts.raw_rows:,} rows, but {facts.trips_rows:,} clean and "
+                f"{facts.quarantined_rows:,} rejected rows came of it: nothing was kept; fetch {self._raw.month} again"
+            )
+        trips.finish(facts)
+        quarantine.finish(facts)
+        return facts
+
+    def _judge(self, batch: RawBatch, cells: Mapping[str, Cells], repeats: Repeats) -> Flags:
+        """Reasons by rows; a record that was never parsed has one reason only."""
+        rows = slice(batch.first_row, batch.first_row + batch.num_rows)
+        evidence = Evidence(self._raw.month, cells, self._filled, repeats.copies(rows), repeats.paired(rows))
+        unparseable = np.zeros(batch.num_rows, np.bool_)
+        for cell in cells.values():
+            if cell.unfit is not None:
+                unparseable |= cell.unfit.to_numpy(zero_copy_only=False)
+        verdicts = np.stack([unparseable, *(hits(rule, evidence) for rule in self._rules)])
+        if batch.unparsed is not None:
+            never_parsed = batch.unparsed.is_valid().to_numpy(zero_copy_only=False)
+            verdicts[:, never_parsed] = False
+            verdicts[0, never_parsed] = True
+        return verdicts
+
+    def _rejected_columns(self, batch: RawBatch, verdicts: Flags, rows: npt.NDArray[np.int64]) -> list[pa.Array]:
+        reasons = verdicts[:, rows]
+        self._rejections += np.count_nonzero(reasons, axis=1)
+        ends = np.cumsum(np.count_nonzero(reasons, axis=0), dtype=np.int32)
+        names = pa.array(self._reasons).take(pa.array(np.nonzero(reasons.T)[1]))
+        return [
+            self._file_month(len(rows)),
+            pa.array(rows + batch.first_row),
+            pa.ListArray.from_arrays(np.concatenate([np.zeros(1, np.int32), ends]), names),
+            json_objects(RawBatch(batch.first_row, batch.records.take(pa.array(rows)))),
+        ]
+
+    def _clean_columns(self, cells: Mapping[str, Cells], clean: Flags) -> list[pa.Array]:
+        mask = None if clean.all() else pa.array(clean)
+        columns = []
+        for name, cell in cells.items():
+            values = cell.values if mask is None else cell.values.filter(mask)
+            if name == _PASSENGERS and self._options.fill_missing_passengers:
+                values = values.fill_null(0)
+            self._nulls[name] += values.null_count
+            columns.append(values)
+        return [self._file_month(len(columns[0])), *columns]
+
+    def _file_month(self, rows: int) -> pa.Array:
+        return pa.repeat(pa.scalar(self._raw.month.first_day, pa.date32()), rows)
+
+    def _count_unknown(self, cells: Mapping[str, Cells]) -> None:
+        for name, cell in cells.items():
+            if cell.unknown:
+                self._unknown_codes.setdefault(name, Counter()).update(cell.unknown)
+
+    def _facts(self, trips: TableFile, quarantine: TableFile) -> CleanFacts:
+        return CleanFacts(
+            version=clean_version(self._contract, self._raw.version, self._options),
+            raw_version=self._raw.version,
+            raw_rows=self._raw.rows,
+            trips_rows=trips.num_rows,
+            quarantined_rows=quarantine.num_rows,
+            reasons=dict(zip(self._reasons, self._rejections.tolist(), strict=True)),
+            unknown_columns=self._file.match.unknown,
+            unknown_codes={name: dict(sorted(codes.items())) for name, codes in sorted(self._unknown_codes.items())},
+            null_counts=dict(self._nulls),
+            options=dict.fromkeys(self._options.switched_on, True),
+        )
+
+
+def _rules(contract: Contract, options: CleaningOptions) -> tuple[Rule, ...]:
+    """The contract's rules, and that of the options, where the dataset counts passengers."""
+    if options.drop_zero_passengers and _PASSENGERS in contract.trips.column_names:
+        return (*contract.rules, ZeroPassengers(ZERO_PASSENGERS, _PASSENGERS))
+    return contract.rules
