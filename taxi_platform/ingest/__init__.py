@@ -7,6 +7,5 @@ fetching (``sources``), keeping (``stores``), and judging rows (``cleaning``). N
 from __future__ import annotations
 
 from taxi_platform.ingest.staging import CONVERTER_REVISION, schema_fingerprint, stage_raw
-from taxi_platform.ingest.unparsed import UNPARSED
 
-__all__ = ["CONVERTER_REVISION", "UNPARSED", "schema_fingerprint", "stage_raw"]
+__all__ = ["CONVERTER_REVISION", "schema_fingerprint", "stage_raw"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from taxi_platform.contracts.matching import UNPARSED_COLUMN
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import BrokenFileError, StoreError
 from taxi_platform.ingest.belonging import require_dataset
@@ -21,7 +22,6 @@ from taxi_platform.ingest.layout import Layout, read_header, spare_fields
 from taxi_platform.ingest.lines import Block, counted, open_text, records_in, whole_lines
 from taxi_platform.ingest.pipeline import ahead
 from taxi_platform.ingest.records import RecordParser
-from taxi_platform.ingest.unparsed import UNPARSED
 from taxi_platform.months import TripMonth
 
 __all__ = ["Converted", "convert_csv"]
@@ -108,7 +108,7 @@ def _write(tables: Iterable[pa.Table], schema: pa.Schema, target: Path) -> int:
         for table in tables:
             gathered.append(table)
             rows += table.num_rows
-            unparsed += table.num_rows - table.column(UNPARSED).null_count
+            unparsed += table.num_rows - table.column(UNPARSED_COLUMN).null_count
             if rows >= _ROW_GROUP_ROWS:  # every write closes a row group
                 writer.write_table(pa.concat_tables(gathered), row_group_size=rows)
                 gathered, rows = [], 0

@@ -18,10 +18,10 @@ from itertools import islice
 
 import pyarrow as pa
 
+from taxi_platform.contracts.matching import UNPARSED_COLUMN
 from taxi_platform.contracts.model import Column, ColumnType
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.ingest.sniffing import SNIFFED_BYTES, describe
-from taxi_platform.ingest.unparsed import UNPARSED
 from taxi_platform.months import TripMonth
 
 __all__ = ["Layout", "fields_of", "read_header", "spare_fields"]
@@ -47,7 +47,7 @@ class Layout:
     @cached_property
     def schema(self) -> pa.Schema:
         """Of the raw month: upstream's columns, then the records that do not fit."""
-        return pa.schema([*zip(self.names, self.types, strict=True), (UNPARSED, pa.string())])
+        return pa.schema([*zip(self.names, self.types, strict=True), (UNPARSED_COLUMN, pa.string())])
 
     @classmethod
     def of(cls, names: Sequence[str], spare: int, columns: Sequence[Column | None], month: TripMonth) -> Layout:
@@ -70,7 +70,7 @@ def read_header(data: bytes, name: str) -> tuple[list[str], bytes]:
     if fields is None:
         raise BrokenFileError(f"{name} is not a CSV file: its first line cannot be read as a header")
     names = [field or f"_unnamed_{position}" for position, field in enumerate(fields, 1)]
-    if repeated := [n for n, count in Counter([*names, UNPARSED]).items() if count > 1]:
+    if repeated := [n for n, count in Counter([*names, UNPARSED_COLUMN]).items() if count > 1]:
         raise BrokenFileError(f"{name} cannot be read: its header has the column {repeated[0]!r} more than once")
     return names, rest
 

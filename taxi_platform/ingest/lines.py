@@ -112,7 +112,7 @@ def _read(file: BinaryIO, name: str) -> bytes:
         return file.read(_READ_BYTES)
     except EOFError as error:
         raise BrokenFileError(f"{name} is cut off: its gzip data ends before its end mark; {_ADVICE}") from error
-    except (gzip.BadGzipFile, isal_zlib.IsalError) as error:
+    except (gzip.BadGzipFile, isal_zlib.IsalError) as error:  # type: ignore[misc]  # the stub declares an instance
         raise BrokenFileError(f"{name} is damaged: its gzip data does not read ({error}); {_ADVICE}") from error
 
 

@@ -2,7 +2,7 @@
 
 Belongs here: parsing one block. A block is first parsed as a whole, typed. Only where that fails, or gives another
 number of rows than there are records, is it taken apart: read as text, cast column by column, and the records that do
-not fit set aside in the column `UNPARSED`, at their place among the others.
+not fit set aside in the column `UNPARSED_COLUMN`, at their place among the others.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RecordParser:
             yield self.parse(block)
 
     def parse(self, block: Block) -> pa.Table:
-        """All records of a block; those that do not fit have their text in `UNPARSED` and nulls elsewhere."""
+        """All records of a block; those that do not fit have their text in `UNPARSED_COLUMN` and nulls elsewhere."""
         whole = self._parse_whole(block)
         return self._take_apart(records_in(block.data)) if whole is None else whole
 
