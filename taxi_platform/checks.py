@@ -5,16 +5,20 @@ Belongs here: checks over the months of a run, one unpartitioned check each, wit
 Does not: the rules that judge rows (``contracts.rules``).
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from taxi_platform.contracts.model import Contract
-from taxi_platform.io_managers.values import CleanMonths
+from taxi_platform.months import TripMonth
+from taxi_platform.partitions import run_months
 from taxi_platform.references import CleanMonth
 from taxi_platform.resources import LakeResource
+
+if TYPE_CHECKING:
+    from taxi_platform.stores.lake import Lake
 
 __all__ = ["build_checks"]
 
@@ -32,19 +36,17 @@ def _conservation(contract: Contract) -> dg.AssetChecksDefinition:
         asset=["trips", contract.dataset],
         name="nothing_lost",
         blocking=True,
-        additional_ins={"trips": dg.AssetIn(key=["trips", contract.dataset], input_manager_key="lake_io")},
         description="In every month, rows in the raw file = rows in trips + rows in quarantine, counted in the files.",
     )
-    def nothing_lost(trips: CleanMonths, lake: LakeResource) -> dg.AssetCheckResult:
+    def nothing_lost(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         store = lake.open()
         rows, broken = [], []
-        for clean in _opened(trips):
-            raw = store.count_raw(clean.month)
-            counted = store.count_clean(clean.month)
-            whole = raw is not None and counted is not None and raw == counted.trips + counted.quarantined
-            rows.append((clean.month.label, raw, counted and counted.trips, counted and counted.quarantined))
-            if not whole:
-                broken.append(clean.month.label)
+        for month in _months(context, contract, store):
+            raw, clean = store.count_raw(month), store.count_clean(month)
+            trips, quarantined = (clean.trips, clean.quarantined) if clean else (None, None)
+            rows.append((month.label, raw, trips, quarantined))
+            if raw is None or trips is None or quarantined is None or raw != trips + quarantined:
+                broken.append(month.label)
         return dg.AssetCheckResult(
             passed=not broken,
             metadata={
@@ -60,11 +62,12 @@ def _contract_drift(contract: Contract) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=["trips", contract.dataset],
         name="contract_known",
-        additional_ins={"trips": dg.AssetIn(key=["trips", contract.dataset], input_manager_key="lake_io")},
         description="Upstream has no column and no code that the contract does not know.",
     )
-    def contract_known(trips: CleanMonths) -> dg.AssetCheckResult:
-        rows = [(clean.month.label, *drift) for clean in _opened(trips) for drift in _drift(clean)]
+    def contract_known(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
+        store = lake.open()
+        cleaned = (store.current_clean(month) for month in _months(context, contract, store))
+        rows = [(clean.month.label, *drift) for clean in cleaned if clean is not None for drift in _drift(clean)]
         return dg.AssetCheckResult(
             passed=not rows,
             severity=dg.AssetCheckSeverity.WARN,
@@ -82,11 +85,10 @@ def _drift(clean: CleanMonth) -> Iterable[tuple[str, str, int | None]]:
             yield column, code, rows
 
 
-def _opened(months: CleanMonths) -> Iterable[CleanMonth]:
-    for month in months:
-        with months.open(month) as clean:
-            assert isinstance(clean, CleanMonth), "what lake_io loads is stored"
-            yield clean
+def _months(context: dg.AssetCheckExecutionContext, contract: Contract, lake: "Lake") -> tuple[TripMonth, ...]:
+    """The months of the run; all that the lake has, where the check was started by itself."""
+    months = run_months(contract, context.run.tags)
+    return lake.months(contract.dataset) if months is None else months
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:

@@ -5,15 +5,15 @@ Belongs here: translation between partition keys and `TripMonth`. Does not: what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import dagster as dg
 
 from taxi_platform.contracts.model import Contract
-from taxi_platform.months import TripMonth, add_months, parse_month
+from taxi_platform.months import TripMonth, add_months, parse_month, parse_month_range
 
-__all__ = ["contiguous_ranges", "monthly_partitions", "run_tags", "trip_month"]
+__all__ = ["contiguous_ranges", "monthly_partitions", "run_months", "run_tags", "trip_month"]
 
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
@@ -46,3 +46,12 @@ def run_tags(months: Sequence[date]) -> dict[str, str]:
     if len(months) == 1:
         return {_PARTITION: months[0].isoformat()}
     return {_RANGE_START: months[0].isoformat(), _RANGE_END: months[-1].isoformat()}
+
+
+def run_months(contract: Contract, tags: Mapping[str, str]) -> tuple[TripMonth, ...] | None:
+    """The months a run covers, by its tags; None for a run without partitions."""
+    first = tags.get(_RANGE_START, tags.get(_PARTITION))
+    last = tags.get(_RANGE_END, first)
+    if first is None or last is None:
+        return None
+    return tuple(contract.month(month) for month in parse_month_range(f"{first}..{last}"))

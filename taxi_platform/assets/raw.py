@@ -4,8 +4,7 @@ Belongs here: whether a month has to be fetched at all. Does not: fetching (``so
 (``ingest``) and storing (``io_managers.lake``).
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 import contextlib
 import logging
 from collections.abc import Iterator

@@ -3,8 +3,7 @@
 Belongs here: which asset is which table. Does not: loading (``io_managers.tables``, ``stores``).
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +37,7 @@ def table_asset(layer: TableLayer, contract: Contract, all_contracts: Sequence[C
 
     @dg.asset(
         key=[layer.prefix, contract.dataset],
-        ins={"trips": dg.AssetIn(key=["trips", contract.dataset], input_manager_key="lake_io")},
+        ins={"trips": dg.AssetIn(key=["trips", contract.dataset])},
         partitions_def=monthly_partitions(contract),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=contract.dataset,

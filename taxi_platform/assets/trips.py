@@ -3,8 +3,7 @@
 Belongs here: whether a month has to be cleaned at all. Does not: cleaning itself (``cleaning``).
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 import contextlib
 import logging
 from collections.abc import Iterator

@@ -3,8 +3,7 @@
 Belongs here: whether the lookup has to be fetched. Does not: reading it (``stores.zones``).
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -47,7 +46,7 @@ def _zones() -> dg.AssetsDefinition:
     )
     def zones(source: SourceResource, lake: LakeResource, staging: StagingResource) -> ZonesFile:
         @contextlib.contextmanager
-        def fetch() -> Iterator[Download | None]:
+        def fetch() -> "Iterator[Download | None]":
             upstream = source.open()
             version = upstream.stat_zones()
             stored = lake.open().stored_zones()
@@ -65,7 +64,7 @@ def _zones() -> dg.AssetsDefinition:
 def _zones_table(layer: TableLayer) -> dg.AssetsDefinition:
     @dg.asset(
         key=[layer.prefix, "zones"],
-        ins={"zones": dg.AssetIn(key="zones", input_manager_key="lake_io")},
+        ins={"zones": dg.AssetIn(key="zones")},
         group_name=_GROUP,
         io_manager_key=layer.io_manager_key,
         kinds=set(layer.kinds),
@@ -78,7 +77,7 @@ def _zones_table(layer: TableLayer) -> dg.AssetsDefinition:
     return zones_table
 
 
-def _rows(lake: Lake) -> pa.Table:
+def _rows(lake: "Lake") -> "pa.Table":
     rows = lake.zones()
     if rows is None:
         raise StoreError(f"{lake.url} has no zone lookup: materialize zones first")
