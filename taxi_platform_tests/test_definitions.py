@@ -1,0 +1,90 @@
+"""The front door: what loads, what it costs, and that parts can be swapped without touching an asset."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from pydantic import PrivateAttr
+
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.definitions import build_definitions
+from taxi_platform.io_managers.values import CleanMonths, RawMonths
+from taxi_platform.jobs import job_name
+from taxi_platform.references import RawMonth
+from taxi_platform.settings import Settings
+
+HEAVY = ("google", "pandas", "duckdb", "pyarrow.dataset", "numpy", "requests", "psycopg", "dagster_gcp", "matplotlib")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_environment(
+        {"TAXI_DATA": str(tmp_path), "TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "2000"}
+    )
+
+
+def test_loading_definitions_imports_no_heavy_library() -> None:
+    program = (
+        "import sys, taxi_platform.definitions as d; d.defs.get_repository_def();"
+        f"print(*[m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_definitions_load_and_every_dataset_has_its_layers_and_its_job(settings: Settings) -> None:
+    defs = build_definitions(settings)
+    dg.Definitions.validate_loadable(defs)
+    repository = defs.get_repository_def()
+    keys = {key.to_user_string() for key in repository.assets_defs_by_key}
+    for dataset in CONTRACTS:
+        assert {f"{layer}/{dataset}" for layer in ("raw", "trips", "warehouse", "postgres")} <= keys
+        assert repository.has_job(job_name(dataset))
+    assert {"zones", "warehouse/zones", "postgres/zones"} <= keys
+
+
+def test_each_dataset_starts_with_its_own_first_month(settings: Settings) -> None:
+    repository = build_definitions(settings).get_repository_def()
+    for dataset, contract in CONTRACTS.items():
+        partitions = repository.assets_defs_by_key[dg.AssetKey(["raw", dataset])].partitions_def
+        assert partitions is not None
+        assert partitions.get_first_partition_key() == contract.first_month.isoformat()
+
+
+def test_the_columns_of_a_table_are_shown_with_their_descriptions(settings: Settings) -> None:
+    repository = build_definitions(settings).get_repository_def()
+    key = dg.AssetKey(["warehouse", "green"])
+    schema = repository.assets_defs_by_key[key].metadata_by_key[key]["dagster/column_schema"]
+    assert isinstance(schema, dg.TableSchema)
+    assert [column.name for column in schema.columns] == list(CONTRACTS["green"].trips.column_names)
+    assert all(column.description for column in schema.columns)
+
+
+class CountingIOManager(dg.ConfigurableIOManager):
+    """Keeps nothing but the number of records of what it is given."""
+
+    _seen: dict[str, int] = PrivateAttr(default_factory=dict)
+
+    def handle_output(self, context: dg.OutputContext, obj: RawMonths) -> None:
+        for month in obj:
+            with obj.open(month) as staged:
+                assert not isinstance(staged, RawMonth)
+                self._seen[month.label] = staged.raw.rows
+
+    def load_input(self, context: dg.InputContext) -> CleanMonths:
+        raise NotImplementedError
+
+
+def test_an_io_manager_is_swapped_without_touching_an_asset(settings: Settings) -> None:
+    counting = CountingIOManager()
+    defs = build_definitions(settings, overrides={"lake_io": counting})
+    result: Any = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        asset_selection=[dg.AssetKey(["raw", "green"])], partition_key="2021-07-01"
+    )
+    assert result.success
+    assert counting._seen == {"2021-07": 2000}
