@@ -13,7 +13,8 @@ from taxi_platform.contracts.model import Contract
 
 __all__ = ["ZONES_JOB", "build_jobs", "job_name"]
 
-ZONES_JOB = "zones"
+ZONES_JOB = "taxi_zones"
+"""Not ``zones``: a job and an asset may not share a name."""
 
 
 def job_name(dataset: str) -> str:

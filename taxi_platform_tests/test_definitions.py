@@ -9,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from pydantic import PrivateAttr
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.definitions import build_definitions
@@ -23,9 +22,7 @@ HEAVY = ("google", "pandas", "duckdb", "pyarrow.dataset", "numpy", "requests", "
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings.from_environment(
-        {"TAXI_DATA": str(tmp_path), "TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "2000"}
-    )
+    return Settings.from_environment({"TAXI_DATA": str(tmp_path), "TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "2000"})
 
 
 def test_loading_definitions_imports_no_heavy_library() -> None:
@@ -65,16 +62,17 @@ def test_the_columns_of_a_table_are_shown_with_their_descriptions(settings: Sett
     assert all(column.description for column in schema.columns)
 
 
-class CountingIOManager(dg.ConfigurableIOManager):
+class CountingIOManager(dg.IOManager):
     """Keeps nothing but the number of records of what it is given."""
 
-    _seen: dict[str, int] = PrivateAttr(default_factory=dict)
+    def __init__(self) -> None:
+        self.seen: dict[str, int] = {}
 
     def handle_output(self, context: dg.OutputContext, obj: RawMonths) -> None:
         for month in obj:
             with obj.open(month) as staged:
                 assert not isinstance(staged, RawMonth)
-                self._seen[month.label] = staged.raw.rows
+                self.seen[month.label] = staged.raw.rows
 
     def load_input(self, context: dg.InputContext) -> CleanMonths:
         raise NotImplementedError
@@ -87,4 +85,4 @@ def test_an_io_manager_is_swapped_without_touching_an_asset(settings: Settings) 
         asset_selection=[dg.AssetKey(["raw", "green"])], partition_key="2021-07-01"
     )
     assert result.success
-    assert counting._seen == {"2021-07": 2000}
+    assert counting.seen == {"2021-07": 2000}
