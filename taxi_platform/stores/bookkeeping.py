@@ -1,0 +1,120 @@
+"""``taxi.months``: which data version of which month a store of tables holds.
+
+Belongs here: that table, and what every store checks before and after a load. Does not: any SQL dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Contract, Table
+from taxi_platform.errors import StoreError
+from taxi_platform.references import CleanFacts, CleanMonth
+from taxi_platform.stores.model import MonthCounts
+
+__all__ = [
+    "MONTHS",
+    "LoadRecord",
+    "check_columns",
+    "check_conserved",
+    "check_loaded",
+    "missing_columns",
+    "months_row",
+]
+
+MONTHS = Table(
+    "months",
+    "One row per dataset and file month that stands in this store: the data version it was loaded from, and its rows.",
+    (
+        Column("dataset", ColumnType.TEXT, "Dataset of the month, such as green.", nullable=False),
+        FILE_MONTH,
+        Column(
+            "data_version",
+            ColumnType.TEXT,
+            "Raw version, contract, cleaning code and options that the rows came from.",
+            nullable=False,
+        ),
+        Column("raw_rows", ColumnType.BIGINT, "Records of the upstream file.", nullable=False),
+        Column("trips_rows", ColumnType.BIGINT, "Rows of the month in the trips table.", nullable=False),
+        Column("quarantined_rows", ColumnType.BIGINT, "Rows of the month in the quarantine table.", nullable=False),
+        Column("loaded_at", ColumnType.TIMESTAMP, "When the month was loaded, in UTC.", nullable=False),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class LoadRecord:
+    """What the table says of one month, beside what a count finds there."""
+
+    data_version: str
+    recorded: MonthCounts
+    counted: MonthCounts
+
+    def is_current(self, facts: CleanFacts) -> bool:
+        """The same data version, and the rows are really there."""
+        return self.data_version == facts.version and self.recorded == self.counted == _expected(facts)
+
+
+def _expected(facts: CleanFacts) -> MonthCounts:
+    return MonthCounts(facts.trips_rows, facts.quarantined_rows)
+
+
+def months_row(clean: CleanMonth) -> list[object]:
+    """The month's row, in the order of the columns; loaded now."""
+    facts = clean.facts
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    counts = (facts.raw_rows, facts.trips_rows, facts.quarantined_rows)
+    return [clean.month.dataset, clean.file_month, facts.version, *counts, now]
+
+
+def check_conserved(clean: CleanMonth) -> None:
+    """Refuse a month whose cleaning lost or doubled rows; raises `StoreError`."""
+    facts = clean.facts
+    if not facts.is_conserved:
+        raise StoreError(
+            f"{clean.month} is not loaded: its {facts.raw_rows:,} raw rows are not its {facts.trips_rows:,} trips plus "
+            f"{facts.quarantined_rows:,} quarantined rows; clean the month again"
+        )
+
+
+def check_loaded(clean: CleanMonth, loaded: MonthCounts, store: str) -> None:
+    """Compare what the store counts of the new month with what cleaning made; raises `StoreError`."""
+    expected = _expected(clean.facts)
+    if loaded != expected:
+        raise StoreError(
+            f"{clean.month} is not loaded: {store} counts {loaded.trips:,} trips and {loaded.quarantined:,} "
+            f"quarantined rows of that file month where cleaning made {expected.trips:,} and {expected.quarantined:,}; "
+            "clean the month again"
+        )
+
+
+def missing_columns(
+    table: Table, types: Mapping[str, str], dialect: Mapping[str, str], store: str
+) -> tuple[Column, ...]:
+    """Columns of the declaration that an existing table lacks; raises `StoreError` where a type contradicts it.
+
+    Args:
+        table: the declaration.
+        types: column → type, as the store's catalogue writes it.
+        dialect: column → type, as the declaration wants it.
+        store: the table's place, for the message.
+    """
+    for name, wanted in dialect.items():
+        if name in types and types[name] != wanted:
+            raise StoreError(
+                f"the column {name} of {store} is {types[name]} but the contract says {wanted}: "
+                "move that table away, then load its months again"
+            )
+    return tuple(column for column in table.columns if column.name not in types)
+
+
+def check_columns(contract: Contract, columns: Collection[str] | None) -> tuple[Column, ...]:
+    """The trips columns asked for, in the contract's order (all for None); raises `StoreError` for an unknown one."""
+    table = contract.trips
+    if columns is None:
+        return table.columns
+    if unknown := sorted(set(columns) - set(table.column_names)):
+        raise StoreError(f"{table.name} has no column {', '.join(unknown)}: it has {', '.join(table.column_names)}")
+    return tuple(column for column in table.columns if column.name in columns)
