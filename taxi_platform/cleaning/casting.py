@@ -127,20 +127,19 @@ class _Decoded:
 
     value: int | str | None
     is_unfit: bool = False
-    is_unknown: bool = False
+    unknown: str | None = None
+    """How a code that the contract does not know is counted."""
 
 
 def _read_codes(column: Column, source: pa.Array) -> Cells:
     """Coded text: every distinct text of the batch is looked up once."""
     target = arrow_type(column.type)
     encoded = source if pa.types.is_dictionary(source.type) else source.dictionary_encode()
-    meanings = [_decode(column, text, target) for text in encoded.dictionary.to_pylist()]
-    values = pa.array([meaning.value for meaning in meanings], target).take(encoded.indices)
-    unknown = _rows_where([meaning.is_unknown for meaning in meanings], encoded)
+    decoded = [_decode(column, text, target) for text in encoded.dictionary.to_pylist()]
     return Cells(
-        values,
-        _rows_where([meaning.is_unfit for meaning in meanings], encoded),
-        _unknown_codes(column, values) + (Counter() if unknown is None else _counts(_plain(encoded.filter(unknown)))),
+        pa.array([text.value for text in decoded], target).take(encoded.indices),
+        _rows_where([text.is_unfit for text in decoded], encoded.indices),
+        _counts([text.unknown for text in decoded], encoded.indices),
     )
 
 
@@ -154,11 +153,11 @@ def _decode(column: Column, text: str, target: pa.DataType) -> _Decoded:
     if not spelling:
         return _Decoded(None)
     if column.type is ColumnType.TEXT:
-        return _Decoded(text)
+        return _Decoded(text, unknown=text)
     if not _is_number(spelling):
-        return _Decoded(None, is_unknown=True)
+        return _Decoded(None, unknown=text)
     value = _cast_what_fits(pa.array([spelling]), target)[0].as_py()
-    return _Decoded(value, is_unfit=value is None)
+    return _Decoded(value, is_unfit=value is None, unknown=_unknown(column, value))
 
 
 def _is_number(text: str) -> bool:
@@ -169,18 +168,28 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _rows_where(flags: Sequence[bool], encoded: pa.DictionaryArray) -> pa.BooleanArray | None:
-    """Rows whose distinct value is flagged; None where there are none."""
-    return pa.array(flags, pa.bool_()).take(encoded.indices).fill_null(False) if any(flags) else None
-
-
 def _unknown_codes(column: Column, values: pa.Array) -> Counter[str]:
-    """Values outside the contract's codes; they stay as they are."""
+    """Numbers outside the contract's codes, which stay as they are."""
     if not column.codes:
         return Counter()
-    known = pc.is_in(values, value_set=pa.array([*column.codes, None], values.type))
-    return Counter() if pc.all(known).as_py() in (True, None) else _counts(values.filter(pc.invert(known)))
+    encoded = values.dictionary_encode()
+    return _counts([_unknown(column, code) for code in encoded.dictionary.to_pylist()], encoded.indices)
 
 
-def _counts(values: pa.Array) -> Counter[str]:
-    return Counter({str(entry["values"]): entry["counts"] for entry in pc.value_counts(values).to_pylist()})
+def _unknown(column: Column, code: int | None) -> str | None:
+    return None if code is None or not column.codes or code in column.codes else str(code)
+
+
+def _rows_where(flags: Sequence[bool], indices: pa.Array) -> pa.BooleanArray | None:
+    """Rows whose distinct value is flagged; None where there are none."""
+    return pa.array(flags).take(indices).fill_null(False) if any(flags) else None
+
+
+def _counts(labels: Sequence[str | None], indices: pa.Array) -> Counter[str]:
+    """Rows per label of their distinct value."""
+    counts: Counter[str] = Counter()
+    if any(label is not None for label in labels):
+        for entry in pc.value_counts(indices.drop_null()).to_pylist():
+            if (label := labels[entry["values"]]) is not None:
+                counts[label] += entry["counts"]
+    return counts

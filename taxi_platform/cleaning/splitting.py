@@ -86,11 +86,11 @@ class _Split:
             cells = {column.name: self._file.cells(batch, column) for column in self._contract.columns}
             self._count_unknown(cells)
             verdicts = self._judge(batch, cells, repeats)
-            rejected: Flags = verdicts.any(axis=0)
+            rejected = np.logical_or.reduce(verdicts)
             if rejected.any():
                 quarantine.add(self._rejected_columns(batch, verdicts, np.flatnonzero(rejected)))
             if not rejected.all():
-                trips.add(self._clean_columns(cells, np.logical_not(rejected)))
+                trips.add(self._clean_columns(cells, ~rejected))
         facts = self._facts(trips, quarantine)
         if not facts.is_conserved:
             raise BrokenFileError(
