@@ -59,6 +59,8 @@ def convert_csv(contract: Contract, month: TripMonth, source: Path, name: str, t
         with open_text(source, name) as file:
             pieces = whole_lines(file, name)
             names, rest = read_header(next(pieces, b""), name)
+            while not records_in(rest) and (piece := next(pieces, b"")):
+                rest += piece
             layout = _layout(contract, month, names, rest, name)
             return _convert(layout, counted(chain([rest], pieces)), name, target)
     except BaseException as error:
