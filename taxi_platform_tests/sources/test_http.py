@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -23,7 +20,7 @@ from taxi_platform.errors import (
 )
 from taxi_platform.months import TripMonth
 from taxi_platform.sources import RetryPolicy, Source, Version, open_source
-from taxi_platform_tests.sources.conftest import AT_ONCE, MONTH, MONTH_PATH
+from taxi_platform_tests.sources.conftest import AT_ONCE, MONTH, MONTH_PATH, files_no_larger_than
 from taxi_platform_tests.support.upstream import Fault, Upstream
 
 ABSENT = TripMonth("green", date(2020, 4, 1))
@@ -252,17 +249,6 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(upstream: Upstream, tmp_
     with files_no_larger_than(64 * 1024), pytest.raises(StoreError, match="no room is left"):
         source.fetch(MONTH, version, tmp_path / "staging")
     assert_left_nothing(tmp_path / "staging")
-
-
-@contextmanager
-def files_no_larger_than(size: int) -> Iterator[None]:
-    """The kernel refuses to let this process grow a file further: the nearest to a full disk without mounting one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_an_absent_zone_lookup_is_not_published(upstream: Upstream) -> None:

@@ -16,6 +16,7 @@ import hashlib
 import re
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -125,7 +126,7 @@ def serve(folder: Path, host: str = "127.0.0.1") -> Iterator[Upstream]:
     class Handler(_Handler):
         upstream: Upstream
 
-    server = ThreadingHTTPServer((host, 0), Handler)
+    server = _Server((host, 0), Handler)
     upstream = Handler.upstream = Upstream(folder, f"http://{host}:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -136,6 +137,13 @@ def serve(folder: Path, host: str = "127.0.0.1") -> Iterator[Upstream]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is none of the server's business; anything else is printed."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # the base class names socket types
 
 
 class _Handler(BaseHTTPRequestHandler):

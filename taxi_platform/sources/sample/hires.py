@@ -10,7 +10,6 @@ from datetime import date
 
 import numpy as np
 
-from taxi_platform.contracts.common import CBD_FEE_SINCE
 from taxi_platform.sources.sample.city import AIRPORTS, City
 from taxi_platform.sources.sample.rows import Ints, Rows
 
@@ -21,6 +20,7 @@ _COMPANIES = ("HV0003", "HV0005", "HV0004", "HV0002")
 _COMPANY_EDGES = (0.72, 0.96, 0.985)
 _ONLY_TWO_COMPANIES_SINCE = date(2021, 1, 1)
 _AIRPORT_FEE_SINCE = date(2021, 4, 1)
+_CBD_FEE_SINCE = date(2025, 1, 1)
 _YES_NO = ("N", "Y")
 
 
@@ -94,7 +94,7 @@ def _money(rng: np.random.Generator, rows: Rows, city: City) -> None:
     }
     if city.month.first_day >= _AIRPORT_FEE_SINCE:
         values["airport_fee"] = np.where(np.isin(start, AIRPORTS) | np.isin(end, AIRPORTS), 250, 0)
-    if city.month.first_day >= CBD_FEE_SINCE:
+    if city.month.first_day >= _CBD_FEE_SINCE:
         values["cbd_congestion_fee"] = np.where(city.touches_core(start, end), 150, 0)
 
 

@@ -11,7 +11,6 @@ from datetime import date
 
 import numpy as np
 
-from taxi_platform.contracts.common import CBD_FEE_SINCE, LOCATION_IDS_SINCE
 from taxi_platform.sources.sample.city import AIRPORTS, City
 from taxi_platform.sources.sample.rows import Ints, Rows
 
@@ -27,12 +26,15 @@ LATE_BLOCK = (
 )
 """Columns that records from dispatch systems (since 2019) lack, all together."""
 _MTA_TAX_SINCE = date(2009, 11, 1)
+_RATE_CODES_SINCE = date(2010, 1, 1)
 _FARE_RISE_2012 = date(2012, 10, 1)
 _IMPROVEMENT_SINCE = date(2015, 1, 1)
 _CONGESTION_SINCE = date(2019, 2, 1)
 _LATE_SINCE = date(2019, 7, 1)
 _AIRPORT_FEE_SINCE = date(2021, 4, 1)
 _FARE_RISE_2022 = date(2023, 1, 1)
+_CBD_FEE_SINCE = date(2025, 1, 1)
+_ZONES_SINCE = date(2016, 7, 1)
 _TEXT_ERA_ENDS = date(2015, 1, 1)
 _TOLL = 655
 _JFK, _NEGOTIATED = 2, 5
@@ -44,9 +46,11 @@ def draw_taxis(rng: np.random.Generator, count: int, city: City) -> Rows:
     _trips(rng, rows, city)
     _codes(rng, rows, city)
     _money(rng, rows, city)
-    if city.month.first_day < LOCATION_IDS_SINCE:
+    if city.month.first_day < _ZONES_SINCE:
         _coordinates(rng, rows)
     _late_records(rng, rows, city)
+    if city.month.first_day < _RATE_CODES_SINCE:
+        del rows.values["rate_code_id"]
     return rows
 
 
@@ -104,7 +108,7 @@ def _money(rng: np.random.Generator, rows: Rows, city: City) -> None:
     }
     if rows.dataset == "yellow" and month >= _AIRPORT_FEE_SINCE:
         values["airport_fee"] = np.where(np.isin(start, AIRPORTS), 175 if modern else 125, 0)
-    if month >= CBD_FEE_SINCE:
+    if month >= _CBD_FEE_SINCE:
         values["cbd_congestion_fee"] = np.where(city.touches_core(start, end), 75, 0)
     if month < _MTA_TAX_SINCE:
         del values["mta_tax"]
