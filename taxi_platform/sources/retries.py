@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from taxi_platform.errors import TransientError, UpstreamUnavailableError
 
@@ -58,33 +59,25 @@ class RetryPolicy:
             wait_random_exponential,
         )
 
-        waits = wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)
+        back_off = wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)
 
         def wait(state: RetryCallState) -> float:
-            asked = _failure(state).pause
-            return min(self.longest_wait, max(waits(state), asked or 0.0))
+            pause = min(self.longest_wait, max(back_off(state), _interruption(state.outcome).pause or 0.0))
+            _log.warning("%s: %s; trying again in %.1f s", url, _interruption(state.outcome), pause)
+            return pause
 
-        def tell(state: RetryCallState) -> None:
-            pause = state.next_action.sleep if state.next_action else 0.0
-            _log.warning("%s: %s; trying again in %.1f s", url, _failure(state), pause)
-
-        def _failure(state: RetryCallState) -> Interrupted:
-            error = state.outcome.exception() if state.outcome else None
-            assert isinstance(error, Interrupted)
-            return error
-
-        loop = Retrying(
-            stop=stop_after_attempt(self.attempts),
-            retry=retry_if_exception_type(Interrupted),
-            wait=wait,
-            before_sleep=tell,
-        )
+        loop = Retrying(stop=stop_after_attempt(self.attempts), retry=retry_if_exception_type(Interrupted), wait=wait)
         try:
             return loop(attempt)
         except RetryError as error:
-            last = error.last_attempt.exception()
-            assert isinstance(last, Interrupted)
+            last = _interruption(error.last_attempt)
             raise last.outcome(
                 f"{url} could not be read in {self.attempts} attempts, the last time because {last}: "
                 "try again later, or let TAXI_SOURCE_URL name another copy"
             ) from last
+
+
+def _interruption(attempt: Future[Any] | None) -> Interrupted:
+    error = attempt.exception() if attempt else None
+    assert isinstance(error, Interrupted)  # nothing else is tried again
+    return error

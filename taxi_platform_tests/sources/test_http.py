@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import stat
 from dataclasses import replace
@@ -20,6 +21,7 @@ from taxi_platform.errors import (
 )
 from taxi_platform.months import TripMonth
 from taxi_platform.sources import RetryPolicy, Source, Version, open_source
+from taxi_platform.sources.progress import Progress
 from taxi_platform_tests.sources.conftest import AT_ONCE, MONTH, MONTH_PATH, files_no_larger_than
 from taxi_platform_tests.support.upstream import Fault, Upstream
 
@@ -261,3 +263,48 @@ def test_zones_are_fetched_like_a_month(upstream: Upstream, tmp_path: Path) -> N
     source = dtc(upstream)
     download = source.fetch_zones(source.stat_zones(), tmp_path)
     assert download.file.read_bytes() == (upstream.folder / "misc/taxi_zone_lookup.csv").read_bytes()
+
+
+def test_a_redirect_is_followed_and_the_address_stays_the_stable_one(upstream: Upstream, tmp_path: Path) -> None:
+    """Release files redirect to addresses that expire."""
+    (upstream.folder / "elsewhere").mkdir()
+    (upstream.folder / MONTH_PATH).rename(upstream.folder / "elsewhere" / "blob")
+    upstream.fail(MONTH_PATH, Fault.status(302, Location="/elsewhere/blob?expires=soon"), times=2)
+    source = dtc(upstream)
+    version = look(source)
+    assert version.url == f"{upstream.url}/{MONTH_PATH}"
+    download = source.fetch(MONTH, version, tmp_path / "staging")
+    assert download.file.read_bytes() == (upstream.folder / "elsewhere" / "blob").read_bytes()
+
+
+def test_a_wait_that_upstream_asks_for_is_kept_within_bounds(
+    upstream: Upstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    upstream.fail(MONTH_PATH, Fault.status(429, Retry_After="3600"))
+    look(dtc(upstream, replace(AT_ONCE, longest_wait=0.2)))
+    assert "status 429 Too Many Requests; trying again in 0.2 s" in caplog.text
+
+
+def test_a_page_encoded_against_the_request_is_refused(upstream: Upstream) -> None:
+    upstream.fail("trip-data/green_tripdata_2020-03.parquet", Fault.status(200, Content_Encoding="br"))
+    with pytest.raises(PermanentError, match="came encoded as br"):
+        open_source("tlc", upstream.url, retry=AT_ONCE).stat(MONTH)
+
+
+def test_a_body_whose_end_nothing_tells_is_refused(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.has_lengths = False
+    source = dtc(upstream)
+    version = look(source)
+    upstream.closes_bodies = True
+    with pytest.raises(PermanentError, match="comes without a length"):
+        source.fetch(MONTH, version, tmp_path / "staging")
+    assert_left_nothing(tmp_path / "staging")
+
+
+def test_a_long_transfer_says_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    progress = Progress("month.csv.gz", 4_000_000, every=0)
+    progress.at(1_000_000)
+    assert "month.csv.gz: 1.0 of 4.0 MB (25%)" in caplog.text
+    Progress("other.csv.gz", None, every=0).at(2_000_000)
+    assert "other.csv.gz: 2.0 MB, " in caplog.text

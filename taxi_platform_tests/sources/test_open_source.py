@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -94,3 +96,13 @@ def test_auto_reads_the_public_bases() -> None:
     assert isinstance(source, AutoSource)
     bases = [s.files.base for s in (source.dtc, source.tlc) if isinstance(s, PublishedSource)]  # type: ignore[attr-defined]  # the transport is http
     assert bases == [DTC.public_base, TLC.public_base]
+
+
+def test_opening_a_source_loads_no_heavy_library() -> None:
+    code = (
+        "import sys; from taxi_platform.sources import open_source;"
+        "[open_source(name) for name in ('auto', 'dtc', 'tlc', 'sample')];"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not {"numpy", "pandas", "pyarrow", "requests", "tenacity", "urllib3"} & set(done.stdout.split())

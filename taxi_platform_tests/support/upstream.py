@@ -90,6 +90,8 @@ class Upstream:
     has_last_modified: bool = True
     has_lengths: bool = True
     """False: bodies come chunked, and HEAD says no length."""
+    closes_bodies: bool = False
+    """True, with no lengths: a body ends where the connection does, as HTTP/1.0 servers have it."""
     allows_head: bool = True
     on_fault: Callable[[], object] = field(default=lambda: None)
     """Called while a fault is being met, before its connection ends: what else changes at that moment."""
@@ -197,6 +199,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         if self.upstream.has_lengths:
             self.send_header("Content-Length", str(len(body) + fault.announced))
+        elif self.upstream.closes_bodies:
+            self.close_connection = True
         elif self.command != "HEAD":
             self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
@@ -212,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_body(self, body: bytes, fault: Fault) -> None:
         sent = body if fault.cut is None else body[: fault.cut]
         try:
-            if self.upstream.has_lengths:
+            if self.upstream.has_lengths or self.upstream.closes_bodies:
                 self.wfile.write(sent)
             else:
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(sent), sent) if sent else b"")
