@@ -1,20 +1,23 @@
 """For-hire vehicle trips, 2015-01 on: community cars, black cars, luxury limousines and, to 2019-01, the app companies.
 
-Belongs here: the facts of this one dataset. Bases report these trips; no meter is involved, so there is no fare.
+Belongs here: the facts of this one dataset, with TLC's data dictionary as their source. Bases report these trips; no
+meter is involved, so there is no fare.
 """
 
 from __future__ import annotations
 
 from datetime import date
 
+from taxi_platform.contracts import common
+from taxi_platform.contracts.common import documented, spelled
 from taxi_platform.contracts.model import ALWAYS, Column, ColumnType, Contract, Span
 from taxi_platform.contracts.rules import trip_rules
 
 __all__ = ["FHV"]
 
 _DICTIONARY = "https://www.nyc.gov/assets/tlc/downloads/pdf/data_dictionary_trip_records_fhv.pdf"
-_DROPOFF_COLUMN_SINCE = date(2017, 1, 1)
-_DROPOFF_FILLED_SINCE = date(2018, 1, 1)
+_DROPOFF_COLUMNS = Span(since=date(2017, 1, 1))
+_DROPOFF_FILLED = Span(since=date(2018, 1, 1))
 
 FHV = Contract(
     dataset="fhv",
@@ -24,64 +27,35 @@ FHV = Contract(
     rules=trip_rules(),
     unified={"vendor": "dispatching_base_num"},
     cluster_by=("pickup_datetime", "dispatching_base_num"),
-    columns=(
-        Column(
-            "dispatching_base_num",
-            ColumnType.TEXT,
-            "TLC licence number of the base that dispatched the trip.",
-            ("dispatching_base_num", "Dispatching_base_number"),
-            source=_DICTIONARY,
-            required=ALWAYS,
-        ),
+    columns=documented(
+        _DICTIONARY,
+        # 2018 has both names, the first of them mostly empty.
+        spelled(common.DISPATCHING_BASE_NUM, "dispatching_base_num", "Dispatching_base_num", "Dispatching_base_number"),
         Column(
             "affiliated_base_number",
             ColumnType.TEXT,
             "TLC licence number of the base the vehicle is affiliated with.",
-            ("affiliated_base_number",),
-            source=_DICTIONARY,
+            ("affiliated_base_number", "Affiliated_base_number"),
         ),
-        Column(
-            "pickup_datetime",
-            ColumnType.TIMESTAMP,
-            "When the trip began, in New York wall-clock time.",
-            ("pickup_datetime", "Pickup_date"),
-            source=_DICTIONARY,
-            required=ALWAYS,
-            filled=ALWAYS,
-            nullable=False,
-        ),
-        Column(
+        spelled(common.PICKUP_DATETIME, "pickup_datetime", "Pickup_DateTime", "Pickup_date"),
+        spelled(
+            common.DROPOFF_DATETIME,
             "dropoff_datetime",
-            ColumnType.TIMESTAMP,
-            "When the trip ended, in New York wall-clock time; reported since 2017, and always since 2018.",
-            ("dropoff_datetime",),
-            source=_DICTIONARY,
-            required=Span(since=_DROPOFF_COLUMN_SINCE),
-            filled=Span(since=_DROPOFF_FILLED_SINCE),
+            "DropOff_datetime",
+            "dropOff_datetime",
+            description="When the trip ended, in New York wall-clock time; reported since 2017, always since 2018.",
+            required=_DROPOFF_COLUMNS,
+            filled=_DROPOFF_FILLED,
+            nullable=True,
         ),
-        Column(
-            "pickup_location_id",
-            ColumnType.SMALLINT,
-            "Taxi zone in which the trip began (see `zones`); often not reported.",
-            ("PULocationID", "locationID"),
-            source=_DICTIONARY,
+        spelled(
+            common.PICKUP_LOCATION_ID,
+            "PULocationID",
+            "PUlocationID",
+            "locationID",
             required=ALWAYS,
         ),
-        Column(
-            "dropoff_location_id",
-            ColumnType.SMALLINT,
-            "Taxi zone in which the trip ended (see `zones`); often not reported.",
-            ("DOLocationID",),
-            source=_DICTIONARY,
-            required=Span(since=_DROPOFF_COLUMN_SINCE),
-        ),
-        Column(
-            "sr_flag",
-            ColumnType.SMALLINT,
-            "Whether the trip was part of a shared-ride chain of a high-volume company; null where it was not.",
-            ("SR_Flag",),
-            source=_DICTIONARY,
-            codes={1: "shared trip"},
-        ),
+        spelled(common.DROPOFF_LOCATION_ID, "DOLocationID", "DOlocationID", required=_DROPOFF_COLUMNS),
+        common.SR_FLAG,
     ),
 )

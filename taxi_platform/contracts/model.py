@@ -16,7 +16,8 @@ from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
 
-from taxi_platform.contracts.rules import Rule
+from taxi_platform.contracts.consistency import contradictions
+from taxi_platform.contracts.rules import UNPARSEABLE, UNPARSEABLE_DESCRIPTION, Rule
 from taxi_platform.months import TripMonth
 
 __all__ = ["ALWAYS", "FILE_MONTH", "NEVER", "Column", "ColumnType", "Contract", "Span", "Table", "normalised"]
@@ -62,8 +63,16 @@ class Span:
     def __contains__(self, first_day: date) -> bool:
         return (self.since is None or first_day >= self.since) and (self.until is None or first_day <= self.until)
 
+    @property
+    def is_always(self) -> bool:
+        return self == ALWAYS
+
+    @property
+    def is_never(self) -> bool:
+        return self.since is not None and self.until is not None and self.since > self.until
+
     def __str__(self) -> str:
-        if self == NEVER:
+        if self.is_never:
             return "never"
         ends = (f"from {self.since:%Y-%m}" if self.since else "", f"to {self.until:%Y-%m}" if self.until else "")
         return " ".join(filter(None, ends)) or "always"
@@ -86,7 +95,8 @@ class Column:
     type: ColumnType
     description: str
     spellings: tuple[str, ...] = ()
-    """Upstream's names, compared by `normalised`; where a file has several, the first that is not null wins."""
+    """Every name upstream has used, compared by `normalised`, or none where it uses the canonical one; where a file
+    has several, the first that is not null wins."""
     unit: str | None = None
     source: str | None = None
     """Where the meaning is documented, as a URL."""
@@ -120,7 +130,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as every store creates it."""
+    """A table, or view, as every store creates it."""
 
     name: str
     description: str
@@ -166,10 +176,8 @@ class Contract:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unified", MappingProxyType(dict(self.unified)))
-        names = set(self.trips.column_names)
-        for rule in self.rules:
-            if unknown := sorted(set(rule.columns) - names):
-                raise ValueError(f"{self.dataset}: the rule {rule.reason} names columns that do not exist: {unknown}")
+        if wrong := contradictions(self):
+            raise ValueError(f"the contract of {self.dataset} contradicts itself: {'; '.join(wrong)}")
 
     @cached_property
     def trips(self) -> Table:
@@ -189,7 +197,12 @@ class Contract:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Every reason a row of this dataset can be rejected for, in the order rows list them."""
-        return ("unparseable", *(rule.reason for rule in self.rules))
+        return (UNPARSEABLE, *(rule.reason for rule in self.rules))
+
+    @property
+    def reason_descriptions(self) -> Mapping[str, str]:
+        """Reason → exactly when it hits, in the order of `reasons`."""
+        return {UNPARSEABLE: UNPARSEABLE_DESCRIPTION} | {rule.reason: rule.description for rule in self.rules}
 
     def column(self, name: str) -> Column:
         """The column of that canonical name; raises `KeyError` where there is none."""
@@ -203,12 +216,21 @@ class Contract:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes exactly when rows would read or be judged differently (not with a description)."""
-        facts = [
-            [
-                [c.name, c.type.arrow, c.known_as, sorted(c.recodes.items()), str(c.text_until), str(c.filled)]
-                for c in self.columns
-            ],
-            [repr(rule) for rule in self.rules],
-        ]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:12]
+        """Changes exactly when rows would read, be judged or be stored differently, or other codes would be warned of;
+        not with a description, a source or the months in which a file must carry a column."""
+        facts = [[_reading(column) for column in self.columns], [repr(rule) for rule in self.rules]]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
+
+
+def _reading(column: Column) -> list[object]:
+    """Everything about a column that decides what becomes of upstream's values."""
+    return [
+        column.name,
+        column.type.name,
+        column.nullable,
+        column.known_as,
+        sorted(column.recodes.items()),
+        sorted(map(repr, column.codes)),
+        str(column.text_until),
+        str(column.filled),
+    ]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 __all__ = [
+    "UNPARSEABLE",
+    "UNPARSEABLE_DESCRIPTION",
     "ZERO_PASSENGERS",
     "DropoffBeforePickup",
     "DurationOver",
@@ -23,6 +25,9 @@ __all__ = [
     "trip_rules",
 ]
 
+UNPARSEABLE = "unparseable"
+"""The reason every dataset has, whatever its rules."""
+UNPARSEABLE_DESCRIPTION = "a cell, or the whole record, does not fit its type"
 ZERO_PASSENGERS = "zero_passengers"
 """The reason of the one rule that is a run option (``cleaning.options``), never part of a contract."""
 
@@ -71,7 +76,10 @@ class PickupOutsideFileMonth(Rule):
 
     @property
     def description(self) -> str:
-        return f"{self.pickup} more than a day outside the month of the file"
+        return (
+            f"{self.pickup} earlier than a day before the first instant of the file's month, or a day or more after "
+            "its end"
+        )
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,7 @@ class DropoffBeforePickup(Rule):
 
     @property
     def description(self) -> str:
-        return f"{self.dropoff} before {self.pickup}"
+        return f"{self.dropoff} earlier than {self.pickup} (not equal)"
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ class OutsideRange(Rule):
 
     @property
     def description(self) -> str:
-        return f"{_either(self.values)} below {self.low:g} or above {self.high:g}"
+        return f"{_either(self.values)} not null and below {self.low:g} or above {self.high:g}"
 
 
 @dataclass(frozen=True)
@@ -153,8 +161,8 @@ class VoidPair(Rule):
     @property
     def description(self) -> str:
         return (
-            f"rows equal in {', '.join(self.key)} whose {self.amount} (to the cent) is opposite and not 0: "
-            "the k-th negative with the k-th positive, both"
+            f"rows equal in {', '.join(self.key)} (nulls equal) whose {self.amount}, rounded to cents, is exactly "
+            "opposite and not 0: the k-th negative with the k-th positive, both"
         )
 
 

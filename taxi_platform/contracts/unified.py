@@ -6,32 +6,54 @@ Belongs here: the shape and the standard SQL that DuckDB, PostgreSQL and BigQuer
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
-from taxi_platform.contracts.model import ColumnType, Contract
+from taxi_platform.contracts import common
+from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Contract, Table
+from taxi_platform.contracts.zones import ZONES
 
-__all__ = ["UNIFIED_COLUMNS", "unified_view_sql"]
+__all__ = ["UNIFIED", "UNIFIED_COLUMNS", "unified_view_sql"]
 
-UNIFIED_COLUMNS: tuple[tuple[str, ColumnType], ...] = (
-    ("file_month", ColumnType.DATE),
-    ("vendor", ColumnType.TEXT),
-    ("pickup_datetime", ColumnType.TIMESTAMP),
-    ("dropoff_datetime", ColumnType.TIMESTAMP),
-    ("pickup_location_id", ColumnType.SMALLINT),
-    ("dropoff_location_id", ColumnType.SMALLINT),
-    ("passenger_count", ColumnType.SMALLINT),
-    ("trip_distance", ColumnType.DOUBLE),
-    ("fare_amount", ColumnType.DOUBLE),
-    ("tip_amount", ColumnType.DOUBLE),
-    ("tolls_amount", ColumnType.DOUBLE),
-    ("total_amount", ColumnType.DOUBLE),
-    ("payment_type", ColumnType.SMALLINT),
-    ("congestion_surcharge", ColumnType.DOUBLE),
-    ("airport_fee", ColumnType.DOUBLE),
-    ("cbd_congestion_fee", ColumnType.DOUBLE),
+_NULL = "NULL"
+_ENDS = {"pickup": "began", "dropoff": "ended"}
+_ZONE_NAMES = {"borough": "Borough", "zone": "Name of the taxi zone"}
+
+_SHARED = (
+    FILE_MONTH,
+    Column("vendor", ColumnType.TEXT, "Who made the record: a taxi's vendor id, a company's or base's licence number."),
+    common.PICKUP_DATETIME,
+    common.DROPOFF_DATETIME,
+    common.PICKUP_LOCATION_ID,
+    common.DROPOFF_LOCATION_ID,
+    common.PASSENGER_COUNT,
+    replace(common.TRIP_DISTANCE, description="Distance of the trip, by the taximeter or as the company reports it."),
+    replace(common.FARE_AMOUNT, description="Fare without tips, tolls, taxes and fees."),
+    replace(common.TIP_AMOUNT, description="Tips; of taxis those paid by card only."),
+    common.TOLLS_AMOUNT,
+    common.TOTAL_AMOUNT,
+    common.PAYMENT_TYPE,
+    common.CONGESTION_SURCHARGE,
+    common.AIRPORT_FEE,
+    common.CBD_CONGESTION_FEE,
 )
-"""Columns of the view after ``dataset``; where a dataset has no such column the value is null."""
 
-_ZONE_NAMES = ("borough", "zone")
+UNIFIED = Table(
+    "trips",
+    "Every dataset's clean trips in one shape, with zone and borough names; null where a dataset has no such column.",
+    (
+        Column("dataset", ColumnType.TEXT, "The dataset whose table the row stands in."),
+        *(replace(column, nullable=True) for column in _SHARED),
+        *(
+            Column(f"{end}_{name}", ColumnType.TEXT, f"{what} in which the trip {happened}.")
+            for end, happened in _ENDS.items()
+            for name, what in _ZONE_NAMES.items()
+        ),
+    ),
+)
+"""The view as it shows itself to readers."""
+
+UNIFIED_COLUMNS: tuple[tuple[str, ColumnType], ...] = tuple((column.name, column.type) for column in _SHARED)
+"""Columns that come from the datasets' own tables: the view's less ``dataset`` and the names of zones."""
 
 
 def unified_view_sql(
@@ -40,7 +62,9 @@ def unified_view_sql(
     table: Callable[[str], str],
     type_name: Callable[[ColumnType], str],
 ) -> str:
-    """The view's SELECT over those datasets whose trips table is in ``existing``.
+    """The view's SELECT over those datasets whose trips table is in ``existing``; empty text where there are none.
+
+    The zones table must exist.
 
     Args:
         contracts: the datasets, in the order of the union.
@@ -53,14 +77,21 @@ def unified_view_sql(
 
 
 def _dataset_sql(contract: Contract, table: Callable[[str], str], type_name: Callable[[ColumnType], str]) -> str:
-    own = set(contract.trips.column_names)
     columns = [f"'{contract.dataset}' AS dataset"]
     for name, column_type in UNIFIED_COLUMNS:
-        column = contract.unified.get(name, name)
-        value = f"t.{column}" if column in own else "NULL"
-        columns.append(f"CAST({value} AS {type_name(column_type)}) AS {name}")
+        columns.append(f"CAST({_value(contract, name)} AS {type_name(column_type)}) AS {name}")
     joins = []
-    for end in ("pickup", "dropoff"):
-        columns += [f"{end}_zones.{name} AS {end}_{name}" for name in _ZONE_NAMES]
-        joins.append(f"LEFT JOIN {table('zones')} AS {end}_zones ON {end}_zones.location_id = t.{end}_location_id")
-    return f"SELECT {', '.join(columns)}\nFROM {table(contract.trips.name)} AS t\n" + "\n".join(joins)
+    for end in _ENDS:
+        location = _value(contract, f"{end}_location_id")
+        if location == _NULL:
+            columns += [f"CAST({_NULL} AS {type_name(ColumnType.TEXT)}) AS {end}_{name}" for name in _ZONE_NAMES]
+        else:
+            columns += [f"{end}_zones.{name} AS {end}_{name}" for name in _ZONE_NAMES]
+            joins.append(f"\nLEFT JOIN {table(ZONES.name)} AS {end}_zones ON {end}_zones.location_id = {location}")
+    return f"SELECT {', '.join(columns)}\nFROM {table(contract.trips.name)} AS t{''.join(joins)}"
+
+
+def _value(contract: Contract, name: str) -> str:
+    """The dataset's own column for a column of the view."""
+    column = contract.unified.get(name, name)
+    return f"t.{column}" if column in contract.trips.column_names else _NULL

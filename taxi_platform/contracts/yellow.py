@@ -1,32 +1,47 @@
-"""Yellow taxi trips, 2009-01 on: the medallion cabs that pick up anywhere in the city.
+"""Yellow taxi trips, 2009-01 on: the medallion cabs.
 
-Belongs here: the facts of this one dataset. Coding of the early years: the published CSV files themselves.
+Belongs here: the facts of this one dataset, with TLC's data dictionary as their source; spellings and codes of the
+early years come from the headers and rows of the published files.
 """
 
 from __future__ import annotations
 
 from datetime import date
 
-from taxi_platform.contracts.common import (
-    CBD_FEE_SINCE,
-    CONGESTION_SURCHARGE_SINCE,
-    LOCATION_IDS_SINCE,
-    PAYMENT_CODES,
-    PAYMENT_RECODES,
-    RATE_CODES,
-    STORE_AND_FWD_CODES,
-    STORE_AND_FWD_RECODES,
-    TEXT_CODES_UNTIL,
-    coordinate,
-    money,
-    request_source,
-)
+from taxi_platform.contracts import common
+from taxi_platform.contracts.common import documented, spelled
 from taxi_platform.contracts.model import ALWAYS, Column, ColumnType, Contract, Span
 from taxi_platform.contracts.rules import trip_rules
 
 __all__ = ["YELLOW"]
 
 _DICTIONARY = "https://www.nyc.gov/assets/tlc/downloads/pdf/data_dictionary_trip_records_yellow.pdf"
+_TEXT_CODES_UNTIL = date(2014, 12, 1)
+"""Up to this month files carry vendors and payment types as text."""
+
+_VENDOR_ID = Column(
+    "vendor_id",
+    ColumnType.SMALLINT,
+    "Provider of the vehicle's technology system, which made the record.",
+    ("VendorID", "vendor_id", "vendor_name"),
+    codes={
+        1: "Creative Mobile Technologies",
+        2: "Curb Mobility (VeriFone)",
+        3: "Digital Dispatch Systems (text DDS, to 2010; the number is this platform's own)",
+        6: "Myle Technologies",
+        7: "Helix",
+    },
+    recodes={"CMT": 1, "VTS": 2, "DDS": 3},
+    text_until=_TEXT_CODES_UNTIL,
+    required=ALWAYS,
+)
+_PAYMENT_TEXTS = {
+    **dict.fromkeys(("Credit", "CRD", "CRE"), 1),
+    **dict.fromkeys(("Cash", "CAS", "CSH"), 2),
+    **dict.fromkeys(("No Charge", "NOC", "No"), 3),
+    **dict.fromkeys(("Dispute", "DIS"), 4),
+    **dict.fromkeys(("Unknown", "UNK", "NA"), 5),
+}
 
 YELLOW = Contract(
     dataset="yellow",
@@ -36,186 +51,40 @@ YELLOW = Contract(
     rules=trip_rules(distance="trip_distance", total="total_amount", vendor="vendor_id"),
     unified={"vendor": "vendor_id"},
     cluster_by=("pickup_datetime", "pickup_location_id"),
-    columns=(
-        Column(
-            "vendor_id",
-            ColumnType.SMALLINT,
-            "Provider of the vehicle's technology system, which made the record.",
-            ("VendorID", "vendor_id", "vendor_name"),
-            source=_DICTIONARY,
-            codes={
-                1: "Creative Mobile Technologies",
-                2: "Curb Mobility (VeriFone)",
-                3: "Digital Dispatch Systems",
-                6: "Myle Technologies",
-                7: "Helix",
-            },
-            recodes={"CMT": 1, "VTS": 2, "DDS": 3},
-            text_until=TEXT_CODES_UNTIL,
-            required=ALWAYS,
+    columns=documented(
+        _DICTIONARY,
+        _VENDOR_ID,
+        spelled(common.PICKUP_DATETIME, "tpep_pickup_datetime", "pickup_datetime", "Trip_Pickup_DateTime"),
+        spelled(common.DROPOFF_DATETIME, "tpep_dropoff_datetime", "dropoff_datetime", "Trip_Dropoff_DateTime"),
+        spelled(common.STORE_AND_FWD_FLAG, "store_and_fwd_flag", "store_and_forward"),
+        spelled(common.RATE_CODE_ID, "RatecodeID", "RateCodeID", "rate_code", "Rate_Code"),
+        spelled(common.PICKUP_LOCATION_ID, "PULocationID"),
+        spelled(common.DROPOFF_LOCATION_ID, "DOLocationID"),
+        spelled(common.PASSENGER_COUNT, "passenger_count", "Passenger_Count"),
+        spelled(common.TRIP_DISTANCE, "trip_distance", "Trip_Distance"),
+        spelled(common.FARE_AMOUNT, "fare_amount", "Fare_Amt"),
+        spelled(common.EXTRA, "extra", "surcharge"),
+        spelled(common.MTA_TAX, "mta_tax"),
+        spelled(common.TIP_AMOUNT, "tip_amount", "Tip_Amt"),
+        spelled(common.TOLLS_AMOUNT, "tolls_amount", "Tolls_Amt"),
+        spelled(common.IMPROVEMENT_SURCHARGE, "improvement_surcharge"),
+        spelled(common.TOTAL_AMOUNT, "total_amount", "Total_Amt"),
+        spelled(
+            common.PAYMENT_TYPE, "payment_type", "Payment_Type", recodes=_PAYMENT_TEXTS, text_until=_TEXT_CODES_UNTIL
         ),
-        Column(
-            "pickup_datetime",
-            ColumnType.TIMESTAMP,
-            "When the meter was engaged, in New York wall-clock time.",
-            ("tpep_pickup_datetime", "pickup_datetime", "Trip_Pickup_DateTime"),
-            source=_DICTIONARY,
-            required=ALWAYS,
-            filled=ALWAYS,
-            nullable=False,
-        ),
-        Column(
-            "dropoff_datetime",
-            ColumnType.TIMESTAMP,
-            "When the meter was disengaged, in New York wall-clock time.",
-            ("tpep_dropoff_datetime", "dropoff_datetime", "Trip_Dropoff_DateTime"),
-            source=_DICTIONARY,
-            required=ALWAYS,
-            filled=ALWAYS,
-            nullable=False,
-        ),
-        Column(
-            "store_and_fwd_flag",
-            ColumnType.TEXT,
-            "Whether the record was held in the vehicle before it was sent.",
-            ("store_and_fwd_flag", "store_and_forward"),
-            source=_DICTIONARY,
-            codes=STORE_AND_FWD_CODES,
-            recodes=STORE_AND_FWD_RECODES,
-            required=ALWAYS,
-        ),
-        Column(
-            "rate_code_id",
-            ColumnType.SMALLINT,
-            "The rate in effect at the end of the trip.",
-            ("RatecodeID", "RateCodeID", "rate_code"),
-            source=_DICTIONARY,
-            codes=RATE_CODES,
-            required=ALWAYS,
-        ),
-        Column(
-            "pickup_location_id",
-            ColumnType.SMALLINT,
-            "Taxi zone in which the meter was engaged (see `zones`; 264 and 265 are unknown).",
-            ("PULocationID",),
-            source=_DICTIONARY,
-            required=Span(since=LOCATION_IDS_SINCE),
-        ),
-        Column(
-            "dropoff_location_id",
-            ColumnType.SMALLINT,
-            "Taxi zone in which the meter was disengaged (see `zones`; 264 and 265 are unknown).",
-            ("DOLocationID",),
-            source=_DICTIONARY,
-            required=Span(since=LOCATION_IDS_SINCE),
-        ),
-        coordinate("pickup_longitude", "engaged", "pickup_longitude", "Start_Lon", instead="pickup_location_id"),
-        coordinate("pickup_latitude", "engaged", "pickup_latitude", "Start_Lat", instead="pickup_location_id"),
-        coordinate("dropoff_longitude", "disengaged", "dropoff_longitude", "End_Lon", instead="dropoff_location_id"),
-        coordinate("dropoff_latitude", "disengaged", "dropoff_latitude", "End_Lat", instead="dropoff_location_id"),
-        Column(
-            "passenger_count",
-            ColumnType.SMALLINT,
-            "Passengers in the vehicle, entered by the driver; null and 0 occur.",
-            ("passenger_count",),
-            unit="persons",
-            source=_DICTIONARY,
-            required=ALWAYS,
-        ),
-        Column(
-            "trip_distance",
-            ColumnType.DOUBLE,
-            "Distance by the taximeter.",
-            ("trip_distance",),
-            unit="miles",
-            source=_DICTIONARY,
-            required=ALWAYS,
-        ),
-        money(
-            "fare_amount",
-            "Time-and-distance fare of the meter.",
-            "fare_amount",
-            "Fare_Amt",
-            required=ALWAYS,
-            source=_DICTIONARY,
-        ),
-        money(
-            "extra",
-            "Rush-hour, overnight and other extras.",
-            "extra",
-            "surcharge",
-            required=ALWAYS,
-            source=_DICTIONARY,
-        ),
-        money(
-            "mta_tax",
-            "Metropolitan Transportation Authority tax, by the rate in use.",
-            "mta_tax",
-            required=ALWAYS,
-            source=_DICTIONARY,
-        ),
-        money(
-            "tip_amount",
-            "Tips paid by card; cash tips are not recorded.",
-            "tip_amount",
-            "Tip_Amt",
-            required=ALWAYS,
-            source=_DICTIONARY,
-        ),
-        money(
-            "tolls_amount",
-            "All tolls of the trip.",
-            "tolls_amount",
-            "Tolls_Amt",
-            required=ALWAYS,
-            source=_DICTIONARY,
-        ),
-        money(
-            "improvement_surcharge",
-            "Improvement surcharge at flag drop, charged since 2015.",
-            "improvement_surcharge",
-            required=Span(since=date(2015, 1, 1)),
-            source=_DICTIONARY,
-        ),
-        money(
-            "total_amount",
-            "Total charged to passengers, without cash tips; not always the sum of its parts.",
-            "total_amount",
-            "Total_Amt",
-            required=ALWAYS,
-            source=_DICTIONARY,
-        ),
-        Column(
-            "payment_type",
-            ColumnType.SMALLINT,
-            "How the passenger paid.",
-            ("payment_type",),
-            source=_DICTIONARY,
-            codes=PAYMENT_CODES,
-            recodes=PAYMENT_RECODES,
-            text_until=TEXT_CODES_UNTIL,
-            required=ALWAYS,
-        ),
-        money(
-            "congestion_surcharge",
-            "New York State congestion surcharge, since 2019-02.",
-            "congestion_surcharge",
-            required=Span(since=CONGESTION_SURCHARGE_SINCE),
-            source=_DICTIONARY,
-        ),
-        money(
+        spelled(common.CONGESTION_SURCHARGE, "congestion_surcharge"),
+        spelled(
+            common.AIRPORT_FEE,
             "airport_fee",
-            "Fee for pickups at LaGuardia and John F. Kennedy airports.",
-            "airport_fee",
-            source=_DICTIONARY,
+            "Airport_fee",
+            description="Fee for pickups at LaGuardia and John F. Kennedy airports.",
+            required=Span(since=common.PARQUET_ONLY_SINCE),
         ),
-        money(
-            "cbd_congestion_fee",
-            "MTA congestion relief zone toll per trip, since 2025-01-05.",
-            "cbd_congestion_fee",
-            required=Span(since=CBD_FEE_SINCE),
-            source=_DICTIONARY,
-        ),
-        request_source(),
+        spelled(common.CBD_CONGESTION_FEE, "cbd_congestion_fee"),
+        spelled(common.PICKUP_LONGITUDE, "pickup_longitude", "Start_Lon"),
+        spelled(common.PICKUP_LATITUDE, "pickup_latitude", "Start_Lat"),
+        spelled(common.DROPOFF_LONGITUDE, "dropoff_longitude", "End_Lon"),
+        spelled(common.DROPOFF_LATITUDE, "dropoff_latitude", "End_Lat"),
+        spelled(common.REQUEST_SOURCE, "request_source"),
     ),
 )

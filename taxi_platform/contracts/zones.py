@@ -26,10 +26,24 @@ ZONES = Table(
             source=_SOURCE,
             nullable=False,
         ),
-        Column("borough", ColumnType.TEXT, "Borough; EWR is Newark Airport.", source=_SOURCE, nullable=False),
-        Column("zone", ColumnType.TEXT, "Name of the zone; several zones share one.", source=_SOURCE, nullable=False),
         Column(
-            "service_zone", ColumnType.TEXT, "Who may pick up there by street hail.", source=_SOURCE, nullable=False
+            "borough", ColumnType.TEXT, "Borough; EWR is Newark Airport.", ("Borough",), source=_SOURCE, nullable=False
+        ),
+        Column(
+            "zone",
+            ColumnType.TEXT,
+            "Name of the zone; several zones share one.",
+            ("Zone",),
+            source=_SOURCE,
+            nullable=False,
+        ),
+        Column(
+            "service_zone",
+            ColumnType.TEXT,
+            "Who may pick up there by street hail.",
+            ("service_zone",),
+            source=_SOURCE,
+            nullable=False,
         ),
     ),
 )

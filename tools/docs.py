@@ -1,0 +1,32 @@
+"""Write the generated pages of docs/ again: `python -m tools.docs`.
+
+Belongs here: which page is generated from what. Does not: the pages' layout (beside what they describe).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.dictionary import render_dictionary
+
+__all__ = ["main", "pages"]
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page → its text as it must be."""
+    return {_ROOT / "docs" / "data-dictionary.md": render_dictionary(tuple(CONTRACTS.values()))}
+
+
+def main() -> None:
+    """Write the pages that are not current."""
+    for path, text in pages().items():
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            print(f"wrote {path.relative_to(_ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
