@@ -63,6 +63,8 @@ def read_header(data: bytes, name: str) -> tuple[list[str], bytes]:
         BrokenFileError: there is no such line, or it is no header of a CSV file.
     """
     data = data.removeprefix(_BYTE_ORDER_MARK)
+    if not data.strip():
+        raise BrokenFileError(f"{name} is empty: it has neither header nor records; the month before it stays in place")
     if kind := describe(data[:SNIFFED_BYTES]):
         raise BrokenFileError(f"{name} holds no CSV text but {kind}; the month before it stays in place")
     line, _, rest = data.lstrip(b"\r\n").partition(b"\n")

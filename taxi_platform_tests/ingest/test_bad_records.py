@@ -1,0 +1,167 @@
+"""Single bad cells in months of realistic size, and what counts as a number."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from datetime import date, datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from taxi_platform_tests.ingest.staging import columns_of, stage_csv
+from taxi_platform_tests.support.dialects import generation_of
+
+_GREEN = generation_of("green", date(2020, 3, 1))
+_ROWS = 30_000
+
+
+def _row(number: int) -> list[str]:
+    """A row that says which it is: in the distance and in the seconds of its pickup."""
+    seconds = f"{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}"
+    return ["2", f"2020-03-01 {seconds}", "2020-03-02 00:00:00", "N", *["1"] * 4, f"{number}.25", *["1"] * 11]
+
+
+_RECORDS = [_GREEN.record(_row(number)) for number in range(_ROWS)]
+
+
+def test_bad_cells_in_the_middle_of_large_blocks_cost_their_own_records_only(tmp_path: Path) -> None:
+    records = list(_RECORDS)
+    bad = sorted(random.Random(5).sample(range(_ROWS), 40))
+    for number in bad:
+        records[number] = records[number].replace(b".25", b" miles")
+    content = _GREEN.header() + b"\r\n".join(records)
+    assert len(content) > 2 << 20  # several blocks
+    staged = stage_csv(content, tmp_path)
+    columns = columns_of(staged)
+    assert (staged.raw.rows, staged.raw.unparsed_rows) == (_ROWS, len(bad))
+    kept = {number: text for number, text in enumerate(columns["_unparsed"]) if text is not None}
+    assert kept == {number: records[number].decode() for number in bad}
+    expected = [None if number in kept else number + 0.25 for number in range(_ROWS)]
+    assert columns["trip_distance"] == expected
+
+
+def test_a_quote_that_never_closes_swallows_no_other_record(tmp_path: Path) -> None:
+    records = list(_RECORDS)
+    for number in (7_000, 15_000, 15_001, 29_000):
+        records[number] = records[number].replace(b",N,", b',"N,')
+    staged = stage_csv(_GREEN.header() + b"\r\n".join(records), tmp_path)
+    columns = columns_of(staged)
+    assert (staged.raw.rows, staged.raw.unparsed_rows) == (_ROWS, 4)
+    assert columns["trip_distance"][15_002] == 15_002.25
+    assert columns["_unparsed"][15_001] == records[15_001].decode()
+
+
+def test_values_in_spare_fields_are_no_spare_fields(tmp_path: Path) -> None:
+    generation = generation_of("green", date(2015, 1, 1))
+    cells = ["2", "2015-01-01 00:34:42", "2015-01-01 00:38:34", "N", *["1"] * 17]
+    good = generation.record(cells)
+    staged = stage_csv(
+        generation.header() + b"\r\n".join([good, good + b"x", good]), tmp_path, "green", date(2015, 1, 1)
+    )
+    assert columns_of(staged)["_unparsed"] == [None, f"{good.decode()}x", None]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.0", 1),
+        ("-3.00", -3),
+        ("265.", 265),
+        ("9007199254740992.0", 2**53),
+        ("9223372036854775807", 2**63 - 1),
+        (" 4 ", 4),
+    ],
+)
+def test_a_whole_number_may_be_written_as_a_decimal(tmp_path: Path, text: str, value: int) -> None:
+    staged = stage_csv(_with_cell("PULocationID", text), tmp_path)
+    assert staged.raw.unparsed_rows == 0
+    assert columns_of(staged)["PULocationID"] == [1, value, 1]
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("PULocationID", "1.5"),
+        ("PULocationID", "9223372036854775808"),
+        ("PULocationID", "9007199254740994.0"),
+        ("PULocationID", "nan"),
+        ("PULocationID", "1e999"),
+        ("PULocationID", "one"),
+        ("PULocationID", " "),
+        ("trip_distance", "nan"),
+        ("trip_distance", "inf"),
+        ("trip_distance", "-Infinity"),
+        ("trip_distance", "1e999"),
+        ("trip_distance", "1,5"),
+        ("trip_distance", "NULL"),
+        ("lpep_pickup_datetime", "2020-13-01 00:00:00"),
+        ("lpep_pickup_datetime", "2020-03-01 24:00:00"),
+        ("lpep_pickup_datetime", "03/01/2020 12:00:00 AM"),
+        ("lpep_pickup_datetime", "2020-03-01 00:00:00Z"),
+        ("lpep_pickup_datetime", "NULL"),
+    ],
+)
+def test_a_cell_that_does_not_fit_its_type_makes_its_record_text(tmp_path: Path, column: str, text: str) -> None:
+    data = _with_cell(column, text)
+    columns = columns_of(stage_csv(data, tmp_path))
+    assert columns["_unparsed"] == [None, data.split(b"\r\n")[2].decode(), None]
+    assert columns["trip_distance"] == [0.25, None, 2.25]
+    assert columns["lpep_pickup_datetime"][2] == datetime(2020, 3, 1, 0, 0, 2)
+
+
+def _with_cell(column: str, text: str) -> bytes:
+    """Three records, the second with that text in that column."""
+    rows = [_row(number) for number in range(3)]
+    rows[1][_GREEN.names.index(column)] = text
+    return _GREEN.file(rows)
+
+
+def test_a_month_in_which_nothing_fits_is_kept_as_text(tmp_path: Path) -> None:
+    staged = stage_csv(_GREEN.header() + b"no record\r\n" * 500, tmp_path)
+    assert (staged.raw.rows, staged.raw.unparsed_rows) == (500, 500)
+    assert columns_of(staged)["_unparsed"] == ["no record"] * 500
+
+
+def test_the_same_file_makes_the_same_bytes(tmp_path: Path) -> None:
+    data = _GREEN.header() + b"\r\n".join(_RECORDS)
+    first = stage_csv(data, tmp_path).file.read_bytes()
+    assert stage_csv(data, tmp_path).file.read_bytes() == first
+
+
+def test_row_groups_are_large_whatever_the_blocks(tmp_path: Path) -> None:
+    data = _GREEN.header() + b"\r\n".join(_RECORDS * 6)
+    metadata = pq.read_metadata(stage_csv(data, tmp_path).file)
+    sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    assert sum(sizes) == _ROWS * 6
+    assert len(sizes) == 2
+    assert sizes[0] >= 131_072
+
+
+def test_memory_does_not_grow_with_the_month(tmp_path: Path) -> None:
+    """A month six times as large, with bad cells in every block, takes hardly more: each in a process of its own."""
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from taxi_platform_tests.ingest.staging import stage\n"
+        "print(stage(Path(sys.argv[1]), Path(sys.argv[1]).parent).raw.unparsed_rows)\n"
+        "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])\n"
+    )
+    block = b"\r\n".join([*_RECORDS, b"no record\r\n"])
+    peaks = []
+    for blocks in (6, 36):
+        folder = tmp_path / str(blocks)
+        folder.mkdir()
+        stage_csv(_GREEN.header() + block * blocks, folder)
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(folder / "green_tripdata_2020-03.csv.gz")],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        unparsed, peak_kib = map(int, done.stdout.split())
+        assert unparsed == blocks
+        peaks.append(peak_kib)
+    assert peaks[1] - peaks[0] < 30 * 1024
