@@ -16,6 +16,7 @@ import pytest
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import normalised
 from taxi_platform.errors import SettingsError, StoreError, UpstreamChangedError
+from taxi_platform.ingest.staging import stage_raw
 from taxi_platform.months import TripMonth, add_months
 from taxi_platform.sources import open_source
 from taxi_platform.sources.sample import write_month
@@ -73,6 +74,18 @@ def test_every_month_is_written_in_columns_the_contract_knows(tmp_path: Path, da
         for names in (csv_generation(trip_month).columns, parquet_schema(trip_month).names):
             assert {normalised(name) for name in names} <= known
         month = add_months(month, 1)
+
+
+@pytest.mark.parametrize("file_format", ["csv.gz", "parquet"])
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_generation_reads_into_its_contract(tmp_path: Path, dataset: str, file_format: str) -> None:
+    """Through the reader of real files: no record is left over as text, none is lost."""
+    source, contract = open_source("sample", sample_rows=1_000, sample_format=file_format), CONTRACTS[dataset]
+    for year in range(contract.first_month.year, 2027):
+        for month in (contract.month(date(year, 1, 1)), contract.month(date(year, 8, 1))):
+            if (version := source.stat(month)) is not None:
+                staged = stage_raw(contract, month, source.fetch(month, version, tmp_path), tmp_path)
+                assert (staged.raw.rows, staged.raw.unparsed_rows) == (1_000, 0), str(month)
 
 
 def test_csv_headers_are_upstreams_byte_for_byte(tlc: Path, tmp_path: Path) -> None:
@@ -265,10 +278,12 @@ def test_another_size_or_format_is_another_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_there_is_no_month_before_a_datasets_first(dataset: str) -> None:
+def test_there_is_no_month_before_a_datasets_first(tmp_path: Path, dataset: str) -> None:
     source, first = open_source("sample"), CONTRACTS[dataset].first_month
     assert source.stat(TripMonth(dataset, first)) is not None
     assert source.stat(TripMonth(dataset, add_months(first, -1))) is None
+    with pytest.raises(SettingsError, match=f"there is no {dataset} .* to generate"):
+        generate(tmp_path, dataset, add_months(first, -1), "csv.gz")
     assert source.stat(TripMonth("bicycles", MODERN)) is None
 
 

@@ -3,8 +3,9 @@
 Belongs here: the generations of upstream's files, as published (headers of the files themselves). Does not: which
 meaning a column has (``contracts``) and the values (``taxis``, ``hires``).
 
-CSV months before 2019 are written in their own generation; parquet months before 2023-02 in that of 2017 to 2023-01,
-in which TLC republished them (of 2009 and 2010 it kept older names, which are not imitated).
+CSV files to 2021-07 are written in the generation of their month, later ones (upstream has none) in the columns of the
+month's parquet file. Parquet files before 2023-02 are all written as TLC wrote them from 2017 on: the older names that
+it kept in those of 2009 and 2010 are not imitated.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
-from taxi_platform.contracts.model import Span
+from taxi_platform.contracts.model import NEVER, Span
 from taxi_platform.months import TripMonth
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ _PARQUET: Mapping[str, str] = {
     "congestion_surcharge:double airport_fee:double tips:double driver_pay:double shared_request_flag:text "
     "shared_match_flag:text access_a_ride_flag:text wav_request_flag:text wav_match_flag:text",
 }
+_LAST_CSV = date(2021, 7, 1)
 _MODERN_SINCE = date(2023, 2, 1)
 _NULL_TYPED: Mapping[tuple[str, str], Span] = {
     ("yellow", "airport_fee"): Span(until=date(2020, 11, 1)),
@@ -173,32 +175,36 @@ _ADDED: tuple[tuple[tuple[str, ...], date, str], ...] = (
 
 
 def csv_generation(month: TripMonth) -> CsvGeneration:
-    """The generation of that month's CSV file; months before the first are written as the first."""
-    generations = _CSV[month.dataset]
-    return next((g for g in reversed(generations) if g.since <= month.first_day), generations[0])
+    """The generation of that month's CSV file; since upstream stopped writing any, the columns of its parquet file."""
+    if month.first_day > _LAST_CSV:
+        return CsvGeneration(month.first_day, ",".join(name for name, _ in _parquet_columns(month)))
+    return next(g for g in reversed(_CSV[month.dataset]) if g.since <= month.first_day)
 
 
 def parquet_schema(month: TripMonth) -> pa.Schema:
     """Upstream's columns and types in that month's parquet file."""
     import pyarrow as pa
 
-    first_day = month.first_day
+    return pa.schema(
+        (name, pa.null() if month.first_day in _NULL_TYPED.get((month.dataset, name), NEVER) else _type(kind, month))
+        for name, kind in _parquet_columns(month)
+    )
+
+
+def _parquet_columns(month: TripMonth) -> list[tuple[str, str]]:
+    """Name and kind of each column."""
     columns = _PARQUET[month.dataset].split()
-    columns += [column for datasets, since, column in _ADDED if month.dataset in datasets and first_day >= since]
-    fields = []
-    for name, kind in (column.split(":") for column in columns):
-        null_typed = _NULL_TYPED.get((month.dataset, name))
-        spelled = (
-            "Airport_fee" if (month.dataset, name) == ("yellow", "airport_fee") and first_day >= _MODERN_SINCE else name
-        )
-        fields.append((spelled, pa.null() if null_typed and first_day in null_typed else _type(kind, first_day)))
-    return pa.schema(fields)
+    columns += [column for datasets, since, column in _ADDED if month.dataset in datasets and month.first_day >= since]
+    named = [(name, kind) for name, _, kind in (column.partition(":") for column in columns)]
+    if month.dataset == "yellow" and month.first_day >= _MODERN_SINCE:
+        return [("Airport_fee" if name == "airport_fee" else name, kind) for name, kind in named]
+    return named
 
 
-def _type(kind: str, first_day: date) -> pa.DataType:
+def _type(kind: str, month: TripMonth) -> pa.DataType:
     import pyarrow as pa
 
-    modern = first_day >= _MODERN_SINCE
+    modern = month.first_day >= _MODERN_SINCE
     return {
         "id": pa.int32() if modern else pa.int64(),
         "count": pa.int64() if modern else pa.float64(),

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import UpstreamChangedError
 from taxi_platform.months import TripMonth
 from taxi_platform.sources.model import Download, Version
-from taxi_platform.sources.sample.generations import DATASETS
-from taxi_platform.sources.sample.writing import REVISION, check_options, stream_month
+from taxi_platform.sources.sample.writing import REVISION, check_options, is_generated, stream_month
 from taxi_platform.sources.sample.zones import lookup_csv
 from taxi_platform.sources.staging import StagedFile, staged_file
 
@@ -43,7 +41,7 @@ class SampleSource:
 
     def stat(self, month: TripMonth) -> Version | None:
         """Nothing is generated to look at it: the version is the recipe."""
-        if month.dataset not in DATASETS or month.first_day < CONTRACTS[month.dataset].first_month:
+        if not is_generated(month):
             return None
         file = f"{month.dataset}_tripdata_{month.label}.{self.file_format}"
         return Version(f"sample:{month.dataset}/{file}", f"sample:{REVISION}:{self.rows}:{self.file_format}")

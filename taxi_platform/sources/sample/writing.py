@@ -16,7 +16,7 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import ColumnType, normalised
 from taxi_platform.errors import SettingsError
 from taxi_platform.months import TripMonth
-from taxi_platform.sources.sample.generations import CsvGeneration, csv_generation, parquet_schema
+from taxi_platform.sources.sample.generations import DATASETS, CsvGeneration, csv_generation, parquet_schema
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from taxi_platform.sources.sample.rows import Rows
 
-__all__ = ["REVISION", "check_options", "stream_month", "write_month"]
+__all__ = ["REVISION", "check_options", "is_generated", "stream_month", "write_month"]
 
 REVISION = 1
 """Of the generator: the same revision, month, rows and format give the same file. Raise it with any change of rows."""
@@ -37,15 +37,19 @@ def write_month(dataset: str, month: date, rows: int, path: Path, file_format: s
 
     Args:
         dataset: one of the four that upstream publishes.
-        month: its first day.
+        month: its first day; not before the dataset's first month.
         rows: 1,000 to 20,000,000.
         path: replaced where it exists.
         file_format: ``csv.gz`` or ``parquet``.
 
     Raises:
-        SettingsError: rows or format cannot be used.
+        SettingsError: there is no such month, or rows or format cannot be used.
     """
     check_options(rows, file_format)
+    if not is_generated(TripMonth(dataset, month)):
+        raise SettingsError(
+            f"there is no {dataset} {month:%Y-%m} to generate: no such dataset is published, or none so early"
+        )
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as file:
@@ -53,6 +57,11 @@ def write_month(dataset: str, month: date, rows: int, path: Path, file_format: s
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def is_generated(month: TripMonth) -> bool:
+    """Whether upstream publishes such a dataset and had begun to by that month."""
+    return month.dataset in DATASETS and month.first_day >= CONTRACTS[month.dataset].first_month
 
 
 def check_options(rows: int, file_format: str) -> None:
