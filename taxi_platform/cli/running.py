@@ -17,7 +17,7 @@ import click
 from taxi_platform.cli.report import MonthWork, print_run
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import Contract
-from taxi_platform.errors import SettingsError, TransientError
+from taxi_platform.errors import SettingsError, TaxiError
 from taxi_platform.instance import remember_run, use_instance
 from taxi_platform.months import TripMonth, add_months, month_label, parse_month, parse_month_range
 from taxi_platform.settings import Settings
@@ -70,13 +70,14 @@ def _months(contract: Contract, months: Sequence[date]) -> tuple[date, ...]:
 
 def _reachable(settings: Settings, contract: Contract, *, nothing_asked: bool) -> Settings:
     """The settings; with nothing asked for and the public source out of reach, those of generated data, said aloud."""
-    from taxi_platform.sources import open_source
+    from taxi_platform.sources import RetryPolicy, open_source
 
     if settings.source != "auto" or not nothing_asked or "source" in settings.model_fields_set:
         return settings
+    quickly = RetryPolicy(attempts=2, connect_timeout=5, read_timeout=10)
     try:
-        open_source("auto").stat(contract.month(parse_month(_DEFAULT_MONTHS)))
-    except TransientError as error:
+        open_source("auto", retry=quickly).stat(contract.month(parse_month(_DEFAULT_MONTHS)))
+    except TaxiError as error:
         data = settings.data / "sample"
         click.echo(f"The public source cannot be reached: {error}.", err=True)
         click.echo(f"Running on generated months instead, apart from real ones, in {data}.", err=True)

@@ -1,0 +1,96 @@
+"""A platform of a test's own: a data root and the ``taxi`` command over it, in processes of their own.
+
+Belongs here: starting commands and reading what they leave. Does not: asserting.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Done", "Platform"]
+
+_TIMEOUT_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+@dataclass
+class Platform:
+    """Settings below one folder; every command sees these variables and no other ``TAXI_…`` ones."""
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Path:
+        return Path(self.variables.get("TAXI_DATA", self.folder / "data"))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        outside = {k: v for k, v in os.environ.items() if not k.startswith(("TAXI_", "DAGSTER_"))}
+        return {**outside, "COLUMNS": "200", **self.variables}
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """``taxi …`` in the background, as the leader of a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "taxi_platform.cli", *arguments],
+            cwd=self.folder,
+            env={**self.environment, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def taxi(self, *arguments: str, **variables: str) -> Done:
+        """``taxi …`` to its end."""
+        return self.finish(self.start(*arguments, **variables))
+
+    def finish(self, process: subprocess.Popen[str]) -> Done:
+        out, err = process.communicate(timeout=_TIMEOUT_SECONDS)
+        return Done(process.returncode, out, err)
+
+    def dagster(self, *arguments: str) -> Done:
+        """A plain ``dagster …`` command with the exports of ``taxi env``."""
+        exports = self.taxi("env").out
+        script = f'{exports}\nexec "$0" -m dagster "$@"'
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", script, sys.executable, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        return self.finish(process)
+
+    def status(self) -> list[dict[str, Any]]:
+        done = self.taxi("status", "--json")
+        if done.code:
+            raise RuntimeError(done.text)
+        statuses: list[dict[str, Any]] = json.loads(done.out)
+        return statuses
+
+    def rows(self) -> dict[str, tuple[int | None, ...]]:
+        """``green 2020-03`` → rows raw, in trips, quarantined, in the warehouse, in PostgreSQL."""
+        names = ("raw_rows", "trips_rows", "quarantined_rows", "warehouse_rows", "postgres_rows")
+        return {f"{s['dataset']} {s['file_month'][:7]}": tuple(s[name] for name in names) for s in self.status()}
