@@ -56,8 +56,8 @@ class _Buckets:
         buckets = (hashes >> np.uint64(64 - self._bits)).astype(np.uint16) if self._bits else np.zeros(len(hashes), int)
         order = np.argsort(buckets, kind="stable")
         numbers, starts = np.unique(buckets[order], return_index=True)
-        for number, positions in zip(numbers, np.split(order, starts[1:]), strict=True):
-            yield int(number), positions
+        for number, start, end in zip(numbers, starts, [*starts[1:], len(order)], strict=False):
+            yield int(number), order[start:end]
 
     def _written(self) -> Iterator[Path]:
         """The files, complete; each is removed once it was used."""
