@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+    from obstore import ObjectMeta
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
 
-__all__ = ["Cloud", "connect"]
+__all__ = ["Cloud", "connect", "is_refusal"]
 
 _CLIENT: ClientConfig = {"timeout": timedelta(minutes=5), "connect_timeout": timedelta(seconds=10)}
 _RETRY: RetryConfig = {"max_retries": 6, "retry_timeout": timedelta(minutes=2)}
@@ -42,7 +43,7 @@ class Cloud:
     scheme: str
     bucket: str
     store: ObjectStore
-    verify: Callable[[str, Path], None]
+    verify: Callable[[str, ObjectMeta, Path], None]
     """Compare the stored object's checksum with the file's where the cloud tells it; raises `StoreError`."""
 
     def is_missing_bucket(self, error: Exception) -> bool:
@@ -70,30 +71,37 @@ def connect(scheme: str, bucket: str, prefix: str) -> Cloud:
     return {"gs": _google, "s3": _amazon, "az": _azure}[scheme](bucket, prefix or None)
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether a store, the network or the search for credentials said no, rather than a mistake of this code."""
+    from obstore.exceptions import BaseError
+
+    return isinstance(error, BaseError | OSError) or type(error).__module__.startswith("google.auth.")
+
+
 def _google(bucket: str, prefix: str | None) -> Cloud:
-    """Google Cloud Storage, or the emulator at ``STORAGE_EMULATOR_HOST``, which takes any token."""
+    """Google Cloud Storage (at ``GOOGLE_BASE_URL``, if set), or the emulator at ``STORAGE_EMULATOR_HOST``."""
     from obstore.store import GCSStore
 
     from taxi_platform.stores import google
 
+    google.require_libraries()
     emulator = google.emulator("STORAGE_EMULATOR_HOST")
-    if emulator is not None:
-        store = GCSStore(
-            bucket,
-            prefix=prefix,
-            base_url=emulator,
-            bearer_token="x",  # noqa: S106 (no secret: an emulator takes any)
-            client_options=_client(emulator),
-            retry_config=_RETRY,
-        )
-        token = None
-    else:
-        token = google.token_provider()
-        store = GCSStore(
-            bucket, prefix=prefix, credential_provider=token, client_options=_client(), retry_config=_RETRY
-        )
+    endpoint = emulator or os.environ.get("GOOGLE_BASE_URL", "https://storage.googleapis.com").rstrip("/")
+    token = google.emulator_token if emulator else google.token_provider()
+    store = GCSStore(
+        bucket,
+        prefix=prefix,
+        base_url=endpoint,
+        credential_provider=token,
+        client_options=_client(endpoint),
+        retry_config=_RETRY,
+    )
     root = f"{bucket}/{prefix}" if prefix else bucket
-    return Cloud("gs", bucket, store, lambda path, file: google.verify_crc32c(emulator, f"{root}/{path}", file, token))
+
+    def verify(path: str, meta: ObjectMeta, file: Path) -> None:
+        google.verify_crc32c(endpoint, token, f"{root}/{path}", meta["version"], file)
+
+    return Cloud("gs", bucket, store, verify)
 
 
 def _amazon(bucket: str, prefix: str | None) -> Cloud:
@@ -103,7 +111,7 @@ def _amazon(bucket: str, prefix: str | None) -> Cloud:
     condition is a CopyObject with ``If-None-Match``, which keeps an object's metadata (S3 has it since 2025); for a
     store without it set ``AWS_COPY_IF_NOT_EXISTS=multipart``.
     """
-    from obstore.store import S3Config, S3Store
+    from obstore.store import S3Store
 
     config: S3Config = {}
     if "AWS_CHECKSUM_ALGORITHM" not in os.environ:
@@ -124,7 +132,7 @@ def _azure(container: str, prefix: str | None) -> Cloud:
     return Cloud("az", container, store, _verified_by_the_store)
 
 
-def _verified_by_the_store(path: str, file: Path) -> None:
+def _verified_by_the_store(path: str, meta: ObjectMeta, file: Path) -> None:
     """S3 has compared a SHA-256 per request; Azure tells no checksum of a blob put in blocks, its size is known."""
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import quote
 
-from taxi_platform.errors import StoreError
+from taxi_platform.errors import SettingsError, StoreError
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-__all__ = ["credentials", "emulator", "token_provider", "verify_crc32c"]
+__all__ = ["credentials", "emulator", "emulator_token", "require_libraries", "token_provider", "verify_crc32c"]
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _IMPERSONATE = "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"
@@ -30,6 +30,15 @@ class Token(TypedDict):
 
     token: str
     expires_at: datetime | None
+
+
+def require_libraries() -> None:
+    """Raise `SettingsError` where Google's libraries are not installed."""
+    try:
+        import google.auth  # noqa: F401
+        import google_crc32c  # noqa: F401
+    except ImportError as error:
+        raise SettingsError("gs:// needs Google's libraries: pip install 'taxi_platform[gcp]'") from error
 
 
 def emulator(variable: str) -> str | None:
@@ -76,26 +85,34 @@ def token_provider() -> Callable[[], Token]:
     return token
 
 
-def verify_crc32c(base_url: str | None, name: str, file: Path, token: Callable[[], Token] | None) -> None:
+def emulator_token() -> Token:
+    """Emulators take any token."""
+    return {"token": "x", "expires_at": None}
+
+
+def verify_crc32c(endpoint: str, token: Callable[[], Token], name: str, generation: str | None, file: Path) -> None:
     """Compare the CRC32C that Cloud Storage computed of an object with the file's.
 
     Objects put in several parts have no MD5 there, but always a CRC32C
     (https://cloud.google.com/storage/docs/data-validation).
 
     Args:
-        base_url: of an emulator; None for Google's own.
+        endpoint: Cloud Storage's base URL.
+        token: source of bearer tokens.
         name: ``bucket/path/of/object``.
+        generation: of the object, as the upload ended with; one that has been replaced since is not verified.
         file: what the object should be.
-        token: source of bearer tokens; None for an emulator.
 
     Raises:
         StoreError: the two differ, or Cloud Storage told no checksum.
     """
     import requests
 
-    headers = {"Authorization": f"Bearer {token()['token']}"} if token else {}
-    address = f"{base_url or 'https://storage.googleapis.com'}/{quote(name)}"
-    answer = requests.head(address, headers=headers, timeout=60)
+    headers = {"Authorization": f"Bearer {token()['token']}"}
+    query = {"generation": generation} if generation else {}
+    answer = requests.head(f"{endpoint}/{quote(name)}", params=query, headers=headers, timeout=60)
+    if answer.status_code == requests.codes.not_found and generation:
+        return
     answer.raise_for_status()
     hashes = dict(part.strip().split("=", 1) for part in answer.headers.get("x-goog-hash", "").split(",") if part)
     if hashes.get("crc32c") != (expected := _crc32c(file)):

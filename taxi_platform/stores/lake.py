@@ -16,6 +16,7 @@ said by the two footers: each carries the `CleanFacts` of the pair under the key
 from __future__ import annotations
 
 import io
+import random
 import re
 import tempfile
 import time
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["ZONES_PATH", "Lake"]
 
 _MONTH_OBJECT = re.compile(r"[^/]+/(?P<dataset>[^/]+)/month=(?P<month>\d{4}-\d{2})/(manifest\.json|trips\.parquet)")
-_PAIR_ATTEMPTS = 4
+_ATTEMPTS = 4
 
 ZONES_PATH = "zones/taxi_zone_lookup.parquet"
 
@@ -172,8 +173,8 @@ class Lake:
         attributes = {"version": staged.facts.version, "raw_version": staged.facts.raw_version}
         folders = [_folder(layer, staged.month) for layer in ("quarantine", "trips")]
         with self._objects.exclusive(folders[0]), self._objects.exclusive(folders[1]):
-            for attempt in range(_PAIR_ATTEMPTS):
-                time.sleep(attempt)
+            for attempt in range(_ATTEMPTS):
+                time.sleep(random.uniform(0, attempt))  # noqa: S311 (no secret: writers must fall out of step)
                 for path, file, rows in (
                     (_quarantine_path(staged.month), staged.quarantine_file, staged.facts.quarantined_rows),
                     (_trips_path(staged.month), staged.trips_file, staged.facts.trips_rows),
@@ -218,6 +219,15 @@ class Lake:
         raise StoreError(f"there is no {self.uri(path)}: it was removed by something other than this platform")
 
     def _footer_or_none(self, path: str) -> Footer | None:
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+        # Replaced between two requests: what matters is the footer that is there now.
+        again = Retrying(
+            retry=retry_if_exception_type(StoreBusyError), stop=stop_after_attempt(_ATTEMPTS), reraise=True
+        )
+        return again(self._read_footer, path)
+
+    def _read_footer(self, path: str) -> Footer | None:
         from taxi_platform.stores.footers import read_footer
 
         stream = self._objects.open(path)

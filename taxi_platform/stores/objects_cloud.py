@@ -165,7 +165,9 @@ class CloudObjects:
                 if self._cloud.is_missing_bucket(error):
                     raise
                 return None
-            version: UpdateVersion = {"e_tag": found.meta["e_tag"], "version": found.meta["version"]}
+            version: UpdateVersion = {"e_tag": found.meta["e_tag"]}
+            if found.meta["version"] is not None:
+                version["version"] = found.meta["version"]
             return bytes(found.bytes()), version
 
     def _put(self, path: str, file: Path, attributes: Mapping[str, str]) -> None:
@@ -189,7 +191,7 @@ class CloudObjects:
             return  # another writer has replaced it since, and verifies its own
         if meta["size"] != (expected := file.stat().st_size):
             raise StoreError(f"{self.uri(path)} arrived with {meta['size']:,} of {expected:,} bytes: run it again")
-        self._cloud.verify(path, file)
+        self._cloud.verify(path, meta, file)
 
     def _clear_leftovers(self, folder: str) -> None:
         import obstore
@@ -207,6 +209,9 @@ class CloudObjects:
         except TaxiError:
             raise
         except Exception as error:
-            if isinstance(error, FileNotFoundError) and verb == "read" and not self._cloud.is_missing_bucket(error):
+            from taxi_platform.stores.clouds import is_refusal
+
+            absent = isinstance(error, FileNotFoundError) and verb == "read"
+            if not is_refusal(error) or (absent and not self._cloud.is_missing_bucket(error)):
                 raise
             raise StoreError(f"the lake cannot {verb} {self.uri(path)}: {self._cloud.explain(error)}") from error

@@ -1,0 +1,357 @@
+"""What a lake in a cloud promises beside: no client before it is used, conditions instead of locks, bounded memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import obstore
+import pytest
+
+from taxi_platform.errors import StoreBusyError, StoreError
+from taxi_platform.stores import clouds, google, objects_cloud
+from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.objects import open_objects
+from taxi_platform.stores.objects_cloud import CloudObjects
+from taxi_platform_tests.support.emulators import gcs
+from taxi_platform_tests.support.emulators.process import free_port
+from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
+
+
+def opened(url: str) -> CloudObjects:
+    objects = open_objects(url)
+    assert isinstance(objects, CloudObjects)
+    return objects
+
+
+def test_uris_lie_below_the_url() -> None:
+    assert Lake("gs://bucket/some/prefix/").url == "gs://bucket/some/prefix"
+    assert Lake("gs://bucket").uri("trips/x.parquet") == "gs://bucket/trips/x.parquet"
+
+
+def test_construction_loads_no_client_and_no_library_of_google() -> None:
+    code = """
+import sys
+from taxi_platform.stores.lake import Lake
+for url in ("gs://bucket", "s3://bucket/prefix", "az://container", "/some/folder"):
+    Lake(url)
+print([m for m in ("google.auth", "obstore", "requests", "pyarrow", "google_crc32c") if m in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_objects_say_where_they_come_from(cloud_url: str, tmp_path: Path) -> None:
+    lake = Lake(cloud_url)
+    raw = lake.store_raw(staged_raw(tmp_path))
+    clean = lake.store_clean(staged_clean(tmp_path))
+    store = opened(cloud_url)._cloud.store
+    attributes = obstore.get(store, raw.path).attributes
+    assert attributes["Content-Type"] == "application/vnd.apache.parquet"
+    assert {key: attributes[key] for key in ("version", "sha256", "rows", "schema_fingerprint")} == {
+        "version": raw.version,
+        "sha256": raw.sha256,
+        "rows": "5",
+        "schema_fingerprint": raw.schema_fingerprint,
+    }
+    assert attributes["source_url"] == "https://example.org/green/2020-03.csv.gz?%C3%BC=1"
+    trips = obstore.get(store, clean.trips_path).attributes
+    assert (trips["version"], trips["raw_version"], trips["rows"]) == ("c1", "v1", "4")
+    assert obstore.get(store, "raw/green/month=2020-03/manifest.json").attributes["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("smallest", [1_000, objects_cloud.PART_SIZE + 1])
+def test_of_racing_creators_one_wins_and_all_see_its_object(cloud_url: str, tmp_path: Path, smallest: int) -> None:
+    """Of one part, and of several, which cannot be put on condition."""
+    objects = opened(cloud_url)
+    racers = 20 if smallest < objects_cloud.PART_SIZE else 4
+    files = []
+    for number in range(racers):
+        files.append(tmp_path / f"file{number}")
+        files[-1].write_bytes(bytes([number]) * (smallest + number))
+    with ThreadPoolExecutor(racers) as pool:
+        sizes = set(pool.map(lambda file: objects.create("raw/x.parquet", file, {}), files))
+    assert len(sizes) == 1
+    winner = sizes.pop() - smallest
+    assert objects.read("raw/x.parquet") == files[winner].read_bytes()
+    assert list(objects.paths(".incoming")) == []
+
+
+def test_updates_of_racing_writers_are_all_kept(cloud_url: str) -> None:
+    objects = opened(cloud_url)
+
+    def append(number: int) -> None:
+        objects.update("list", lambda before: (before or b"") + b"%d " % number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(append, range(8)))
+    content = objects.read("list")
+    assert content is not None
+    assert sorted(map(int, content.split())) == list(range(8))
+
+
+def test_an_update_that_always_loses_gives_up_in_one_sentence(cloud_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects_cloud, "UPDATE_ATTEMPTS", 2)
+    objects = opened(cloud_url)
+
+    def interrupted(before: bytes | None) -> bytes:
+        obstore.put(objects._cloud.store, "list", (before or b"") + b"+")
+        return b"mine"
+
+    with pytest.raises(StoreBusyError, match=r"other runs keep changing .*/list: let them end"):
+        objects.update("list", interrupted)
+    assert objects.read("list") == b"++"
+
+
+STORE_RAW = """
+import sys
+from pathlib import Path
+from taxi_platform.stores.lake import Lake
+from taxi_platform_tests.support.staged import staged_clean, staged_raw
+url, work, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+Lake(url).store_raw(staged_raw(work, "v" + name, rows=int(name)))
+Lake(url).store_clean(staged_clean(work, "c" + name, trips=int(name)))
+"""
+
+
+def test_processes_that_store_one_month_at_once_all_arrive(lake_url: str, tmp_path: Path) -> None:
+    names = ["5", "6", "7"]
+    running = [
+        subprocess.Popen([sys.executable, "-c", STORE_RAW, lake_url, str(tmp_path / name), name]) for name in names
+    ]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    lake = Lake(lake_url)
+    assert sorted(raw.version for raw in lake.raw_versions(MARCH)) == ["v5", "v6", "v7"]
+    current = lake.current_raw(MARCH)
+    assert current is not None
+    assert lake.count_raw(MARCH) == current.rows
+    clean = lake.current_clean(MARCH)
+    assert clean is not None, "the pair is of one run"
+    assert clean.facts.trips_rows in (5, 6, 7)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import obstore
+from taxi_platform.stores.lake import Lake
+from taxi_platform_tests.support.staged import staged_clean, staged_raw
+
+url, work, what, calls = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+count = 0
+
+def killing(real):
+    def call(*args, **kwargs):
+        global count
+        if count == calls:
+            os.kill(os.getpid(), signal.SIGKILL)
+        count += 1
+        return real(*args, **kwargs)
+    return call
+
+for name in ("put", "copy", "delete"):
+    setattr(obstore, name, killing(getattr(obstore, name)))
+if what == "raw":
+    Lake(url).store_raw(staged_raw(work, "v2", rows=7))
+else:
+    Lake(url).store_clean(staged_clean(work, "c2", trips=7))
+print("done")
+"""
+
+
+@pytest.mark.parametrize("what", ["raw", "clean"])
+def test_a_kill_between_any_two_requests_leaves_the_old_month_or_the_new_one(
+    cloud_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(objects_cloud, "LEFTOVER_AGE", timedelta(days=-1))  # as if a day had passed at every re-run
+    finished = False
+    for calls in range(10):
+        url = f"{cloud_url}/{calls}"
+        lake = Lake(url)
+        old_raw = lake.store_raw(staged_raw(tmp_path / "old", "v1", rows=5))
+        old_clean = lake.store_clean(staged_clean(tmp_path / "old", "c1", trips=4))
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, url, str(tmp_path / f"new{calls}"), what, str(calls)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        finished = done.stdout == "done\n"
+        assert finished or done.returncode == -signal.SIGKILL, done.stderr
+        raw, clean = lake.current_raw(MARCH), lake.current_clean(MARCH)
+        assert raw is not None
+        assert raw == old_raw or (what == "raw" and raw.version == "v2")
+        assert clean in (old_clean, None) or (what == "clean" and clean.facts.version == "c2")
+        assert lake.count_raw(MARCH) == raw.rows
+        lake.store_raw(staged_raw(tmp_path / "again", "v2", rows=7))
+        again = lake.store_clean(staged_clean(tmp_path / "again", "c2", trips=7))
+        assert lake.current_clean(MARCH) == again
+        assert list(opened(url).paths(".incoming")) == []
+        if finished:
+            break
+    assert finished
+    assert calls >= 2, "a month is stored in several requests"
+
+
+def test_what_another_run_is_uploading_is_not_cleared(cloud_url: str, tmp_path: Path) -> None:
+    objects = opened(cloud_url)
+    obstore.put(objects._cloud.store, ".incoming/raw/green/month=2020-03/v1.parquet.abc", b"half")
+    Lake(cloud_url).store_raw(staged_raw(tmp_path))
+    assert list(objects.paths(".incoming")) == [".incoming/raw/green/month=2020-03/v1.parquet.abc"]
+
+
+def test_a_month_replaced_while_it_is_read_never_mixes(cloud_url: str, tmp_path: Path) -> None:
+    lake = Lake(cloud_url)
+    stored = lake.store_clean(staged_clean(tmp_path, "c1", trips=4))
+    stream = opened(cloud_url).open(stored.trips_path)
+    assert stream is not None
+    assert stream.read(4) == b"PAR1"
+    after = opened(cloud_url).open(stored.trips_path)
+    assert after is not None
+    lake.store_clean(staged_clean(tmp_path, "c2", trips=9))
+    with pytest.raises(StoreBusyError, match=r"trips\.parquet was replaced while it was being read: run it again"):
+        after.read(4)
+
+
+def test_a_missing_bucket_is_one_sentence(cloud_url: str, tmp_path: Path) -> None:
+    scheme = cloud_url.partition("://")[0]
+    lake = Lake(f"{scheme}://no-such-bucket")
+    for ask in (
+        lambda: lake.current_raw(MARCH),
+        lambda: lake.store_raw(staged_raw(tmp_path)),
+        lambda: lake.store_clean(staged_clean(tmp_path)),
+    ):
+        with pytest.raises(StoreError, match="there is no bucket no-such-bucket: create it, or set TAXI_LAKE"):
+            ask()
+
+
+@contextmanager
+def refusing(status: int) -> Iterator[str]:
+    """A server that answers every request with one status."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            content = b"<Error><Code>AccessDenied</Code></Error>"
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer  # noqa: N815
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def pointed_at(url: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", f"{address}/devstoreaccount1")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_names_what_is_needed(
+    cloud_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    needed = {
+        "gs": r"roles/storage\.objectUser|gcloud auth application-default login",
+        "s3": r"s3:GetObject, s3:PutObject|AWS_ACCESS_KEY_ID",
+        "az": r"Storage Blob Data Contributor|AZURE_STORAGE_ACCOUNT_NAME",
+    }[cloud_url[:2]]
+    with refusing(status) as address:
+        pointed_at(cloud_url, address, monkeypatch)
+        for ask in (Lake(cloud_url).current_raw, lambda month: Lake(cloud_url).store_raw(staged_raw(tmp_path))):
+            with pytest.raises(StoreError, match=needed):
+                ask(MARCH)
+
+
+def test_no_answer_is_one_sentence(cloud_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clouds, "_RETRY", {"max_retries": 0})
+    pointed_at(cloud_url, f"http://127.0.0.1:{free_port()}", monkeypatch)
+    with pytest.raises(StoreError, match=r"the lake cannot read .*: check the address and the network, then run it"):
+        Lake(cloud_url).current_raw(MARCH)
+
+
+def test_google_without_credentials_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    with pytest.raises(StoreError, match=r"no valid credentials .*: run `gcloud auth application-default login`"):
+        Lake("gs://bucket").current_raw(MARCH)
+
+
+def test_google_objects_are_compared_by_crc32c(gcs_bucket: str, gcs_server: str, tmp_path: Path) -> None:
+    """Changed bytes of equal length are found; an object replaced meanwhile is its own writer's to verify."""
+    (tmp_path / "sent").write_bytes(b"a" * (objects_cloud.PART_SIZE + 1))
+    (tmp_path / "other").write_bytes(b"b" * (objects_cloud.PART_SIZE + 1))
+    opened(f"gs://{gcs_bucket}").replace("x", tmp_path / "sent", {})
+    check = (gcs_server, google.emulator_token, f"{gcs_bucket}/x")
+    google.verify_crc32c(*check, None, tmp_path / "sent")
+    with pytest.raises(StoreError, match=r"gs://taxi-\w+/x arrived with CRC32C \S{8} instead of \S{8}: run it again"):
+        google.verify_crc32c(*check, None, tmp_path / "other")
+    google.verify_crc32c(*check, "1", tmp_path / "other")
+
+
+def test_google_without_its_libraries_is_one_sentence() -> None:
+    code = """
+import sys
+sys.modules["google.auth"] = None
+from taxi_platform.errors import SettingsError
+from taxi_platform.months import TripMonth
+from taxi_platform.stores.lake import Lake
+from datetime import date
+try:
+    Lake("gs://bucket").current_raw(TripMonth("green", date(2020, 3, 1)))
+except SettingsError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "gs:// needs Google's libraries: pip install 'taxi_platform[gcp]'\n"
+
+
+UPLOADED = """
+import resource, sys
+from pathlib import Path
+from taxi_platform.stores.objects import open_objects
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+objects = open_objects(sys.argv[1])
+objects.create("small", Path(sys.argv[2]), {})
+before = peak()
+objects.create("big", Path(sys.argv[3]), {})
+objects.replace("replaced", Path(sys.argv[3]), {})
+with objects.local_copy("big") as file:
+    assert file.stat().st_size == Path(sys.argv[3]).stat().st_size
+print(peak() - before)
+"""
+
+
+def test_uploading_and_downloading_take_no_memory_for_the_size_of_a_file(
+    gcs_bucket: str, gcs_server: str, tmp_path: Path
+) -> None:
+    (tmp_path / "small").write_bytes(b"x")
+    with (tmp_path / "big").open("wb") as stream:
+        stream.truncate(250 << 20)
+    command = [sys.executable, "-c", UPLOADED, f"gs://{gcs_bucket}", str(tmp_path / "small"), str(tmp_path / "big")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ))
+    assert float(done.stdout) < 100
+    gcs.delete_bucket(gcs_server, gcs_bucket)

@@ -1,0 +1,70 @@
+"""The lake belongs to everybody: four engines read its folders as they lie, without this platform."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from taxi_platform.stores.lake import Lake
+from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
+
+EXPECTED = {date(2020, 3, 1): 6, date(2020, 4, 1): 9}
+
+
+@pytest.fixture
+def trips(tmp_path: Path) -> str:
+    """A folder of trips of two months, one of them stored twice, beside a raw month of two versions."""
+    lake = Lake(str(tmp_path / "lake"))
+    lake.store_raw(staged_raw(tmp_path, "v1"))
+    lake.store_raw(staged_raw(tmp_path, "v2"))
+    for version, month, rows in (("c1", MARCH, 4), ("c2", MARCH, 6), ("c3", APRIL, 9)):
+        lake.store_clean(staged_clean(tmp_path, version, trips=rows, month=month))
+    return lake.uri("trips/green")
+
+
+def counted(table: pa.Table) -> dict[date, int]:
+    return {row["values"]: row["counts"] for row in table["file_month"].value_counts().to_pylist()}
+
+
+def test_duckdb_reads_a_glob_with_its_partition_key(trips: str) -> None:
+    import duckdb
+
+    with duckdb.connect() as connection:
+        found = connection.sql(
+            f"SELECT file_month, count(*), any_value(month) FROM read_parquet('{trips}/*/*.parquet', "
+            "hive_partitioning = true, hive_types_autocast = false) GROUP BY file_month"
+        ).fetchall()
+    assert {month: rows for month, rows, _ in found} == EXPECTED
+    assert {label for _, _, label in found} == {"2020-03", "2020-04"}
+
+
+def test_arrow_reads_the_folder_as_one_dataset(trips: str) -> None:
+    import pyarrow.dataset as ds
+
+    dataset = ds.dataset(trips, format="parquet", partitioning="hive")
+    assert counted(dataset.to_table(columns=["file_month"])) == EXPECTED
+    assert dataset.count_rows(filter=ds.field("file_month") == date(2020, 4, 1)) == 9
+    assert counted(pq.read_table(trips, columns=["file_month"])) == EXPECTED
+
+
+def test_pandas_reads_the_folder(trips: str) -> None:
+    import pandas as pd
+
+    frame = pd.read_parquet(trips)
+    assert frame.groupby("file_month", observed=True).size().to_dict() == EXPECTED
+
+
+def test_polars_reads_the_folder(trips: str) -> None:
+    import polars as pl
+
+    frame = pl.scan_parquet(f"{trips}/", hive_partitioning=True).group_by("file_month").len().collect()
+    assert dict(frame.iter_rows()) == EXPECTED
+
+
+def test_a_month_carries_the_descriptions_of_its_columns(trips: str) -> None:
+    field = pq.read_schema(f"{trips}/month=2020-03/trips.parquet").field("fare_amount")
+    assert b"US dollars" in field.metadata[b"description"]

@@ -1,0 +1,89 @@
+"""The zone lookup: every cell is the text it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from taxi_platform.errors import BrokenFileError
+from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.zones import StoredZones, read_zones_csv
+
+PROVENANCE = {
+    "source_url": "https://example.org/misc/taxi_zone_lookup.csv",
+    "source_token": '"abc"',
+    "etag": '"abc"',
+    "sha256": "0" * 64,
+    "fetched_at": "2026-01-02T03:04:05+00:00",
+}
+HEADER = '"LocationID","Borough","Zone","service_zone"'
+
+
+def lines() -> list[str]:
+    return [f'{number},"Borough","Zone {number}","Boro Zone"' for number in range(1, 266)]
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "taxi_zone_lookup.csv"
+    file.write_bytes(text.encode())
+    return file
+
+
+@pytest.mark.parametrize("layout", ["dtc", "tlc"])
+def test_the_real_lookup_has_265_rows_with_na_kept_as_text(tlc: Path, tmp_path: Path, layout: str) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    stored = lake.store_zones(tlc / layout / "misc" / "taxi_zone_lookup.csv", **PROVENANCE)
+    zones = lake.zones()
+    assert stored.rows == 265
+    assert zones is not None
+    rows = zones.to_pylist()
+    assert [row["location_id"] for row in rows] == list(range(1, 266))
+    assert tuple(rows[263].values()) == (264, "Unknown", "NV", "N/A") or rows[263]["borough"] == "Unknown"
+    assert rows[0] == {"location_id": 1, "borough": "EWR", "zone": "Newark Airport", "service_zone": "EWR"}
+    assert zones["zone"].null_count == zones["service_zone"].null_count == zones["borough"].null_count == 0
+
+
+def test_the_lookup_is_stored_in_every_lake_with_its_provenance(lake_url: str, tmp_path: Path) -> None:
+    lake = Lake(lake_url)
+    text = "\r\n".join([HEADER, *lines()[:263], '264,"Unknown","NV","N/A"', '265,"Unknown","NA","N/A"', ""])
+    stored = lake.store_zones(written(tmp_path, text), **PROVENANCE)
+    assert stored == StoredZones(rows=265, **PROVENANCE)
+    assert lake.stored_zones() == stored
+    zones = lake.zones()
+    assert zones is not None
+    assert zones.slice(263).to_pylist() == [
+        {"location_id": 264, "borough": "Unknown", "zone": "NV", "service_zone": "N/A"},
+        {"location_id": 265, "borough": "Unknown", "zone": "NA", "service_zone": "N/A"},
+    ]
+    with lake.open_parquet("zones/taxi_zone_lookup.parquet") as parquet:
+        assert parquet.metadata.num_rows == 265
+
+
+def test_a_comma_in_quotes_and_any_order_read_whole(tmp_path: Path) -> None:
+    text = "\n".join(["locationid,borough,zone,service_zone", *reversed(lines()[1:]), '1,"A, B","C ""D""",']) + "\n"
+    row = read_zones_csv(written(tmp_path, text)).slice(0, 1).to_pylist()[0]
+    assert row == {"location_id": 1, "borough": "A, B", "zone": 'C "D"', "service_zone": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is not the zone lookup"),
+        ("<html>403</html>", "has the columns"),
+        (f"{HEADER}\n", "does not have each of the zones 1 to 265 once: 0 rows"),
+        ("\n".join([HEADER, *lines()[:264]]), "once: 264 rows"),
+        ("\n".join([HEADER, *lines(), lines()[0]]), "once: 266 rows"),
+        ("\n".join([HEADER, *lines()[:264], lines()[0]]), "once: 265 rows"),
+        ("\n".join([HEADER, *lines()[:264], "265,Unknown,NA"]), "is not the zone lookup"),
+        ("\n".join([HEADER, *lines()[:264], "x,Unknown,NA,N/A"]), "is not the zone lookup"),
+    ],
+)
+def test_what_is_not_the_lookup_is_refused_and_the_one_before_stays(tmp_path: Path, text: str, sentence: str) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    lake.store_zones(written(tmp_path, "\n".join([HEADER, *lines()])), **PROVENANCE)
+    with pytest.raises(BrokenFileError, match=sentence):
+        lake.store_zones(written(tmp_path, text), **{**PROVENANCE, "source_token": "new"})
+    stored = lake.stored_zones()
+    assert stored is not None
+    assert stored.source_token == '"abc"'
