@@ -84,7 +84,6 @@ def _google(bucket: str, prefix: str | None) -> Cloud:
 
     from taxi_platform.stores import google
 
-    google.require_libraries()
     emulator = google.emulator("STORAGE_EMULATOR_HOST")
     endpoint = emulator or os.environ.get("GOOGLE_BASE_URL", "https://storage.googleapis.com").rstrip("/")
     token = google.emulator_token if emulator else google.token_provider()

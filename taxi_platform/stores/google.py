@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import quote
 
-from taxi_platform.errors import SettingsError, StoreError
+from taxi_platform.errors import StoreError
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-__all__ = ["credentials", "emulator", "emulator_token", "require_libraries", "token_provider", "verify_crc32c"]
+__all__ = ["credentials", "emulator", "emulator_token", "token_provider", "verify_crc32c"]
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _IMPERSONATE = "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"
@@ -30,15 +30,6 @@ class Token(TypedDict):
 
     token: str
     expires_at: datetime | None
-
-
-def require_libraries() -> None:
-    """Raise `SettingsError` where Google's libraries are not installed."""
-    try:
-        import google.auth  # noqa: F401
-        import google_crc32c  # noqa: F401
-    except ImportError as error:
-        raise SettingsError("gs:// needs Google's libraries: pip install 'taxi_platform[gcp]'") from error
 
 
 def emulator(variable: str) -> str | None:

@@ -312,23 +312,6 @@ def test_google_objects_are_compared_by_crc32c(gcs_bucket: str, gcs_server: str,
     google.verify_crc32c(*check, "1", tmp_path / "other")
 
 
-def test_google_without_its_libraries_is_one_sentence() -> None:
-    code = """
-import sys
-sys.modules["google.auth"] = None
-from taxi_platform.errors import SettingsError
-from taxi_platform.months import TripMonth
-from taxi_platform.stores.lake import Lake
-from datetime import date
-try:
-    Lake("gs://bucket").current_raw(TripMonth("green", date(2020, 3, 1)))
-except SettingsError as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "gs:// needs Google's libraries: pip install 'taxi_platform[gcp]'\n"
-
-
 UPLOADED = """
 import resource, sys
 from pathlib import Path
