@@ -15,7 +15,7 @@ from taxi_platform.errors import SettingsError
 
 __all__ = ["TripMonth", "add_months", "month_label", "parse_month", "parse_month_range"]
 
-_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])(-01)?")
+_MONTH = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])(-01)?", re.ASCII)
 
 
 @dataclass(frozen=True, order=True)
@@ -78,10 +78,15 @@ def parse_month(text: str) -> date:
 
 
 def parse_month_range(text: str) -> tuple[date, ...]:
-    """``2020-03``, ``2020-03..2020-08`` (both ends included) or a comma-separated list of these, in calendar order."""
+    """``2020-03``, ``2020-03..2020-08`` (both ends included) or a comma-separated list of these, in calendar order.
+
+    Anything else raises `SettingsError`.
+    """
     months: set[date] = set()
     for part in text.split(","):
         first, dots, last = part.partition("..")
+        if dots and not (first.strip() and last.strip()):
+            raise SettingsError(f"the range {part.strip()!r} has an open end: write it as 2020-03..2020-08")
         months.update(_between(parse_month(first), parse_month(last if dots else first)))
     return tuple(sorted(months))
 

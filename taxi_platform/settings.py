@@ -1,7 +1,7 @@
 """The environment, read once: which source, which stores, where the embedded defaults live.
 
-Belongs here: every ``TAXI_…`` variable with its default, check and description. Does not: opening anything the
-values point at (``sources``, ``stores``). No other module reads a ``TAXI_…`` variable.
+Belongs here: every ``TAXI_…`` variable with its default, check and description, but for ``TAXI_ALERT_…``
+(``alerts.settings``). Does not: opening anything the values point at (``sources``, ``stores``).
 """
 
 from __future__ import annotations
@@ -10,9 +10,19 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from taxi_platform.errors import SettingsError
 
@@ -20,12 +30,14 @@ __all__ = ["Settings", "variable"]
 
 _PREFIX = "TAXI_"
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_SECRET = re.compile(r"@|password", re.IGNORECASE)
+_BIGQUERY = re.compile(r"bigquery://[\w.:-]+/\w+(\?.*)?", re.ASCII)
 
 
 class Settings(BaseModel):
     """Every setting, validated and frozen; `from_environment` is the way to make one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
     source: Literal["auto", "dtc", "tlc", "sample"] = Field(
         "auto", description="Where months come from; auto takes dtc for 2019-01..2021-07 and tlc for every other month."
@@ -45,7 +57,18 @@ class Settings(BaseModel):
         SecretStr("embedded"),
         description="postgresql://… of a server, or embedded (with embedded:PORT also on 127.0.0.1).",
     )
-    wait_seconds: float = Field(600, gt=0, description="How long to wait for a store that another process holds.")
+    wait_seconds: float = Field(
+        600, gt=0, allow_inf_nan=False, description="How long to wait for a store that another process holds."
+    )
+    automation: Literal["on", "off"] = Field(
+        "off",
+        description="on starts the sensors, schedules and automation of TAXI_DATASETS; off leaves them to the UI.",
+    )
+    datasets: str = Field(
+        "yellow,green", description="Datasets that TAXI_AUTOMATION=on keeps up to date, with commas between them."
+    )
+    lookback_months: int = Field(15, ge=1, le=240, description="How many of the newest months automation looks after.")
+    poll_seconds: int = Field(3600, ge=1, description="How often automation looks at upstream.")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -55,40 +78,57 @@ class Settings(BaseModel):
             SettingsError: a value cannot be used; the sentence names the variable and says what it takes.
         """
         environment = os.environ if environment is None else environment
-        given = {name: environment[v] for name in cls.model_fields if environment.get(v := variable(name), "").strip()}
+        given = {name: value for name in cls.model_fields if (value := environment.get(variable(name), "").strip())}
         try:
             return cls.model_validate(given)
         except ValidationError as error:
             raise SettingsError(_sentence(error, given)) from None
 
-    @field_validator("data", mode="after")
+    @field_validator("data", mode="before")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+    def _data_folder(cls, value: str | Path) -> str:
+        return _folder(str(value), "a folder")
 
     @field_validator("source_url", mode="after")
     @classmethod
     def _source_url(cls, value: str | None) -> str | None:
-        if value is None or value.startswith(("http://", "https://")):
-            return value and value.rstrip("/")
-        return _folder(value, "an http(s):// address or a folder")
+        if value is None or not value.startswith(("http://", "https://")):
+            return value and _folder(value, "an http(s):// address or a folder")
+        if not urlsplit(value).hostname:
+            raise ValueError("it names no host")
+        return _without_user(value).rstrip("/")
+
+    @field_validator("lake", mode="after")
+    @classmethod
+    def _lake_url(cls, value: str, info: ValidationInfo) -> str:
+        if not value.startswith(("gs://", "s3://", "az://")):
+            return _below_data(value, "lake", info, "a folder, gs://…, s3://… or az://…")
+        if not urlsplit(value).netloc:
+            raise ValueError("it names no bucket")
+        return _without_user(value).rstrip("/")
+
+    @field_validator("warehouse", mode="after")
+    @classmethod
+    def _warehouse_url(cls, value: str, info: ValidationInfo) -> str:
+        takes = "bigquery://project/dataset?location=…"
+        if not value.startswith("bigquery://"):
+            return _below_data(value, "warehouse.duckdb", info, f"a DuckDB file or {takes}")
+        if not _BIGQUERY.fullmatch(value):
+            raise ValueError(f"it takes {takes}")
+        if unknown := parse_qs(urlsplit(value).query).keys() - {"location"}:
+            raise ValueError(f"it takes {takes}, and nothing is known as {', '.join(sorted(unknown))}")
+        return value
 
     @field_validator("postgres", mode="after")
     @classmethod
     def _postgres_url(cls, value: SecretStr) -> SecretStr:
         text = value.get_secret_value()
-        if re.fullmatch(r"embedded(:\d{1,5})?", text) or text.startswith(("postgresql://", "postgres://")):
+        embedded = re.fullmatch(r"embedded(?::(\d{1,5}))?", text, re.ASCII)
+        if embedded and 0 < int(embedded[1] or 1) < 65_536:
+            return value
+        if text.startswith(("postgresql://", "postgres://")):
             return value
         raise ValueError("it takes embedded, embedded:PORT or postgresql://user:password@host:port/database")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults_below_data(cls, values: dict[str, Any]) -> dict[str, Any]:
-        data = Path(values.get("data") or cls.model_fields["data"].default).expanduser().resolve()
-        filled = dict(values)
-        filled["lake"] = _lake(values.get("lake") or str(data / "lake"))
-        filled["warehouse"] = _warehouse(values.get("warehouse") or str(data / "warehouse.duckdb"))
-        return filled
 
     @model_validator(mode="after")
     def _base_needs_a_layout(self) -> Settings:
@@ -99,12 +139,12 @@ class Settings(BaseModel):
         return self
 
     def exports(self) -> dict[str, str]:
-        """The variables that make another process read the same settings, without secrets."""
-        return {
-            variable(name): str(value)
-            for name, value in self
-            if value is not None and not isinstance(value, SecretStr) and name in self.model_fields_set
-        } | {"TAXI_DATA": str(self.data)}
+        """The variables that make another process read the same settings, but for a secret PostgreSQL address."""
+        given = {name: getattr(self, name) for name in Settings.model_fields if name in self.model_fields_set}
+        if (postgres := given.pop("postgres", None)) and postgres.get_secret_value().startswith("embedded"):
+            given["postgres"] = postgres.get_secret_value()
+        given["data"] = self.data
+        return {variable(name): str(value) for name, value in given.items() if value is not None}
 
 
 def variable(field: str) -> str:
@@ -112,46 +152,41 @@ def variable(field: str) -> str:
     return _PREFIX + field.upper()
 
 
+def _below_data(value: str, default: str, info: ValidationInfo, takes: str) -> str:
+    """A path; where none is given, the default one in the data folder (absent where that was refused)."""
+    return _folder(value or str(Path(info.data.get("data", "")) / default), takes)
+
+
 def _folder(value: str, takes: str) -> str:
-    path = value.removeprefix("file://")
+    """An absolute path."""
+    path = value.removeprefix("file://") if value.startswith("file:///") else value
     if match := _SCHEME.match(path):
         raise ValueError(f"it takes {takes}, not {match[1]}://")
-    return str(Path(path).expanduser().resolve())
-
-
-def _lake(value: str) -> str:
-    if value.startswith(("gs://", "s3://", "az://")):
-        if not value.split("://", 1)[1].strip("/"):
-            raise _refused("lake", value, "it names no bucket")
-        return value.rstrip("/")
     try:
-        return _folder(value, "a folder, gs://…, s3://… or az://…")
-    except ValueError as error:
-        raise _refused("lake", value, str(error)) from None
+        return str(Path(path).expanduser().resolve())
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"it is no path that can be followed ({error})") from error
 
 
-def _warehouse(value: str) -> str:
-    if value.startswith("bigquery://"):
-        project, _, dataset = value.removeprefix("bigquery://").partition("?")[0].partition("/")
-        if not project or not dataset or "/" in dataset:
-            raise _refused("warehouse", value, "it takes bigquery://project/dataset?location=…")
-        return value
-    try:
-        return _folder(value, "a DuckDB file or bigquery://project/dataset?location=…")
-    except ValueError as error:
-        raise _refused("warehouse", value, str(error)) from None
-
-
-def _refused(name: str, value: str, why: str) -> SettingsError:
-    return SettingsError(f"{variable(name)}={value!r} cannot be used: {why}")
+def _without_user(value: str) -> str:
+    if "@" in urlsplit(value).netloc:
+        raise ValueError("it carries a user name or password, which would be shown: leave them out")
+    return value
 
 
 def _sentence(error: ValidationError, given: Mapping[str, str]) -> str:
-    """The first problem as one sentence; a secret's value is never part of it."""
-    problem = error.errors(include_url=False, include_context=False)[0]
+    """The first problem as one sentence; a secret is never part of it."""
+    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not problem["loc"]:
         return message
     name = str(problem["loc"][0])
-    value = "…" if Settings.model_fields[name].annotation is SecretStr else given.get(name, "")
-    return f"{variable(name)}={value!r} cannot be used: {message[0].lower()}{message[1:]}"
+    return f"{variable(name)}={_shown(name, given.get(name, ''))!r} cannot be used: {message[:1].lower()}{message[1:]}"
+
+
+def _shown(name: str, value: str) -> str:
+    """What may be told of a refused value: an address meant for another variable may hold a password too."""
+    if Settings.model_fields[name].annotation is SecretStr:
+        return "…"
+    scheme = _SCHEME.match(value)
+    return f"{scheme[1]}://…" if scheme and _SECRET.search(value) else value
