@@ -83,7 +83,9 @@ def fields_of(record: bytes) -> list[str] | None:
         text = record.decode()
         if "\0" in text or text.count('"') % 2:
             return None
-        return next(csv.reader([text]))
+        if '"' in text:
+            return next(csv.reader([text]))
+        return None if "\r" in text else text.split(",")
     except (UnicodeDecodeError, csv.Error):
         return None
 

@@ -55,7 +55,7 @@ def open_text(file: Path, name: str) -> Iterator[BinaryIO]:
         if not is_gzip:
             yield plain
             return
-        with igzip.IGzipFile(fileobj=plain) as inflated:
+        with igzip.IGzipFile(fileobj=plain, mode="rb") as inflated:
             yield inflated
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_platform_tests.ingest.staging import columns_of, stage_csv
+from taxi_platform.errors import BrokenFileError
+from taxi_platform.ingest.records import RecordParser
+from taxi_platform_tests.ingest.staging import columns_of, leftovers, stage_csv
 from taxi_platform_tests.support.dialects import generation_of
 
 _GREEN = generation_of("green", date(2020, 3, 1))
@@ -138,6 +140,14 @@ def test_row_groups_are_large_whatever_the_blocks(tmp_path: Path) -> None:
     assert sum(sizes) == _ROWS * 6
     assert len(sizes) == 2
     assert sizes[0] >= 131_072
+
+
+def test_a_row_that_the_parser_loses_stops_the_month(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parse = RecordParser.parse
+    monkeypatch.setattr(RecordParser, "parse", lambda self, block: parse(self, block).slice(1))
+    with pytest.raises(BrokenFileError, match="has 3 records but reads as 2 rows; nothing was kept"):
+        stage_csv(_with_cell("trip_distance", "1"), tmp_path)
+    assert leftovers(tmp_path) == []
 
 
 def test_memory_does_not_grow_with_the_month(tmp_path: Path) -> None:

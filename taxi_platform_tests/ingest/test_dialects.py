@@ -129,8 +129,9 @@ _FAULTS = st.sampled_from(
 @given(st.data())
 def test_a_record_that_does_not_fit_is_kept_as_text_at_its_place_and_changes_no_other(data: st.DataObject) -> None:
     generation = data.draw(st.sampled_from(GENERATIONS))
-    rows = data.draw(st.lists(_cells(generation), min_size=2, max_size=12))
-    faults = data.draw(st.dictionaries(st.integers(1, len(rows) - 1), _FAULTS, min_size=1))
+    rows = data.draw(st.lists(_cells(generation), min_size=3, max_size=12))
+    places = st.integers(1, len(rows) - 1)
+    faults = data.draw(st.dictionaries(places, _FAULTS, min_size=1, max_size=(len(rows) - 1) // 2))  # most records fit
     records = [
         faults[i](generation, cells) if i in faults else generation.record(cells) for i, cells in enumerate(rows)
     ]
