@@ -5,24 +5,24 @@ Belongs here: that table, and what every store checks before and after a load. D
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Contract, Table
+from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.errors import StoreError
 from taxi_platform.references import CleanFacts, CleanMonth
 from taxi_platform.stores.model import MonthCounts
 
 __all__ = [
     "MONTHS",
+    "VIEW_DESCRIPTION",
     "LoadRecord",
-    "check_columns",
     "check_conserved",
     "check_loaded",
-    "missing_columns",
     "months_row",
 ]
+
+VIEW_DESCRIPTION = "Trips of all datasets in one shape, with the names of their zones."
 
 MONTHS = Table(
     "months",
@@ -88,33 +88,3 @@ def check_loaded(clean: CleanMonth, loaded: MonthCounts, store: str) -> None:
             f"quarantined rows of that file month where cleaning made {expected.trips:,} and {expected.quarantined:,}; "
             "clean the month again"
         )
-
-
-def missing_columns(
-    table: Table, types: Mapping[str, str], dialect: Mapping[str, str], store: str
-) -> tuple[Column, ...]:
-    """Columns of the declaration that an existing table lacks; raises `StoreError` where a type contradicts it.
-
-    Args:
-        table: the declaration.
-        types: column → type, as the store's catalogue writes it.
-        dialect: column → type, as the declaration wants it.
-        store: the table's place, for the message.
-    """
-    for name, wanted in dialect.items():
-        if name in types and types[name] != wanted:
-            raise StoreError(
-                f"the column {name} of {store} is {types[name]} but the contract says {wanted}: "
-                "move that table away, then load its months again"
-            )
-    return tuple(column for column in table.columns if column.name not in types)
-
-
-def check_columns(contract: Contract, columns: Collection[str] | None) -> tuple[Column, ...]:
-    """The trips columns asked for, in the contract's order (all for None); raises `StoreError` for an unknown one."""
-    table = contract.trips
-    if columns is None:
-        return table.columns
-    if unknown := sorted(set(columns) - set(table.column_names)):
-        raise StoreError(f"{table.name} has no column {', '.join(unknown)}: it has {', '.join(table.column_names)}")
-    return tuple(column for column in table.columns if column.name in columns)

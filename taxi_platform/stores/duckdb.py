@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from taxi_platform.contracts.model import ColumnType, Contract, Table
 from taxi_platform.contracts.schemas import (
     arrow_schema,
-    describe,
     duckdb_columns,
     postgres_comments,
     quoted,
@@ -27,13 +26,13 @@ from taxi_platform.contracts.zones import ZONES
 from taxi_platform.references import CleanMonth
 from taxi_platform.stores.bookkeeping import (
     MONTHS,
+    VIEW_DESCRIPTION,
     LoadRecord,
-    check_columns,
     check_conserved,
     check_loaded,
-    missing_columns,
     months_row,
 )
+from taxi_platform.stores.catalogue import CatalogueColumn, declaration, is_current, missing_columns, selected
 from taxi_platform.stores.duckdb_file import DuckDBFile
 from taxi_platform.stores.model import SCHEMA, LoadedMonth, MonthCounts
 
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["DuckDBStore"]
 
 _BATCH_ROWS = 65_536
-_VIEW_COMMENT = "Trips of all datasets in one shape, with the names of their zones."
 
 
 class DuckDBStore:
@@ -134,11 +132,11 @@ class DuckDBStore:
         with self._file.writing() as connection:
             _ensure(connection, ZONES)
             existing = {name for (name,) in _rows(connection, "SELECT table_name FROM duckdb_tables()")}
-            sql = unified_view_sql(contracts, existing, lambda name: f"{SCHEMA}.{quoted(name)}", _type_name)
+            sql = unified_view_sql(contracts, existing, lambda name: f"{SCHEMA}.{quoted(name)}", _sql_type)
             if sql:
                 with _transaction(connection):
                     connection.execute(f"CREATE OR REPLACE VIEW {SCHEMA}.trips AS {sql}")
-                    connection.execute(f"COMMENT ON VIEW {SCHEMA}.trips IS {sql_literal(_VIEW_COMMENT)}")
+                    connection.execute(f"COMMENT ON VIEW {SCHEMA}.trips IS {sql_literal(VIEW_DESCRIPTION)}")
 
     # ---- reading
 
@@ -151,35 +149,31 @@ class DuckDBStore:
         months = sorted({*trips, *quarantined, *recorded})
         return {month: MonthCounts(trips.get(month, 0), quarantined.get(month, 0)) for month in months}
 
-    def read_trips(
-        self, contract: Contract, months: Sequence[date], columns: Sequence[str] | None = None
+    def read_months(
+        self, table: str, months: Sequence[date], columns: Sequence[str] | None = None
     ) -> pa.RecordBatchReader:
         """Stream the rows; the file stays open for reading, so that writers wait, until the reader ends or closes."""
         import pyarrow as pa
 
-        wanted = check_columns(contract, columns)
-        schema = arrow_schema(Table(contract.trips.name, contract.description, wanted))
-        batches = self._stream(contract.trips, wanted, months, schema)
-        next(batches)
+        batches = self._stream(table.removeprefix(f"{SCHEMA}."), months, columns)
+        schema = next(batches)
         return pa.RecordBatchReader.from_batches(schema, batches)
 
-    def _stream(
-        self, table: Table, columns: Sequence[Any], months: Sequence[date], schema: pa.Schema
-    ) -> Iterator[pa.RecordBatch | None]:
-        """First None, once the rows are being read: errors show before, and closing the generator closes the file."""
+    def _stream(self, name: str, months: Sequence[date], columns: Sequence[str] | None) -> Iterator[Any]:
+        """First the schema, then batches: errors show before the first, and closing the generator closes the file."""
         with self._reading() as connection:
-            existing = {} if connection is None else _columns(connection, table)
-            if connection is None or not existing or not months:
-                yield None
+            existing = [] if connection is None else _columns(connection, name)
+            table = selected(declaration(name, existing, _sql_type, str(self._file)), columns)
+            schema = arrow_schema(table)
+            yield schema
+            if connection is None or not months:
                 return
-            listed = ", ".join(quoted(c.name) if c.name in existing else f"NULL::{c.type.duckdb}" for c in columns)
+            listed = ", ".join(map(quoted, table.column_names))
             days = ", ".join(f"DATE '{month}'" for month in months)
             # A relation streams in every release of DuckDB; with bound parameters it would be held in memory.
-            query = f"SELECT {listed} FROM {_name(table)} WHERE file_month IN ({days})"
-            reader = connection.sql(query).arrow(_BATCH_ROWS)
-            yield None
-            for batch in reader:
-                yield batch.rename_columns(schema.names).cast(schema)
+            relation = connection.sql(f"SELECT {listed} FROM {_name(table)} WHERE file_month IN ({days})")
+            for batch in relation.arrow(_BATCH_ROWS):
+                yield batch.cast(schema)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[DuckDBPyConnection | None]:
@@ -195,7 +189,7 @@ def _name(table: Table) -> str:
     return f"{SCHEMA}.{table.name}"
 
 
-def _type_name(column_type: ColumnType) -> str:
+def _sql_type(column_type: ColumnType) -> str:
     return column_type.duckdb
 
 
@@ -219,28 +213,28 @@ def _transaction(connection: DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
-def _columns(connection: DuckDBPyConnection, table: Table) -> dict[str, tuple[str, str | None]]:
-    """Column → type and comment; empty where there is no such table."""
-    sql = "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?"
-    return {name: (kind, comment) for name, kind, comment in _rows(connection, sql, [SCHEMA, table.name])}
+def _columns(connection: DuckDBPyConnection, name: str) -> list[CatalogueColumn]:
+    """In the table's order; empty where there is no such table."""
+    sql = """
+        SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns()
+        WHERE schema_name = ? AND table_name = ? ORDER BY column_index
+    """
+    return [CatalogueColumn(*row) for row in _rows(connection, sql, [SCHEMA, name])]
 
 
 def _ensure(connection: DuckDBPyConnection, table: Table) -> None:
     """Create the table, or add what its contract has gained; comments follow the contract."""
-    existing = _columns(connection, table)
-    wanted = {column.name: (column.type.duckdb, describe(column)) for column in table.columns}
-    if all(existing.get(name) == facts for name, facts in wanted.items()):
+    existing = _columns(connection, table.name)
+    if is_current(table, existing, _sql_type):
         return
     with _transaction(connection):
-        if not existing:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            connection.execute(f"CREATE TABLE {_name(table)} ({duckdb_columns(table)})")
-        else:
-            types = {name: kind for name, (kind, _) in existing.items()}
-            dialect = {column.name: column.type.duckdb for column in table.columns}
-            for column in missing_columns(table, types, dialect, _name(table)):
+        if existing:
+            for column in missing_columns(table, existing, _sql_type):
                 sql = f"ALTER TABLE {_name(table)} ADD COLUMN {quoted(column.name)} {column.type.duckdb}"
                 connection.execute(sql)
+        else:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            connection.execute(f"CREATE TABLE {_name(table)} ({duckdb_columns(table)})")
         for comment in postgres_comments(table, _name(table)):
             connection.execute(comment)
 
@@ -260,14 +254,14 @@ def _count(connection: DuckDBPyConnection, contract: Contract, file_month: date)
 
 
 def _months(connection: DuckDBPyConnection, table: Table) -> dict[date, int]:
-    if not _columns(connection, table):
+    if not _columns(connection, table.name):
         return {}
     return dict(_rows(connection, f"SELECT file_month, count(*) FROM {_name(table)} GROUP BY file_month"))
 
 
 def _recorded(connection: DuckDBPyConnection, contract: Contract) -> dict[date, tuple[str, int, int]]:
     """Data version, trips and quarantined rows of each month the bookkeeping names."""
-    if not _columns(connection, MONTHS):
+    if not _columns(connection, MONTHS.name):
         return {}
     sql = f"SELECT file_month, data_version, trips_rows, quarantined_rows FROM {_name(MONTHS)} WHERE dataset = ?"
     return {
@@ -279,7 +273,7 @@ def _recorded(connection: DuckDBPyConnection, contract: Contract) -> dict[date, 
 def _unchanged(connection: DuckDBPyConnection, contract: Contract, clean: CleanMonth) -> LoadedMonth | None:
     """The month as it stands, if it is of this data version and whole."""
     recorded = _recorded(connection, contract).get(clean.file_month)
-    if recorded is None or not all(_columns(connection, table) for table in (contract.trips, contract.quarantine)):
+    if recorded is None or not all(_columns(connection, table.name) for table in (contract.trips, contract.quarantine)):
         return None
     version, trips, quarantined = recorded
     record = LoadRecord(version, MonthCounts(trips, quarantined), _count(connection, contract, clean.file_month))

@@ -1,0 +1,47 @@
+"""Where months are kept: the lake, the warehouse, PostgreSQL. Nothing here knows Dagster.
+
+Belongs here: choosing a store by its URL. Does not: any store (one module each, imported when it is opened).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from taxi_platform.stores.model import TableStore
+
+__all__ = ["open_postgres", "open_warehouse"]
+
+
+def open_warehouse(url: str, *, wait_seconds: float = 600.0) -> TableStore:
+    """The warehouse: a DuckDB file.
+
+    Args:
+        url: a path.
+        wait_seconds: how long an operation waits for other processes.
+    """
+    from taxi_platform.stores.duckdb import DuckDBStore
+
+    return DuckDBStore(url, wait_seconds=wait_seconds)
+
+
+@contextlib.contextmanager
+def open_postgres(url: str, folder: Path, *, wait_seconds: float = 600.0) -> Iterator[TableStore]:
+    """PostgreSQL at an address, or an embedded server that is up for as long as the context lasts.
+
+    Args:
+        url: ``postgresql://…``; ``embedded``, or ``embedded:PORT`` to listen on 127.0.0.1 as well.
+        folder: where the embedded server keeps its data.
+        wait_seconds: how long an operation waits for locks of other sessions.
+    """
+    from taxi_platform.stores.postgres import PostgresStore
+
+    kind, _, port = url.partition(":")
+    if kind != "embedded":
+        yield PostgresStore(url, wait_seconds=wait_seconds)
+        return
+    from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+
+    with EmbeddedPostgres(folder, int(port) if port else None).running() as address:
+        yield PostgresStore(address, wait_seconds=wait_seconds)

@@ -1,0 +1,71 @@
+"""Between declarations of tables and what a database's catalogue says of them.
+
+Belongs here: what the SQL stores share of reading a catalogue. Does not: any query (each store has its own).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from taxi_platform.contracts.model import Column, ColumnType, Table
+from taxi_platform.contracts.schemas import describe
+from taxi_platform.errors import StoreError
+from taxi_platform.stores.model import SCHEMA
+
+__all__ = ["CatalogueColumn", "SqlType", "declaration", "is_current", "missing_columns", "selected"]
+
+SqlType = Callable[[ColumnType], str]
+"""A column type as one database's catalogue writes it."""
+
+
+@dataclass(frozen=True)
+class CatalogueColumn:
+    """A column of a table that stands in a database."""
+
+    name: str
+    type: str
+    nullable: bool
+    comment: str | None
+
+
+def is_current(table: Table, existing: Iterable[CatalogueColumn], sql_type: SqlType) -> bool:
+    """Whether a database's table has every column of the declaration, with its type and description."""
+    standing = {(column.name, column.type, column.comment) for column in existing}
+    return all((column.name, sql_type(column.type), describe(column)) in standing for column in table.columns)
+
+
+def missing_columns(table: Table, existing: Iterable[CatalogueColumn], sql_type: SqlType) -> tuple[Column, ...]:
+    """Columns of the declaration that a database's table lacks; raises `StoreError` where a type contradicts it."""
+    types = {column.name: column.type for column in existing}
+    for column in table.columns:
+        standing = types.get(column.name, sql_type(column.type))
+        if standing != sql_type(column.type):
+            raise StoreError(
+                f"the column {column.name} of {SCHEMA}.{table.name} is {standing} but the contract says "
+                f"{sql_type(column.type)}: move that table away, then load its months again"
+            )
+    return tuple(column for column in table.columns if column.name not in types)
+
+
+def declaration(name: str, existing: Sequence[CatalogueColumn], sql_type: SqlType, store: str) -> Table:
+    """The declaration of a table that stands in a database; raises `StoreError` where there is none to read."""
+    if not existing:
+        raise StoreError(f"{store} has no table {SCHEMA}.{name}: materialize its months first")
+    types: Mapping[str, ColumnType] = {sql_type(kind): kind for kind in ColumnType}
+    if foreign := [column.name for column in existing if column.type not in types]:
+        raise StoreError(
+            f"{SCHEMA}.{name} in {store} has columns of types that this platform did not make: {', '.join(foreign)}"
+        )
+    columns = (Column(c.name, types[c.type], c.comment or "", nullable=c.nullable) for c in existing)
+    return Table(name, "", tuple(columns))
+
+
+def selected(table: Table, columns: Sequence[str] | None) -> Table:
+    """The table with those columns only, in that order (all for None); raises `StoreError` for an unknown one."""
+    if columns is None:
+        return table
+    by_name = {column.name: column for column in table.columns}
+    if unknown := [name for name in columns if name not in by_name]:
+        raise StoreError(f"{SCHEMA}.{table.name} has no column {', '.join(unknown)}: it has {', '.join(by_name)}")
+    return Table(table.name, table.description, tuple(by_name[name] for name in columns))

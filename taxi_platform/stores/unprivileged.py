@@ -1,0 +1,78 @@
+"""As whom a server runs that refuses to be root's.
+
+Belongs here: finding such an identity without opening anything on the machine wider. Does not: PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from taxi_platform.errors import StoreError
+
+__all__ = ["Identity", "server_identity"]
+
+_NOBODY = 65534
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A way to run commands, and the user who then owns the files."""
+
+    prefix: tuple[str, ...]
+    owner: int
+    switches_user: bool = False
+
+    def run(self, command: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run to the end, in a session of its own: a Ctrl-C in the terminal does not reach it."""
+        user = self.owner if self.switches_user else None
+        # Files rather than pipes: a server that the command leaves running would hold a pipe open.
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as given:
+            given.write(stdin)
+            given.seek(0)
+            done = subprocess.run(  # noqa: S603 - commands come from this package alone
+                [*self.prefix, *command],
+                stdin=given,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd="/",
+                check=False,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else (),
+            )
+            output.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, stdout="", stderr=output.read())
+
+    def own(self, path: Path) -> None:
+        if self.switches_user:
+            os.chown(path, self.owner, self.owner)
+
+
+def server_identity(folder: Path) -> Identity:
+    """Ourselves; for root another user of a namespace of its own, or else the system's ``nobody``.
+
+    In the namespace the server sees itself as an ordinary user while every file stays root's, so that no folder
+    above needs to be opened for anybody. Raises `StoreError` where neither can be had.
+    """
+    if os.geteuid() != 0:
+        return Identity((), os.geteuid())
+    if unshare := shutil.which("unshare"):
+        namespace = Identity((unshare, "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}"), 0)
+        if namespace.run(["true"]).returncode == 0:
+            return namespace
+    nobody = Identity((), _NOBODY, switches_user=True)
+    nobody.own(folder)
+    if nobody.run(["test", "-w", str(folder)]).returncode != 0:
+        os.chown(folder, 0, 0)
+        raise StoreError(
+            f"the embedded PostgreSQL does not run as root, and no other user may enter {folder}: "
+            "run as an ordinary user, or set TAXI_POSTGRES to a server's address"
+        )
+    return nobody
