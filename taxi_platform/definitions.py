@@ -1,7 +1,7 @@
 """The front door: everything Dagster loads.
 
-Belongs here: putting assets, jobs, checks, IO managers and resources together; `build_definitions` returns fresh
-definitions, so that tests and other projects compose instead of patching. Does not: anything else. Loading opens
+Belongs here: putting assets, jobs, checks, automation, IO managers and resources together; `build_definitions` returns
+fresh definitions, so that tests and other projects compose instead of patching. Does not: anything else. Loading opens
 no store, touches no network and imports no client (a test looks at ``sys.modules``).
 """
 
@@ -16,6 +16,7 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from taxi_platform.assets import build_assets  # noqa: E402
+from taxi_platform.automation import build_automation_sensors  # noqa: E402
 from taxi_platform.checks import build_checks  # noqa: E402
 from taxi_platform.contracts import CONTRACTS  # noqa: E402
 from taxi_platform.contracts.model import Contract  # noqa: E402
@@ -23,6 +24,8 @@ from taxi_platform.io_managers.lake import LakeIOManager  # noqa: E402
 from taxi_platform.io_managers.tables import PostgresIOManager, WarehouseIOManager  # noqa: E402
 from taxi_platform.jobs import build_jobs  # noqa: E402
 from taxi_platform.resources import resources  # noqa: E402
+from taxi_platform.schedules import build_schedules  # noqa: E402
+from taxi_platform.sensors import build_sensors  # noqa: E402
 from taxi_platform.settings import Settings  # noqa: E402
 
 __all__ = ["build_definitions", "defs"]
@@ -51,6 +54,8 @@ def build_definitions(
         assets=build_assets(datasets),
         asset_checks=build_checks(datasets),
         jobs=build_jobs(datasets),
+        schedules=build_schedules(datasets, settings),
+        sensors=[*build_sensors(datasets, settings), *build_automation_sensors(datasets, settings)],
         resources={**given, **io_managers, **(overrides or {})},
         # Runs are the unit of parallelism: one process per run imports everything once.
         executor=dg.in_process_executor,

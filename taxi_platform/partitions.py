@@ -6,14 +6,14 @@ Belongs here: translation between partition keys and `TripMonth`. Does not: what
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 
 import dagster as dg
 
 from taxi_platform.contracts.model import Contract
 from taxi_platform.months import TripMonth, add_months, parse_month, parse_month_range
 
-__all__ = ["contiguous_ranges", "monthly_partitions", "run_months", "run_tags", "trip_month"]
+__all__ = ["contiguous_ranges", "monthly_partitions", "recent_months", "run_months", "run_tags", "trip_month"]
 
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
@@ -28,6 +28,12 @@ def monthly_partitions(contract: Contract) -> dg.MonthlyPartitionsDefinition:
 def trip_month(contract: Contract, partition_key: str) -> TripMonth:
     """The month that a partition key of that dataset stands for."""
     return TripMonth(contract.dataset, parse_month(partition_key))
+
+
+def recent_months(contract: Contract, count: int, now: datetime | None = None) -> tuple[TripMonth, ...]:
+    """The newest ``count`` months that are over, fewer where the dataset has not that many, in calendar order."""
+    keys = monthly_partitions(contract).get_partition_keys(current_time=now)
+    return tuple(trip_month(contract, key) for key in keys[-count:])
 
 
 def contiguous_ranges(months: Iterable[date]) -> list[list[date]]:

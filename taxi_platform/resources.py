@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr
 from taxi_platform.settings import Settings, variable
 
 if TYPE_CHECKING:
+    from taxi_platform.sources import RetryPolicy
     from taxi_platform.sources.model import Source
     from taxi_platform.stores.lake import Lake
     from taxi_platform.stores.model import TableStore
@@ -32,10 +33,12 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     sample_rows: int = Field(100_000, description="Rows per month of the sample source.")
     sample_format: str = Field("csv.gz", description="File format of the sample source.")
 
-    def open(self) -> Source:
+    def open(self, retry: RetryPolicy | None = None) -> Source:
         from taxi_platform.sources import open_source
 
-        return open_source(self.name, self.url, sample_rows=self.sample_rows, sample_format=self.sample_format)
+        return open_source(
+            self.name, self.url, sample_rows=self.sample_rows, sample_format=self.sample_format, retry=retry
+        )
 
 
 class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]

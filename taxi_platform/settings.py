@@ -130,6 +130,16 @@ class Settings(BaseModel):
             return value
         raise ValueError("it takes embedded, embedded:PORT or postgresql://user:password@host:port/database")
 
+    @field_validator("datasets", mode="after")
+    @classmethod
+    def _known_datasets(cls, value: str) -> str:
+        from taxi_platform.contracts import CONTRACTS
+
+        names = list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+        if not names or any(name not in CONTRACTS for name in names):
+            raise ValueError(f"it takes {', '.join(CONTRACTS)}, with commas between them")
+        return ",".join(names)
+
     @model_validator(mode="after")
     def _base_needs_a_layout(self) -> Settings:
         if self.source_url is not None and self.source not in ("dtc", "tlc"):
@@ -137,6 +147,10 @@ class Settings(BaseModel):
                 "TAXI_SOURCE_URL goes with TAXI_SOURCE=dtc or TAXI_SOURCE=tlc, which say how the files are laid out"
             )
         return self
+
+    def automates(self, dataset: str) -> bool:
+        """Whether the dataset's sensors, schedules and automation are to run without anybody starting them."""
+        return self.automation == "on" and dataset in self.datasets.split(",")
 
     def exports(self) -> dict[str, str]:
         """The variables that make another process read the same settings, but for a secret PostgreSQL address."""

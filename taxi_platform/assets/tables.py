@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from taxi_platform.automation import follows
 from taxi_platform.contracts.model import Contract
 from taxi_platform.io_managers.values import CleanMonths, TableMonths
 from taxi_platform.metadata import TABLE, column_schema
@@ -42,6 +43,7 @@ def table_asset(layer: TableLayer, contract: Contract, all_contracts: Sequence[C
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=contract.dataset,
         io_manager_key=layer.io_manager_key,
+        automation_condition=follows("trips"),
         kinds=set(layer.kinds),
         metadata={TABLE: f"{SCHEMA}.{contract.trips.name}", **column_schema(contract.trips)},
         description=(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
+from taxi_platform.automation import follows
 from taxi_platform.cleaning.options import CleaningOptions
 from taxi_platform.cleaning.version import clean_version, code_version
 from taxi_platform.contracts.model import Contract
@@ -58,6 +59,7 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
         io_manager_key="lake_io",
         kinds={"parquet"},
         code_version=code_version(contract),
+        automation_condition=follows("raw"),
         metadata=column_schema(contract.trips),
         description=(
             f"{contract.description} One contract for every month since {contract.first_month:%Y-%m}; rows that break "

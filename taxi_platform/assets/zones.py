@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from taxi_platform.assets.tables import POSTGRES, WAREHOUSE, TableLayer
+from taxi_platform.automation import follows
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreError
 from taxi_platform.io_managers.values import ReferenceTable, ZonesFile
@@ -67,6 +68,7 @@ def _zones_table(layer: TableLayer) -> dg.AssetsDefinition:
         ins={"zones": dg.AssetIn(key="zones")},
         group_name=_GROUP,
         io_manager_key=layer.io_manager_key,
+        automation_condition=follows("zones"),
         kinds=set(layer.kinds),
         metadata={TABLE: f"{SCHEMA}.{ZONES.name}", **column_schema(ZONES)},
         description=f"{ZONES.description} In {layer.title} as `{SCHEMA}.{ZONES.name}`.",

@@ -20,13 +20,18 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.errors import TaxiError
+from taxi_platform.automation import changed_tag
+from taxi_platform.errors import TaxiError, TransientError
 from taxi_platform.months import TripMonth
 
-__all__ = ["Metadata", "Outcome", "record", "store_each"]
+__all__ = ["ATTEMPTS", "Metadata", "Outcome", "announce_change", "record", "store_each"]
 
 Metadata = Mapping[str, Any]
 _LOG = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""How often a month is tried while what breaks it is a `TransientError`."""
+_FIRST_WAIT, _LONGEST_WAIT = 2.0, 60.0
 
 
 @dataclass
@@ -41,8 +46,12 @@ class Outcome:
         return len(self.stored) + len(self.failed)
 
 
-def store_each(months: Sequence[TripMonth], store: Callable[[TripMonth], Metadata], at_once: int) -> Outcome:
+def store_each(
+    months: Sequence[TripMonth], store: Callable[[TripMonth], Metadata], at_once: int, attempts: int = ATTEMPTS
+) -> Outcome:
     """Call ``store`` for every month, ``at_once`` of them at a time; an error of one month is kept, not raised.
+
+    A `TransientError` is worth another attempt, after a wait; anything else would only fail again.
 
     An interrupt (Ctrl-C, a cancelled run) starts no further month; months under way are finished or rolled back whole.
     """
@@ -53,7 +62,8 @@ def store_each(months: Sequence[TripMonth], store: Callable[[TripMonth], Metadat
         if stopping.is_set():
             return None
         started = time.perf_counter()
-        return {**store(month), "seconds": round(time.perf_counter() - started, 3)}
+        stored = _trying_again(month, store, attempts, stopping)
+        return {**stored, "seconds": round(time.perf_counter() - started, 3)}
 
     if len(months) == 1:
         # In this thread, so that an interrupt ends the work itself and not only the waiting for it.
@@ -72,6 +82,36 @@ def store_each(months: Sequence[TripMonth], store: Callable[[TripMonth], Metadat
     return outcome
 
 
+def _trying_again(
+    month: TripMonth, store: Callable[[TripMonth], Metadata], attempts: int, stopping: threading.Event
+) -> Metadata:
+    """The month's metadata; waits grow and are drawn at random, so that workers do not come back all at once."""
+    from tenacity import (
+        RetryCallState,
+        Retrying,
+        retry_if_exception_type,
+        sleep_using_event,
+        stop_after_attempt,
+        stop_when_event_set,
+        wait_random_exponential,
+    )
+
+    def tell(state: RetryCallState) -> None:
+        pause = state.next_action.sleep if state.next_action else 0.0
+        reason = describe(state.outcome.exception() or TransientError()) if state.outcome else ""
+        _LOG.warning("%s: %s; trying the month again in %.1f s", month, reason, pause)
+
+    loop = Retrying(
+        retry=retry_if_exception_type(TransientError),
+        stop=stop_after_attempt(attempts) | stop_when_event_set(stopping),
+        wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
+        sleep=sleep_using_event(stopping),
+        before_sleep=tell,
+        reraise=True,
+    )
+    return loop(store, month)
+
+
 def _settle(outcome: Outcome, month: TripMonth, result: Callable[[], Metadata | None]) -> None:
     try:
         metadata = result()
@@ -85,6 +125,7 @@ def _settle(outcome: Outcome, month: TripMonth, result: Callable[[], Metadata | 
 
 def record(context: dg.OutputContext, outcome: Outcome) -> None:
     """Record the good months with their metadata; raise `dagster.Failure` naming the bad ones, if any."""
+    announce_change(context, [month.label for month, metadata in sorted(outcome.stored.items()) if metadata["changed"]])
     if not outcome.failed:
         execution = dg.AssetExecutionContext.get()
         for month, metadata in sorted(outcome.stored.items()):
@@ -107,6 +148,14 @@ def record(context: dg.OutputContext, outcome: Outcome) -> None:
         },
         allow_retries=False,
     )
+
+
+def announce_change(context: dg.OutputContext, what: Sequence[str]) -> None:
+    """Say in the run's tags that it changed something of this asset, so that automation follows (`automation`)."""
+    if what:
+        execution = dg.AssetExecutionContext.get()
+        tag = changed_tag(context.asset_key.path[0])
+        execution.instance.add_run_tags(execution.run.run_id, {tag: ", ".join(what)})
 
 
 def describe(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from taxi_platform.errors import StoreError
-from taxi_platform.io_managers.isolation import Metadata, record, store_each
+from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, announce_change, record, store_each
 from taxi_platform.io_managers.reading import as_annotated, input_months
 from taxi_platform.io_managers.values import CleanMonths, RawMonths, ZonesFile
 from taxi_platform.metadata import clean_metadata, raw_metadata, zones_metadata
@@ -32,17 +32,20 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     lake: LakeResource
     months_at_once: int = 2
+    attempts: int = ATTEMPTS
 
     def handle_output(self, context: dg.OutputContext, obj: RawMonths | CleanMonths | ZonesFile) -> None:
         if isinstance(obj, ZonesFile):
-            context.add_output_metadata(self._store_zones(obj))
+            metadata = self._store_zones(obj)
+            announce_change(context, ["zones"] if metadata["changed"] else [])
+            context.add_output_metadata(metadata)
             return
 
         def store(month: TripMonth) -> Metadata:
             with obj.open(month) as value:
                 return self._store(value)
 
-        record(context, store_each(obj.months, store, self.months_at_once))
+        record(context, store_each(obj.months, store, self.months_at_once, self.attempts))
 
     def load_input(self, context: dg.InputContext) -> Any:
         if not context.has_asset_partitions:
@@ -57,9 +60,13 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def _store(self, value: StagedRaw | RawMonth | StagedClean | CleanMonth) -> Metadata:
         lake = self.lake.open()
-        if isinstance(value, (StagedRaw, RawMonth)):
-            raw = lake.store_raw(value) if isinstance(value, StagedRaw) else value
-            return raw_metadata(raw, lake.uri(raw.path), changed=raw is not value)
+        if isinstance(value, RawMonth):
+            return raw_metadata(value, lake.uri(value.path), changed=False)
+        if isinstance(value, StagedRaw):
+            before = lake.current_raw(value.raw.month)
+            raw = lake.store_raw(value)
+            # Upstream may publish equal bytes under another version of its own: nothing that follows has to run.
+            return raw_metadata(raw, lake.uri(raw.path), changed=before is None or before.version != raw.version)
         clean = lake.store_clean(value) if isinstance(value, StagedClean) else value
         return clean_metadata(clean, lake.uri(clean.trips_path), changed=clean is not value)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.io_managers.isolation import Metadata, record, store_each
+from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, record, store_each
 from taxi_platform.io_managers.reading import as_annotated, input_months
 from taxi_platform.io_managers.values import ReferenceTable, TableMonths
 from taxi_platform.metadata import TABLE, loaded_metadata
@@ -26,6 +26,7 @@ class TableIOManager(dg.ConfigurableIOManager):
 
     lake: LakeResource
     months_at_once: int = 2
+    attempts: int = ATTEMPTS
 
     @abstractmethod
     def store(self) -> TableStore: ...
@@ -40,7 +41,7 @@ class TableIOManager(dg.ConfigurableIOManager):
             with obj.open(month) as clean:
                 return loaded_metadata(clean, store.replace_month(obj.contract, clean, lake))
 
-        outcome = store_each(obj.months, load, self.months_at_once)
+        outcome = store_each(obj.months, load, self.months_at_once, self.attempts)
         if outcome.stored:
             store.refresh_views(obj.all_contracts)
         record(context, outcome)

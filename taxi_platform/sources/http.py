@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from taxi_platform.errors import MonthNotPublishedError, PermanentError, UpstreamChangedError
-from taxi_platform.sources.model import Download, Version
+from taxi_platform.sources.model import UNVERSIONED, Download, Version
 from taxi_platform.sources.progress import Progress
 from taxi_platform.sources.retries import Interrupted, RetryPolicy
 from taxi_platform.sources.staging import CHUNK_BYTES, StagedFile, staged_file
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpFiles"]
 
-_UNVERSIONED = "unversioned:"
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429}) | frozenset(range(500, 600)) - {501}
 _HEAD_REFUSED = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
@@ -127,7 +126,7 @@ def _version_in(url: str, headers: Mapping[str, str]) -> Version:
         return Version(url, etag, etag, size)
     if modified := headers.get("Last-Modified"):
         return Version(url, f"size={'?' if size is None else size} last-modified={modified}", None, size)
-    return Version(url, f"{_UNVERSIONED}{secrets.token_hex(8)}", None, size)
+    return Version(url, f"{UNVERSIONED}{secrets.token_hex(8)}", None, size)
 
 
 def _total_size(headers: Mapping[str, str]) -> int | None:
@@ -151,7 +150,7 @@ def _refuse_errors(url: str, answer: Response) -> None:
 
 def _check_same_version(version: Version, answer: Response) -> None:
     now = _version_in(version.url, answer.headers)
-    unversioned = version.token.startswith(_UNVERSIONED) and now.token.startswith(_UNVERSIONED)
+    unversioned = not (version.is_comparable or now.is_comparable)
     if now.size != version.size and None not in (now.size, version.size):
         raise UpstreamChangedError(
             f"{version.url} had {version.size:,} bytes when it was looked at and now has {now.size:,}: fetch it again"

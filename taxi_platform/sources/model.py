@@ -11,7 +11,10 @@ from typing import Protocol
 
 from taxi_platform.months import TripMonth
 
-__all__ = ["Download", "Source", "Version"]
+__all__ = ["UNVERSIONED", "Download", "Source", "Version"]
+
+UNVERSIONED = "unversioned:"
+"""How the token of a file begins whose server tells no versions apart; the rest is another at every look."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,11 @@ class Version:
     etag: str | None = None
     size: int | None = None
     """Bytes, where upstream says."""
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether upstream tells versions apart: else no look can say that a file is new."""
+        return not self.token.startswith(UNVERSIONED)
 
 
 @dataclass(frozen=True)

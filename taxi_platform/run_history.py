@@ -1,0 +1,78 @@
+"""What the instance's run records say of months: which are under way, and how often a version was asked for.
+
+Belongs here: the tags by which automation finds its own runs again, and reading them. Does not: deciding what to ask
+for (``sensors``, ``schedules``). Nothing here remembers: a record that is deleted is forgotten.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+
+from taxi_platform.contracts.model import Contract
+from taxi_platform.jobs import job_name
+from taxi_platform.months import TripMonth, month_label
+from taxi_platform.partitions import run_months
+
+__all__ = ["Asked", "asked_tags", "last_asked", "months_under_way"]
+
+_DATASET = "taxi/asked_for"
+_VERSIONS = "taxi/versions"
+_ATTEMPT = "taxi/attempt"
+_RECORDS = 500
+"""How many of the newest runs of a dataset are read: attempts are spaced by hours, so these cover weeks."""
+
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The newest run that was asked to bring one version of a month."""
+
+    attempt: int
+    ended: float | None
+    """Seconds since 1970; None while it has not."""
+
+
+def asked_tags(dataset: str, versions: Mapping[date, str], attempt: int) -> dict[str, str]:
+    """The tags of a run that is to bring those versions: month → version."""
+    named = {month_label(month): version for month, version in versions.items()}
+    return {_DATASET: dataset, _VERSIONS: json.dumps(named), _ATTEMPT: str(attempt)}
+
+
+def last_asked(instance: dg.DagsterInstance, dataset: str) -> dict[tuple[str, str], Asked]:
+    """For each month label and version that a run was asked for, the newest such run.
+
+    A run that Dagster starts by itself in place of a crashed one carries the tags of that one, and so its attempt.
+    """
+    newest: dict[tuple[str, str], Asked] = {}
+    for record in instance.get_run_records(dg.RunsFilter(tags={_DATASET: dataset}), limit=_RECORDS):
+        run = record.dagster_run
+        ended = None if run.status in _UNFINISHED else record.end_time or record.update_timestamp.timestamp()
+        asked = Asked(int(run.tags[_ATTEMPT]), ended)
+        for month, version in json.loads(run.tags[_VERSIONS]).items():
+            newest.setdefault((month, version), asked)
+    return newest
+
+
+def months_under_way(
+    instance: dg.DagsterInstance, contract: Contract, assets: Iterable[dg.AssetKey]
+) -> frozenset[TripMonth]:
+    """Months of the dataset that a run which has not ended is to materialize in one of those assets."""
+    wanted = set(assets)
+    months: set[TripMonth] = set()
+    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
+        whole_job = run.asset_selection is None and run.job_name == job_name(contract.dataset)
+        if whole_job or wanted & (run.asset_selection or set()):
+            months.update(run_months(contract, run.tags) or ())
+    return frozenset(months)
