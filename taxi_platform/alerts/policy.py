@@ -1,0 +1,179 @@
+"""When an alert is due: one for a failed run, one when its months succeed again, one for a dataset that goes stale.
+
+Belongs here: decisions over facts, as functions without side effects. Does not: where the facts come from (``runs``)
+and delivery (``outbox``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pydantic import BaseModel, Field
+
+from taxi_platform.alerts.message import Alert, Kind, in_ranges
+from taxi_platform.months import add_months, month_label
+
+__all__ = ["FailedStep", "FinishedRun", "OpenFailures", "about_run", "about_staleness", "due_month"]
+
+_PUBLICATION_LAG = 2
+"""Months between the end of a month and its publication (TLC's trip record page: "with two months delay")."""
+_PATIENCE = timedelta(days=14)
+_ARCHIVE = 12
+"""Months behind after which nobody follows the dataset: it is an archive, not stale."""
+_WHOLE = ""
+"""Stands for the month of a run that has none."""
+
+
+@dataclass(frozen=True)
+class FailedStep:
+    """One asset's step that failed: which months, each with its sentence."""
+
+    asset: str
+    months: Mapping[str, str]
+    """Label → sentence; the whole run's label is the empty string."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a run that has come to its end was about."""
+
+    run_id: str
+    subject: str
+    """The dataset, or the job where the run belongs to none."""
+    months: tuple[str, ...]
+    assets: frozenset[str] | None
+    """The assets that the run was to make; None for all of its job."""
+    failed: tuple[FailedStep, ...] = ()
+    problem: str | None = None
+    """Why the run as a whole failed, where no step says it (a worker that died)."""
+
+    @property
+    def is_failure(self) -> bool:
+        return bool(self.failed) or self.problem is not None
+
+
+class OpenFailures(BaseModel):
+    """Failures that were told and have not been repaired: subject → month → assets that failed."""
+
+    subjects: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
+
+    def opened(self, run: FinishedRun) -> OpenFailures:
+        """With this failure; what it failed before in the same months is remembered as well."""
+        months = {m: set(assets) for m, assets in self.subjects.get(run.subject, {}).items()}
+        for month in _failed_months(run):
+            at = {step.asset for step in run.failed if month in step.months}
+            months[month] = months.get(month, set()) | at
+        return self._with(run.subject, {m: sorted(assets) for m, assets in months.items()})
+
+    def closed(self, run: FinishedRun) -> tuple[OpenFailures, tuple[str, ...]]:
+        """Without the months that this success repairs, and which these are."""
+        months = self.subjects.get(run.subject, {})
+        repaired = {
+            month
+            for month in run.months or (_WHOLE,)
+            if month in months and (run.assets is None or run.assets.issuperset(months[month]))
+        }
+        return self._with(run.subject, {m: a for m, a in months.items() if m not in repaired}), tuple(sorted(repaired))
+
+    def _with(self, subject: str, months: dict[str, list[str]]) -> OpenFailures:
+        subjects = {**self.subjects, subject: months}
+        return OpenFailures(subjects={name: left for name, left in subjects.items() if left})
+
+
+def about_run(
+    run: FinishedRun, known: OpenFailures, *, on_success: bool, link: str
+) -> tuple[Alert | None, OpenFailures]:
+    """The alert that a finished run is due, if any, and the failures that are open after it."""
+    if run.is_failure:
+        return _failure(run, link), known.opened(run)
+    known, repaired = known.closed(run)
+    if repaired:
+        months = tuple(filter(None, repaired))
+        title = f"{_named(run.subject, months)} succeeded again"
+        return _alert("recovery", run, title, months, ("The failure reported before is repaired.",), link), known
+    if on_success:
+        return _alert("success", run, f"{_named(run.subject, run.months)} succeeded", run.months, (), link), known
+    return None, known
+
+
+def _failure(run: FinishedRun, link: str) -> Alert:
+    failed = tuple(filter(None, sorted(_failed_months(run))))
+    what = f"{_named(run.subject, run.months)} failed"
+    if failed and len(failed) < len(run.months):
+        what = f"{_named(run.subject, run.months)}: {len(failed)} of {len(run.months)} months failed"
+    details = [line for step in run.failed for line in _grouped(step)] or [run.problem or ""]
+    sentences = {m: "; ".join(s.months[m] for s in run.failed if m in s.months) or str(run.problem) for m in failed}
+    return _alert("failure", run, what, run.months, tuple(details), link, sentences)
+
+
+def _grouped(step: FailedStep) -> list[str]:
+    """One line per sentence, with the months that share it."""
+    by_sentence: dict[str, list[str]] = {}
+    for month, sentence in sorted(step.months.items()):
+        by_sentence.setdefault(sentence, []).append(month)
+    return [f"{_named(step.asset, [m for m in months if m])}: {s}" for s, months in by_sentence.items()]
+
+
+def _failed_months(run: FinishedRun) -> set[str]:
+    if run.failed:
+        return {month for step in run.failed for month in step.months}
+    return set(run.months or (_WHOLE,))
+
+
+def due_month(today: date) -> date:
+    """The newest month that must be here by today: its end, the publication lag and two weeks of patience are over."""
+    return add_months((today - _PATIENCE).replace(day=1), -_PUBLICATION_LAG - 1)
+
+
+def about_staleness(dataset: str, newest: date | None, today: date, link: str) -> Alert | None:
+    """The alert that a dataset is due whose newest month in the lake is older than it has to be by now.
+
+    None where nothing was ever loaded, and where the newest month is so old that nobody follows the dataset. The alert
+    has the same id for as long as the same month is the newest one missing, so it is sent once for every such month.
+    """
+    due = due_month(today)
+    if newest is None or not add_months(due, -_ARCHIVE) <= newest < due:
+        return None
+    missing = [add_months(newest, n) for n in range(1, _ARCHIVE + 1) if add_months(newest, n) <= due]
+    labels = tuple(map(month_label, missing))
+    published = add_months(missing[0], _PUBLICATION_LAG + 1)
+    return Alert(
+        id=f"stale.{dataset}.{labels[-1]}",
+        kind="stale",
+        title=f"{dataset} is stale: nothing newer than {month_label(newest)}",
+        details=(
+            f"{in_ranges(labels)} should be here: months come about two months after their end.",
+            f"{labels[0]} was expected by {published.isoformat()}.",
+            f"Either upstream is late or nothing fetches {dataset}: look at its sensor and schedule.",
+        ),
+        dataset=dataset,
+        months=labels,
+        link=link,
+    )
+
+
+def _named(subject: str, months: Sequence[str]) -> str:
+    return f"{subject} {in_ranges(months)}" if months else subject
+
+
+def _alert(
+    kind: Kind,
+    run: FinishedRun,
+    title: str,
+    months: tuple[str, ...],
+    details: tuple[str, ...],
+    link: str,
+    failed_months: dict[str, str] | None = None,
+) -> Alert:
+    return Alert(
+        id=f"{kind}.{run.run_id}",
+        kind=kind,
+        title=title,
+        details=details,
+        dataset=run.subject,
+        months=months,
+        failed_months=failed_months or {},
+        link=link,
+    )

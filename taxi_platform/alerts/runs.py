@@ -1,0 +1,160 @@
+"""What Dagster's instance knows about runs that have ended, as plain facts.
+
+Belongs here: which runs are ours, which have ended since, whether a retry is coming, why a run failed. Does not: what
+follows from it (``policy``). Nothing here reads a private name of Dagster.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import dagster as dg
+
+from taxi_platform.alerts.policy import FailedStep, FinishedRun
+from taxi_platform.errors import SettingsError
+from taxi_platform.jobs import job_name
+from taxi_platform.months import month_label, parse_month_range
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, DagsterRun
+
+__all__ = ["Ended", "ended_since", "facts", "is_ours", "newest_end", "retry"]
+
+_PARTITION = "dagster/partition"
+_RANGE_START = "dagster/asset_partition_range_start"
+_RANGE_END = "dagster/asset_partition_range_end"
+# Set on failed runs only, after the failure's event, by whoever stored that event (or else by the daemon).
+_WILL_RETRY = "dagster/will_retry"
+_RETRIED_AS = "dagster/auto_retry_run_id"
+_OWN_ERROR = re.compile(r"taxi_platform\.errors\.\w+: ")
+_EVENTS: tuple[Literal[dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS], ...] = (
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.RUN_SUCCESS,
+)
+
+
+class Ended(NamedTuple):
+    """The event by which a run ended."""
+
+    storage_id: int
+    run_id: str
+
+
+def newest_end(instance: DagsterInstance) -> int:
+    """The storage id of the last end of any run; 0 where there is none."""
+    newest = [instance.fetch_run_status_changes(event, limit=1).records for event in _EVENTS]
+    return max((record.storage_id for records in newest for record in records), default=0)
+
+
+def ended_since(instance: DagsterInstance, after: int, limit: int) -> list[Ended]:
+    """Ends of runs after that storage id, in their order, failures and successes merged; at most ``2 * limit``."""
+    ended: list[Ended] = []
+    horizon: int | None = None
+    for event in _EVENTS:
+        records = instance.fetch_run_status_changes(
+            dg.RunStatusChangeRecordsFilter(event, after_storage_id=after), limit=limit, ascending=True
+        ).records
+        ended += [Ended(record.storage_id, record.event_log_entry.run_id) for record in records]
+        if len(records) == limit:  # there may be more: nothing beyond the last one is complete
+            horizon = min(records[-1].storage_id, horizon or records[-1].storage_id)
+    return sorted(end for end in ended if horizon is None or end.storage_id <= horizon)
+
+
+def is_ours(run: DagsterRun, context: dg.SensorEvaluationContext) -> bool:
+    """Whether the run belongs to the sensor's own code location, wherever it was started.
+
+    A command line (``dagster asset materialize``) records no code location: there, job and assets decide.
+    """
+    repository = context.repository_def
+    if repository is None or not repository.has_job(run.job_name):
+        return False
+    if run.asset_selection and not run.asset_selection & repository.asset_graph.get_all_asset_keys():
+        return False
+    here, origin = context.code_location_origin, run.remote_job_origin
+    return not (here and origin) or origin.repository_origin.code_location_origin.location_name == here.location_name
+
+
+def retry(run: DagsterRun, instance: DagsterInstance) -> Literal["none", "coming", "started"]:
+    """Whether Dagster itself runs a failed run again; "coming" also while that is not yet decided."""
+    if run.tags.get(_RETRIED_AS):
+        return "started"
+    undecided = "true" if instance.run_retries_enabled else "false"
+    return "coming" if run.tags.get(_WILL_RETRY, undecided) == "true" else "none"
+
+
+def facts(run: DagsterRun, instance: DagsterInstance, datasets: Collection[str]) -> FinishedRun:
+    """What the run was about, and, where it failed, why."""
+    months = _months(run)
+    failed: tuple[FailedStep, ...] = ()
+    problem = None
+    if run.status == dg.DagsterRunStatus.FAILURE:
+        failed = tuple(_failed_steps(run.run_id, instance, months))
+        problem = None if failed else _run_problem(run.run_id, instance)
+    return FinishedRun(run.run_id, _subject(run, datasets), months, _assets(run), failed, problem)
+
+
+def _subject(run: DagsterRun, datasets: Collection[str]) -> str:
+    by_job = {job_name(dataset): dataset for dataset in datasets}
+    if run.job_name in by_job:
+        return by_job[run.job_name]
+    assets = run.asset_selection or ()
+    named = sorted({key.path[-1] for key in assets if key.path[-1] in datasets})
+    return ", ".join(named or sorted(key.to_user_string() for key in assets)) or run.job_name
+
+
+def _months(run: DagsterRun) -> tuple[str, ...]:
+    first = run.tags.get(_RANGE_START) or run.tags.get(_PARTITION)
+    if first is None:
+        return ()
+    last = run.tags.get(_RANGE_END) or first
+    try:
+        return tuple(map(month_label, parse_month_range(f"{first}..{last}")))
+    except SettingsError:  # another kind of partition
+        return (first,) if first == last else (f"{first}..{last}",)
+
+
+def _assets(run: DagsterRun) -> frozenset[str] | None:
+    if run.step_keys_to_execute:
+        return frozenset(map(_asset, run.step_keys_to_execute))
+    return frozenset(key.to_user_string() for key in run.asset_selection) if run.asset_selection else None
+
+
+def _asset(step_key: str) -> str:
+    """Dagster names the step of asset ``raw/green`` ``raw__green``."""
+    return step_key.replace("__", "/")
+
+
+def _failed_steps(run_id: str, instance: DagsterInstance, months: tuple[str, ...]) -> Iterator[FailedStep]:
+    for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records:
+        event = record.event_log_entry.dagster_event
+        if event is None or event.step_key is None:
+            continue
+        data = event.step_failure_data
+        given = data.user_failure_data
+        by_month: Mapping[str, Any] = {}
+        if given is not None and (failed_months := given.metadata.get("failed_months")) is not None:
+            by_month = failed_months.value if isinstance(failed_months.value, dict) else {}
+        sentence = (given and given.description) or _cause(data.error)
+        yield FailedStep(
+            _asset(event.step_key), {m: str(s) for m, s in by_month.items()} or dict.fromkeys(months or ("",), sentence)
+        )
+
+
+def _run_problem(run_id: str, instance: DagsterInstance) -> str:
+    for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records:
+        event = record.event_log_entry.dagster_event
+        if event is not None:
+            return _cause(event.job_failure_data.error) if event.job_failure_data.error else str(event.message)
+    return "the run failed without a reason"
+
+
+def _cause(error: Any) -> str:
+    """The innermost error in one line; our own are sentences and need no class name before them."""
+    if error is None:
+        return "the step failed without a reason"
+    while error.cause is not None:
+        error = error.cause
+    first = next((line for line in error.message.splitlines() if line.strip()), error.cls_name or "an error")
+    return _OWN_ERROR.sub("", first.strip())
