@@ -17,6 +17,7 @@ from taxi_platform.status import MonthStatus
 
 __all__ = ["MonthWork", "print_run", "print_statuses"]
 
+_WIDTH_OF_FILES = 140
 _COUNTS = ("raw", "trips", "quarantined", "warehouse", "postgres")
 
 
@@ -62,12 +63,12 @@ def print_run(statuses: Sequence[MonthStatus], work: Mapping[TripMonth, MonthWor
 
 def _table(*more: str) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("dataset")
-    table.add_column("month")
+    table.add_column("dataset", no_wrap=True)
+    table.add_column("month", no_wrap=True)
     for name in _COUNTS:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for name in more:
-        table.add_column(name, justify="right" if name else "left")
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
     return table
 
 
@@ -101,4 +102,8 @@ def _where(settings: Settings) -> str:
 
 
 def _console() -> Console:
-    return Console()
+    console = Console()
+    if not console.is_terminal:
+        # A file or a pipe has no width; numbers that are cut off would be worth nothing there.
+        console.width = _WIDTH_OF_FILES
+    return console

@@ -282,7 +282,7 @@ class Lake:
         import pyarrow.parquet as pq
 
         content = self._objects.read(ZONES_PATH)
-        return None if content is None else pq.read_table(pa.BufferReader(content))
+        return None if content is None else pq.ParquetFile(pa.BufferReader(content)).read()
 
     def stored_zones(self) -> StoredZones | None:
         """The provenance of the zone lookup; None where it was never stored."""
