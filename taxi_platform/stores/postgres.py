@@ -67,6 +67,11 @@ class PostgresStore:
         self._address = PostgresAddress(url)
         self._wait_seconds = wait_seconds
 
+    @property
+    def url(self) -> str:
+        """As it was given, password included."""
+        return self._address.url
+
     def __repr__(self) -> str:
         return f"PostgresStore('{self._address}')"
 

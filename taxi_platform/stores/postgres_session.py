@@ -56,12 +56,12 @@ class PostgresAddress:
                 f"{masked(url)} is not a PostgreSQL address: write postgresql://user:password@host:port/database, "
                 "with / @ : # ? and % in the password percent-encoded"
             )
-        self._url = url
+        self.url = url
         self._secrets = [secret for secret in (str(parts.get("password") or ""),) if secret]
         self._secrets += [quote(secret, safe="") for secret in self._secrets]
 
     def __str__(self) -> str:
-        return masked(self._url)
+        return masked(self.url)
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Connection]:
@@ -70,7 +70,7 @@ class PostgresAddress:
 
         with self.clear_errors():
             connection = psycopg.connect(
-                self._url,
+                self.url,
                 application_name="taxi_platform",
                 connect_timeout=10,
                 keepalives=1,
