@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from taxi_platform.contracts.rules import TimestampMissing
+
 if TYPE_CHECKING:
     from taxi_platform.contracts.model import Contract
 
@@ -55,6 +57,9 @@ def _untyped(contract: Contract) -> Iterator[str]:
 
 def _nullable(contract: Contract) -> Iterator[str]:
     """Only a column whose nulls go to quarantine in every month can promise to have none."""
+    judged = {name for rule in contract.rules if isinstance(rule, TimestampMissing) for name in rule.timestamps}
     for column in contract.columns:
+        if not column.filled.is_never and column.name not in judged:
+            yield f"{column.name!r} must be filled, but no rule judges by that"
         if not column.nullable and not column.filled.is_always:
             yield f"{column.name!r} cannot be null, but no rule keeps nulls out in every month"

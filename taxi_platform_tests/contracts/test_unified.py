@@ -1,0 +1,130 @@
+"""The view over all datasets, run on a real engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import duckdb
+import pytest
+
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.model import ColumnType, Contract, Table
+from taxi_platform.contracts.schemas import duckdb_columns
+from taxi_platform.contracts.unified import UNIFIED, UNIFIED_COLUMNS, unified_view_sql
+from taxi_platform.contracts.zones import ZONES
+from taxi_platform_tests.contracts.samples import FERRY
+
+MARCH = date(2020, 3, 1)
+NOON = datetime(2020, 3, 5, 12)
+
+
+@pytest.fixture
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA taxi")
+        _create(connection, ZONES)
+        for zone in ((1, "EWR", "Newark Airport", "EWR"), (264, "Unknown", "NV", "N/A")):
+            connection.execute("INSERT INTO taxi.zones VALUES (?, ?, ?, ?)", list(zone))
+        yield connection
+
+
+def _create(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    connection.execute(f"CREATE TABLE taxi.{table.name} ({duckdb_columns(table)})")
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, contract: Contract, row: Mapping[str, object]) -> None:
+    values = {"file_month": MARCH, "pickup_datetime": NOON, **row}
+    marks = ", ".join("?" * len(values))
+    connection.execute(
+        f"INSERT INTO taxi.{contract.trips.name} ({', '.join(values)}) VALUES ({marks})", list(values.values())
+    )
+
+
+def _view(connection: duckdb.DuckDBPyConnection, contracts: Sequence[Contract]) -> list[dict[str, Any]]:
+    existing = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    sql = unified_view_sql(contracts, existing, lambda name: f"taxi.{name}", _duckdb_type)
+    connection.execute(f"CREATE OR REPLACE VIEW taxi.trips AS {sql}")
+    result = connection.execute("SELECT * FROM taxi.trips ORDER BY dataset, vendor")
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _duckdb_type(kind: ColumnType) -> str:
+    return kind.duckdb
+
+
+def test_two_datasets_stand_in_one_shape_with_zone_names_joined(database: duckdb.DuckDBPyConnection) -> None:
+    green, fhvhv = CONTRACTS["green"], CONTRACTS["fhvhv"]
+    for contract in (green, fhvhv):
+        _create(database, contract.trips)
+    ends = {"dropoff_datetime": NOON, "pickup_location_id": 1, "dropoff_location_id": 264}
+    _insert(database, green, {**ends, "vendor_id": 2, "fare_amount": 7.5, "total_amount": 9.0, "trip_type": 1})
+    _insert(database, fhvhv, {**ends, "hvfhs_license_num": "HV0003", "base_passenger_fare": 30.0, "trip_miles": 4.0})
+
+    app, street = _view(database, list(CONTRACTS.values()))
+
+    assert tuple(app) == UNIFIED.column_names
+    assert (street["dataset"], street["vendor"], street["fare_amount"], street["total_amount"]) == (
+        "green",
+        "2",
+        7.5,
+        9.0,
+    )
+    assert (app["dataset"], app["vendor"], app["fare_amount"], app["trip_distance"], app["total_amount"]) == (
+        "fhvhv",
+        "HV0003",
+        30.0,
+        4.0,
+        None,
+    )
+    for trip in (app, street):
+        assert (trip["file_month"], trip["pickup_datetime"]) == (MARCH, NOON)
+        assert (trip["pickup_borough"], trip["pickup_zone"]) == ("EWR", "Newark Airport")
+        assert (trip["dropoff_borough"], trip["dropoff_zone"]) == ("Unknown", "NV")
+
+
+def test_a_trip_without_zones_is_kept(database: duckdb.DuckDBPyConnection) -> None:
+    _create(database, CONTRACTS["fhv"].trips)
+    _insert(database, CONTRACTS["fhv"], {"dispatching_base_num": "B00001", "pickup_location_id": 300})
+
+    [trip] = _view(database, [CONTRACTS["fhv"]])
+
+    assert (trip["vendor"], trip["pickup_location_id"], trip["pickup_zone"], trip["dropoff_zone"]) == (
+        "B00001",
+        300,
+        None,
+        None,
+    )
+
+
+def test_a_dataset_without_places_is_in_the_view_too(database: duckdb.DuckDBPyConnection) -> None:
+    for contract in (CONTRACTS["yellow"], FERRY):
+        _create(database, contract.trips)
+    _insert(database, FERRY, {"boat": "A", "fare": 3.25})
+
+    [trip] = _view(database, [CONTRACTS["yellow"], FERRY])
+
+    assert (trip["dataset"], trip["vendor"], trip["fare_amount"], trip["pickup_zone"]) == ("ferry", "A", 3.25, None)
+
+
+def test_the_view_has_the_declared_types(database: duckdb.DuckDBPyConnection) -> None:
+    for contract in CONTRACTS.values():
+        _create(database, contract.trips)
+    _view(database, list(CONTRACTS.values()))
+
+    described = database.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'trips' ORDER BY column_index"
+    ).fetchall()
+
+    assert described == [(column.name, column.type.duckdb) for column in UNIFIED.columns]
+
+
+def test_a_store_without_any_dataset_gets_no_view() -> None:
+    assert unified_view_sql(list(CONTRACTS.values()), {"zones"}, str, _duckdb_type) == ""
+
+
+@pytest.mark.parametrize("dataset", CONTRACTS)
+def test_what_a_dataset_brings_to_the_view_are_columns_of_the_view(dataset: str) -> None:
+    assert set(CONTRACTS[dataset].unified) <= {name for name, _ in UNIFIED_COLUMNS}
