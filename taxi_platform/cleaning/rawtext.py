@@ -23,8 +23,10 @@ __all__ = ["json_objects"]
 def json_objects(batch: RawBatch) -> pa.Array:
     """One JSON object per record."""
     names = [name for name in batch.records.schema.names if name != UNPARSED_COLUMN]
-    members = [_joined(json.dumps(name) + ": ", _json(batch.records.column(name))) for name in names]
-    objects = _joined("{", pc.binary_join_element_wise(*members, ", "), "}")
+    parts: list[str | pa.Array] = []
+    for name in names:
+        parts += [(", " if parts else "{") + json.dumps(name) + ": ", _json(batch.records.column(name))]
+    objects = _joined(*parts, "}")
     if batch.unparsed is None:
         return objects
     texts = _joined("{" + json.dumps(UNPARSED_COLUMN) + ": ", _json(batch.unparsed), "}")

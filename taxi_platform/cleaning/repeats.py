@@ -180,13 +180,12 @@ def _parsed(batch: RawBatch) -> Flags:
 
 def _repeated(hashes: Hashes) -> Flags:
     """Which of them occur more than once."""
-    ordered = np.sort(hashes)
-    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    if not len(repeated):
-        return np.zeros(len(hashes), np.bool_)
-    nearest = np.searchsorted(repeated, hashes)
-    found: Flags = repeated[np.minimum(nearest, len(repeated) - 1)] == hashes
-    return found
+    order = np.argsort(hashes)
+    same = hashes[order[1:]] == hashes[order[:-1]]
+    repeated = np.zeros(len(hashes), np.bool_)
+    repeated[order[1:][same]] = True
+    repeated[order[:-1][same]] = True
+    return repeated
 
 
 def _copied_rows(suspects: pa.Table) -> Rows:

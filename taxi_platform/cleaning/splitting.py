@@ -42,6 +42,7 @@ def split_month(
 ) -> StagedClean:
     """``cleaning.clean_month``, which says what is promised."""
     with (
+        _thrifty_memory(),
         contextlib.closing(RawFile(contract, raw, source)) as file,
         _kept_if_whole(raw, directory) as (trips, rejected),
     ):
@@ -50,6 +51,18 @@ def split_month(
         with TableFile(contract.trips, trips) as clean_rows, TableFile(contract.quarantine, rejected) as rejected_rows:
             facts = _Split(contract, raw, file, options).into(clean_rows, rejected_rows, repeats)
         return StagedClean(raw.month, facts, trips, rejected)
+
+
+@contextlib.contextmanager
+def _thrifty_memory() -> Iterator[None]:
+    """Arrow's jemalloc pool, where the build has it: it gives freed batches back, other pools keep them."""
+    usual = pa.default_memory_pool()
+    if "jemalloc" in pa.supported_memory_backends():
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(usual)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,9 @@ FACTS_KEY = "taxi_platform"
 """The key of a Parquet footer under which the `CleanFacts` stand, as JSON."""
 
 _GROUP_ROWS = 131_072
-"""What engines read in parallel and skip by statistics; at the same time what a writer holds in memory."""
+"""What engines read in parallel and skip by statistics."""
+_GROUP_BYTES = 32 << 20
+"""What a writer may hold in memory: groups of long rows, as quarantine has them, are closed earlier."""
 
 
 class TableFile:
@@ -37,22 +39,7 @@ class TableFile:
         """Rows added."""
         self._schema = arrow_schema(table)
         self._writer = pq.ParquetWriter(file, self._schema, **_encodings(table))
-        self._waiting: list[pa.RecordBatch] = []
-        self._waiting_rows = 0
-
-    def add(self, columns: list[pa.Array]) -> None:
-        """Append rows, given column by column in the table's order."""
-        self._waiting.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
-        self._waiting_rows += len(columns[0])
-        self.num_rows += len(columns[0])
-        if self._waiting_rows >= _GROUP_ROWS:
-            self._write_group()
-
-    def finish(self, facts: CleanFacts) -> None:
-        """Write what is waiting; the facts go into the footer when the file is closed."""
-        if self._waiting:
-            self._write_group()
-        self._writer.add_key_value_metadata({FACTS_KEY: json.dumps(facts.to_json())})
+        self._start_group()
 
     def __enter__(self) -> Self:
         return self
@@ -60,10 +47,31 @@ class TableFile:
     def __exit__(self, *_: object) -> None:
         self._writer.close()
 
+    def add(self, columns: list[pa.Array]) -> None:
+        """Append rows, given column by column in the table's order."""
+        rows = pa.RecordBatch.from_arrays(columns, schema=self._schema)
+        self.num_rows += rows.num_rows
+        self._group.append(rows)
+        self._group_rows += rows.num_rows
+        self._group_bytes += rows.nbytes
+        if self._group_rows >= _GROUP_ROWS or self._group_bytes >= _GROUP_BYTES:
+            self._write_group()
+
+    def finish(self, facts: CleanFacts) -> None:
+        """Write what is left; the facts go into the footer when the file is closed."""
+        if self._group:
+            self._write_group()
+        self._writer.add_key_value_metadata({FACTS_KEY: json.dumps(facts.to_json())})
+
+    def _start_group(self) -> None:
+        self._group: list[pa.RecordBatch] = []
+        self._group_rows = self._group_bytes = 0
+
     def _write_group(self) -> None:
-        # The writer closes a row group with every call: batches are gathered first.
-        self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema), row_group_size=_GROUP_ROWS * 2)
-        self._waiting, self._waiting_rows = [], 0
+        """The writer closes a row group with every call, so batches are gathered first."""
+        group = pa.Table.from_batches(self._group, self._schema)
+        self._writer.write_table(group, row_group_size=group.num_rows)
+        self._start_group()
 
 
 def _encodings(table: Table) -> dict[str, object]:
