@@ -18,7 +18,7 @@ from taxi_platform.jobs import job_name
 from taxi_platform.months import TripMonth, month_label
 from taxi_platform.partitions import run_months
 
-__all__ = ["Asked", "asked_tags", "last_asked", "months_under_way"]
+__all__ = ["Asked", "asked_tags", "attempt_of", "last_asked", "months_under_way"]
 
 _DATASET = "taxi/asked_for"
 _VERSIONS = "taxi/versions"
@@ -48,6 +48,11 @@ def asked_tags(dataset: str, versions: Mapping[date, str], attempt: int) -> dict
     """The tags of a run that is to bring those versions: month → version."""
     named = {month_label(month): version for month, version in versions.items()}
     return {_DATASET: dataset, _VERSIONS: json.dumps(named), _ATTEMPT: str(attempt)}
+
+
+def attempt_of(tags: Mapping[str, str]) -> int:
+    """Which attempt at its months a run is; 1 also for a run that nobody numbered."""
+    return int(tags.get(_ATTEMPT, "1"))
 
 
 def last_asked(instance: dg.DagsterInstance, dataset: str) -> dict[tuple[str, str], Asked]:

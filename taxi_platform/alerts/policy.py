@@ -48,6 +48,8 @@ class FinishedRun:
     failed: tuple[FailedStep, ...] = ()
     problem: str | None = None
     """Why the run as a whole failed, where no step says it (a worker that died)."""
+    is_repetition: bool = False
+    """Whether automation asked for the same months before, and will again if this run fails."""
 
     @property
     def is_failure(self) -> bool:
@@ -87,7 +89,8 @@ def about_run(
 ) -> tuple[Alert | None, OpenFailures]:
     """The alert that a finished run is due, if any, and the failures that are open after it."""
     if run.is_failure:
-        return _failure(run, link), known.opened(run)
+        opened = known.opened(run)
+        return None if run.is_repetition and opened == known else _failure(run, link), opened
     known, repaired = known.closed(run)
     if repaired:
         months = tuple(filter(None, repaired))

@@ -7,24 +7,23 @@ follows from it (``policy``). Nothing here reads a private name of Dagster.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import dagster as dg
 
 from taxi_platform.alerts.policy import FailedStep, FinishedRun
-from taxi_platform.errors import SettingsError
+from taxi_platform.contracts.model import Contract
 from taxi_platform.jobs import job_name
-from taxi_platform.months import month_label, parse_month_range
+from taxi_platform.partitions import run_months
+from taxi_platform.run_history import attempt_of
+from taxi_platform.sensors import MOST_ATTEMPTS
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
 
 __all__ = ["Ended", "ended_since", "facts", "is_ours", "newest_end", "retry"]
 
-_PARTITION = "dagster/partition"
-_RANGE_START = "dagster/asset_partition_range_start"
-_RANGE_END = "dagster/asset_partition_range_end"
 # Set on failed runs only, after the failure's event, by whoever stored that event (or else by the daemon).
 _WILL_RETRY = "dagster/will_retry"
 _RETRIED_AS = "dagster/auto_retry_run_id"
@@ -84,18 +83,27 @@ def retry(run: DagsterRun, instance: DagsterInstance) -> Literal["none", "coming
     return "coming" if run.tags.get(_WILL_RETRY, undecided) == "true" else "none"
 
 
-def facts(run: DagsterRun, instance: DagsterInstance, datasets: Collection[str]) -> FinishedRun:
+def facts(run: DagsterRun, instance: DagsterInstance, contracts: Mapping[str, Contract]) -> FinishedRun:
     """What the run was about, and, where it failed, why."""
-    months = _months(run)
+    subject = _subject(run, contracts)
+    months = _months(run, contracts.get(subject))
     failed: tuple[FailedStep, ...] = ()
     problem = None
     if run.status == dg.DagsterRunStatus.FAILURE:
         failed = tuple(_failed_steps(run.run_id, instance, months))
         problem = None if failed else _run_problem(run.run_id, instance)
-    return FinishedRun(run.run_id, _subject(run, datasets), months, _assets(run), failed, problem)
+    return FinishedRun(
+        run_id=run.run_id,
+        subject=subject,
+        months=months,
+        assets=_assets(run),
+        failed=failed,
+        problem=problem,
+        is_repetition=1 < attempt_of(run.tags) < MOST_ATTEMPTS,
+    )
 
 
-def _subject(run: DagsterRun, datasets: Collection[str]) -> str:
+def _subject(run: DagsterRun, datasets: Mapping[str, Contract]) -> str:
     by_job = {job_name(dataset): dataset for dataset in datasets}
     if run.job_name in by_job:
         return by_job[run.job_name]
@@ -104,15 +112,9 @@ def _subject(run: DagsterRun, datasets: Collection[str]) -> str:
     return ", ".join(named or sorted(key.to_user_string() for key in assets)) or run.job_name
 
 
-def _months(run: DagsterRun) -> tuple[str, ...]:
-    first = run.tags.get(_RANGE_START) or run.tags.get(_PARTITION)
-    if first is None:
-        return ()
-    last = run.tags.get(_RANGE_END) or first
-    try:
-        return tuple(map(month_label, parse_month_range(f"{first}..{last}")))
-    except SettingsError:  # another kind of partition
-        return (first,) if first == last else (f"{first}..{last}",)
+def _months(run: DagsterRun, contract: Contract | None) -> tuple[str, ...]:
+    months = run_months(contract, run.tags) if contract else None
+    return tuple(month.label for month in months or ())
 
 
 def _assets(run: DagsterRun) -> frozenset[str] | None:
@@ -146,7 +148,8 @@ def _run_problem(run_id: str, instance: DagsterInstance) -> str:
     for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records:
         event = record.event_log_entry.dagster_event
         if event is not None:
-            return _cause(event.job_failure_data.error) if event.job_failure_data.error else str(event.message)
+            error = getattr(event.event_specific_data, "error", None)  # None as well where the daemon ended the run
+            return _cause(error) if error else str(event.message)
     return "the run failed without a reason"
 
 

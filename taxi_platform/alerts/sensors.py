@@ -11,7 +11,7 @@ success repairs. The cursor is kept with the tick: a tick that is killed between
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timezone
 
 import dagster as dg
@@ -60,11 +60,13 @@ def build_alert_sensors(
     channels = open_channels(settings) if channels is None else channels
     if not channels:
         return []
-    datasets = tuple(contract.dataset for contract in contracts)
-    return [_run_alerts(settings, datasets, channels), _stale_alerts(settings, datasets, channels)]
+    by_name = {contract.dataset: contract for contract in contracts}
+    return [_run_alerts(settings, by_name, channels), _stale_alerts(settings, by_name, channels)]
 
 
-def _run_alerts(settings: AlertSettings, datasets: Sequence[str], channels: Sequence[Channel]) -> dg.SensorDefinition:
+def _run_alerts(
+    settings: AlertSettings, contracts: Mapping[str, Contract], channels: Sequence[Channel]
+) -> dg.SensorDefinition:
     @dg.sensor(
         name="run_alerts",
         minimum_interval_seconds=30,
@@ -79,7 +81,7 @@ def _run_alerts(settings: AlertSettings, datasets: Sequence[str], channels: Sequ
         now = time.time()
         alerts = []
         for run in _due(context, cursor, now):
-            found = facts(run, context.instance, datasets)
+            found = facts(run, context.instance, contracts)
             link = f"{settings.ui_url}/runs/{run.run_id}"
             alert, cursor.known = about_run(found, cursor.known, on_success=settings.on_success, link=link)
             alerts += [alert] if alert else []
@@ -110,7 +112,9 @@ def _due(context: dg.SensorEvaluationContext, cursor: _RunCursor, now: float) ->
     return due
 
 
-def _stale_alerts(settings: AlertSettings, datasets: Sequence[str], channels: Sequence[Channel]) -> dg.SensorDefinition:
+def _stale_alerts(
+    settings: AlertSettings, contracts: Mapping[str, Contract], channels: Sequence[Channel]
+) -> dg.SensorDefinition:
     @dg.sensor(
         name="stale_alerts",
         minimum_interval_seconds=3600,
@@ -121,7 +125,7 @@ def _stale_alerts(settings: AlertSettings, datasets: Sequence[str], channels: Se
         cursor = _read_stale_cursor(context)
         today = datetime.now(timezone.utc).date()
         alerts = []
-        for dataset in datasets:
+        for dataset in contracts:
             newest = _newest_month(context.instance, dataset)
             alert = about_staleness(dataset, newest, today, f"{settings.ui_url}/assets/raw/{dataset}")
             if alert is not None and cursor.told.get(dataset) != alert.id:

@@ -144,7 +144,8 @@ def test_a_password_never_travels_unencrypted() -> None:
         pytest.raises(NotDeliveredError, match="a password does not travel unencrypted: use smtps://"),
     ):
         mail_channel(mail_settings(mail, "smtp")).deliver(an_alert())
-    assert mail.messages == mail.logins == []
+    assert mail.messages == []
+    assert mail.logins == []
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(
@@ -194,7 +195,7 @@ def test_a_test_message_reports_every_channel(slack: HttpReceiver, webhook: Http
         "webhook: delivered",
     ]
     assert webhook.posts[0].body["kind"] == "test"
-    assert send_test_message(AlertSettings()) == []
+    assert send_test_message(AlertSettings.from_environment({})) == []
 
 
 @pytest.mark.parametrize("status", [200, 404])

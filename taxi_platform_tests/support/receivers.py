@@ -128,7 +128,7 @@ class MailReceiver:
         if self._refusals:
             return self._refusals.pop(0)
         message = email.message_from_bytes(cast("bytes", envelope.content), policy=modern)
-        self.messages.append(cast("EmailMessage", message))
+        self.messages.append(message)
         self.receivers.append(list(envelope.rcpt_tos))
         transport = server.transport
         self.were_encrypted.append(transport is not None and transport.get_extra_info("sslcontext") is not None)

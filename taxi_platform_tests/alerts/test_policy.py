@@ -1,0 +1,149 @@
+"""When an alert is due, and what it says."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from taxi_platform.alerts.message import Alert
+from taxi_platform.alerts.policy import (
+    FailedStep,
+    FinishedRun,
+    OpenFailures,
+    about_run,
+    about_staleness,
+    due_month,
+)
+
+SPRING = ("2020-03", "2020-04", "2020-05")
+LINK = "http://127.0.0.1:3000/runs/abc"
+
+
+def a_run(*failed: FailedStep, months: tuple[str, ...] = SPRING, assets: set[str] | None = None) -> FinishedRun:
+    return FinishedRun("abc", "green", months, None if assets is None else frozenset(assets), failed)
+
+
+def told(run: FinishedRun, known: OpenFailures, *, on_success: bool = False) -> tuple[Alert | None, OpenFailures]:
+    alert, known = about_run(run, known, on_success=on_success, link=LINK)
+    return alert, OpenFailures.model_validate_json(known.model_dump_json())
+
+
+CUT = FailedStep("raw/green", {"2020-04": "the file is cut"})
+
+
+def test_a_range_with_one_bad_month_is_one_alert_that_names_it() -> None:
+    alert, _ = told(a_run(CUT), OpenFailures())
+    assert alert is not None
+    assert alert.title == "green 2020-03..2020-05: 1 of 3 months failed"
+    assert alert.details == ("raw/green 2020-04: the file is cut",)
+    assert alert.months == SPRING
+    assert alert.failed_months == {"2020-04": "the file is cut"}
+    assert alert.link == LINK
+
+
+def test_months_that_fail_for_the_same_reason_share_a_line() -> None:
+    down = "upstream does not answer"
+    step = FailedStep("raw/green", {"2020-03": down, "2020-04": "the file is cut", "2020-05": down})
+    alert, _ = told(a_run(step), OpenFailures())
+    assert alert is not None
+    assert alert.title == "green 2020-03..2020-05 failed"
+    assert alert.details == (
+        "raw/green 2020-03, 2020-05: upstream does not answer",
+        "raw/green 2020-04: the file is cut",
+    )
+
+
+def test_a_run_that_died_says_what_dagster_knows() -> None:
+    alert, known = told(FinishedRun("abc", "green", SPRING, None, problem="the worker was lost"), OpenFailures())
+    assert alert is not None
+    assert alert.details == ("the worker was lost",)
+    assert set(known.subjects["green"]) == set(SPRING)
+
+
+def test_a_success_after_a_failure_of_the_month_is_a_recovery_and_only_the_first_one() -> None:
+    _, known = told(a_run(CUT), OpenFailures())
+    alert, known = told(a_run(months=("2020-04",)), known)
+    assert alert is not None
+    assert alert.kind == "recovery"
+    assert alert.title == "green 2020-04 succeeded again"
+    assert known == OpenFailures()
+    assert told(a_run(months=("2020-04",)), known)[0] is None
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        a_run(months=("2020-03",)),
+        a_run(months=("2020-04",), assets={"postgres/green"}),
+        FinishedRun("abc", "yellow", ("2020-04",), None),
+    ],
+    ids=["another month", "another layer", "another dataset"],
+)
+def test_a_success_elsewhere_is_no_recovery(run: FinishedRun) -> None:
+    _, known = told(a_run(CUT), OpenFailures())
+    assert told(run, known) == (None, known)
+
+
+def test_a_month_recovers_when_every_layer_that_failed_has_succeeded() -> None:
+    _, known = told(a_run(FailedStep("warehouse/green", {"2020-04": "full"})), OpenFailures())
+    _, known = told(a_run(FailedStep("postgres/green", {"2020-04": "down"})), known)
+    assert told(a_run(months=("2020-04",), assets={"postgres/green"}), known)[0] is None
+    alert, _ = told(a_run(months=("2020-04",), assets={"warehouse/green", "postgres/green", "raw/green"}), known)
+    assert alert is not None
+    assert alert.kind == "recovery"
+
+
+def test_an_unpartitioned_run_fails_and_recovers_as_a_whole() -> None:
+    failing = FinishedRun("abc", "zones", (), None, (FailedStep("zones", {"": "no file"}),))
+    alert, known = told(failing, OpenFailures())
+    assert alert is not None
+    assert (alert.title, alert.details, alert.months) == ("zones failed", ("zones: no file",), ())
+    alert, known = told(FinishedRun("abc", "zones", (), None), known)
+    assert alert is not None
+    assert alert.title == "zones succeeded again"
+    assert known == OpenFailures()
+
+
+def test_a_plain_success_is_told_only_when_asked_for() -> None:
+    assert told(a_run(), OpenFailures())[0] is None
+    alert, _ = told(a_run(), OpenFailures(), on_success=True)
+    assert alert is not None
+    assert (alert.kind, alert.title) == ("success", "green 2020-03..2020-05 succeeded")
+
+
+@pytest.mark.parametrize(
+    ("today", "due"),
+    [
+        (date(2026, 11, 14), date(2026, 7, 1)),  # August was expected on 1 November: its two weeks end on the 15th
+        (date(2026, 11, 15), date(2026, 8, 1)),
+        (date(2026, 11, 22), date(2026, 8, 1)),
+        (date(2027, 1, 14), date(2026, 9, 1)),
+    ],
+)
+def test_a_month_is_due_two_months_and_two_weeks_after_its_end(today: date, due: date) -> None:
+    assert due_month(today) == due
+
+
+def test_a_dataset_is_stale_when_a_due_month_is_missing() -> None:
+    today = date(2026, 11, 22)
+    alert = about_staleness("green", date(2026, 6, 1), today, LINK)
+    assert alert is not None
+    assert alert.title == "green is stale: nothing newer than 2026-06"
+    assert alert.months == ("2026-07", "2026-08")
+    assert "2026-07 was expected by 2026-10-01." in alert.details
+
+
+@pytest.mark.parametrize("newest", [date(2026, 8, 1), date(2026, 9, 1), date(2025, 7, 1), None])
+def test_a_dataset_that_is_current_or_an_archive_or_empty_is_not_stale(newest: date | None) -> None:
+    assert about_staleness("green", newest, date(2026, 11, 22), LINK) is None
+
+
+def test_a_stale_dataset_is_told_again_only_when_another_month_is_due() -> None:
+    ids = [
+        alert.id
+        for today in (date(2026, 11, 16), date(2026, 11, 22), date(2026, 12, 15))
+        if (alert := about_staleness("green", date(2026, 6, 1), today, LINK))
+    ]
+    assert len(ids) == 3
+    assert ids[0] == ids[1] != ids[2]
