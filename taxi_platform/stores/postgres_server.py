@@ -110,7 +110,7 @@ class PostgresServer:
         if not self._data.exists():
             self._initialise(identity)
         binaries = self._binaries()
-        self._forget_killed_server()
+        self._clear_away()
         options = {
             **_SETTINGS,
             "listen_addresses": "" if port is None else "127.0.0.1",
@@ -121,33 +121,24 @@ class PostgresServer:
         with contextlib.suppress(FileNotFoundError):
             if self._log.stat().st_size > _LOG_SIZE:
                 self._log.unlink()
-        deadline = time.monotonic() + _ORPHANS_END_WITHIN
-        while not self._try_start(identity, binaries, flags, port):
-            if time.monotonic() > deadline:
-                raise StoreError(f"{self} still has processes of a killed server at work: end them, then try again")
-            time.sleep(0.2)
+        logged = self._log.stat().st_size if self._log.exists() else 0
+        command = ["pg_ctl", "start", "-s", "-w", "-t", "60", "-D", str(self._data), "-l", str(self._log), "-o", flags]
+        if identity.run([str(binaries / command[0]), *command[1:]]).returncode != 0:
+            raise StoreError(self._why_it_did_not_start(logged, port))
         server = self.running()
         if server is None:
             raise StoreError(f"{self} ended as soon as it was up: see {self._log}")
         return server
 
-    def _try_start(self, identity: Identity, binaries: Path, flags: str, port: int | None) -> bool:
-        """False while processes of a killed server are still ending."""
-        logged = self._log.stat().st_size if self._log.exists() else 0
-        command = ["pg_ctl", "start", "-s", "-w", "-t", "60", "-D", str(self._data), "-l", str(self._log), "-o", flags]
-        if identity.run([str(binaries / command[0]), *command[1:]]).returncode == 0:
-            return True
+    def _why_it_did_not_start(self, logged: int, port: int | None) -> str:
+        """A sentence from what the server wrote into its log beyond those bytes."""
         with self._log.open(errors="replace") as log:
             log.seek(logged)
             said = log.read()
-        if "shared memory block" in said:
-            return False
         if "Address already in use" in said:
-            raise StoreError(
-                f"the port {port} on 127.0.0.1 is taken by another program: choose another one for {self}, or none"
-            )
+            return f"the port {port} on 127.0.0.1 is taken by another program: choose another one for {self}, or none"
         reasons = re.findall(r"(?:FATAL|PANIC|ERROR): +(.*)", said) or said.strip().splitlines()[-1:]
-        raise StoreError(f"{self} does not start: {'; '.join(reasons) or 'no reason given'}; see {self._log}")
+        return f"{self} does not start: {'; '.join(reasons) or 'no reason given'}; see {self._log}"
 
     def stop(self) -> None:
         """End the server, if it runs: sessions are ended, what they committed is kept."""
@@ -159,8 +150,7 @@ class PostgresServer:
             command = [pg_ctl, "stop", "-s", "-w", "-t", "60", "-m", mode, "-D", str(self._data)]
             if identity.run(command).returncode == 0 or not self._processes():
                 break
-        with contextlib.suppress(OSError):
-            Path((self.folder / "sockets").read_text()).rmdir()
+        self._remove_sockets()
 
     # ---- files
 
@@ -177,9 +167,8 @@ class PostgresServer:
         (new / "pg_hba.conf").write_text(_ACCESS)
         # The platform's role is no superuser: it owns its database and nothing else.
         sql = f"CREATE ROLE taxi LOGIN PASSWORD '{password}';\nCREATE DATABASE taxi OWNER taxi;\n"
-        single = ["postgres", "--single", "-j", "-c", "exit_on_error=on", "-D", str(new), "postgres"]
-        for statement in sql.splitlines():
-            self._check(identity.run([str(binaries / single[0]), *single[1:]], statement))
+        single = ["postgres", "--single", "-c", "exit_on_error=on", "-D", str(new), "postgres"]
+        self._check(identity.run([str(binaries / single[0]), *single[1:]], sql))
         new.rename(self._data)
 
     def _check(self, done: subprocess.CompletedProcess[str]) -> None:
@@ -230,9 +219,29 @@ class PostgresServer:
     def _processes(self) -> list[int]:
         return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and self._works_here(int(p.name))]
 
-    def _forget_killed_server(self) -> None:
-        if self._pid_file.exists() and not self._processes():
-            self._pid_file.unlink()
+    def _clear_away(self) -> None:
+        """What a server left that was killed, or whose sockets were removed under it.
+
+        PostgreSQL itself would take any process which was given the number in such a file since for the old server.
+        """
+        self.stop()
+        deadline = time.monotonic() + _ORPHANS_END_WITHIN
+        while self._pid_file.exists() and (left := self._processes()):
+            if time.monotonic() > deadline:
+                raise StoreError(
+                    f"{self} was killed, but its process {left[0]} is still at work: end it, then try again"
+                )
+            time.sleep(0.05)
+        self._pid_file.unlink(missing_ok=True)
+        self._remove_sockets()
+
+    def _remove_sockets(self) -> None:
+        """With their folder: nothing stays in the temporary folder while no server runs."""
+        with contextlib.suppress(OSError):
+            folder = Path((self.folder / "sockets").read_text())
+            for file in folder.glob(".s.PGSQL.*"):
+                file.unlink()
+            folder.rmdir()
 
 
 def _installations() -> Sequence[tuple[str, Path]]:
