@@ -18,14 +18,17 @@ from dagster import AutomationCondition as Condition
 from taxi_platform.contracts.model import Contract
 from taxi_platform.settings import Settings
 
-__all__ = ["build_automation_sensors", "changed_tag", "follows"]
+__all__ = ["build_automation_sensors", "follows", "unchanged_tag"]
 
 _LONGEST_INTERVAL = 30
 
 
-def changed_tag(layer: str) -> str:
-    """The tag by which a run says that it changed something of that layer of assets: ``raw``, ``trips``, ``zones``."""
-    return f"taxi/changed_{layer}"
+def unchanged_tag(layer: str) -> str:
+    """The tag by which a run says that it found its part of a layer (``raw``, ``trips``, ``zones``) as it should be.
+
+    Dagster records a materialization of every month that a run was asked for, whether anything changed or not.
+    """
+    return f"taxi/unchanged_{layer}"
 
 
 def follows(layer: str) -> Condition[dg.AssetKey | dg.AssetCheckKey]:
@@ -35,7 +38,8 @@ def follows(layer: str) -> Condition[dg.AssetKey | dg.AssetCheckKey]:
     under way. A change that comes while the asset is being requested is not lost: it is asked for again.
     """
     behind = Condition.any_deps_match(Condition.newly_updated()).since(Condition.newly_updated())
-    changed = Condition.any_deps_match(Condition.any_new_update_has_run_tags(tag_keys={changed_tag(layer)}))
+    found_unchanged = Condition.all_new_updates_have_run_tags(tag_keys={unchanged_tag(layer)})
+    changed = Condition.any_deps_match(Condition.newly_updated() & ~found_unchanged)
     handled = ~behind.with_label("older than its input") | (Condition.newly_requested() & ~changed)
     with_its_input = Condition.any_deps_match(Condition.will_be_requested()).with_label("its input is requested")
     return (

@@ -20,11 +20,11 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.automation import changed_tag
+from taxi_platform.automation import unchanged_tag
 from taxi_platform.errors import TaxiError, TransientError
 from taxi_platform.months import TripMonth
 
-__all__ = ["ATTEMPTS", "Metadata", "Outcome", "announce_change", "record", "store_each"]
+__all__ = ["ATTEMPTS", "Metadata", "Outcome", "note_unchanged", "record", "store_each"]
 
 Metadata = Mapping[str, Any]
 _LOG = logging.getLogger(__name__)
@@ -125,7 +125,8 @@ def _settle(outcome: Outcome, month: TripMonth, result: Callable[[], Metadata | 
 
 def record(context: dg.OutputContext, outcome: Outcome) -> None:
     """Record the good months with their metadata; raise `dagster.Failure` naming the bad ones, if any."""
-    announce_change(context, [month.label for month, metadata in sorted(outcome.stored.items()) if metadata["changed"]])
+    if outcome.stored and not any(metadata["changed"] for metadata in outcome.stored.values()):
+        note_unchanged(context)
     if not outcome.failed:
         execution = dg.AssetExecutionContext.get()
         for month, metadata in sorted(outcome.stored.items()):
@@ -150,12 +151,10 @@ def record(context: dg.OutputContext, outcome: Outcome) -> None:
     )
 
 
-def announce_change(context: dg.OutputContext, what: Sequence[str]) -> None:
-    """Say in the run's tags that it changed something of this asset, so that automation follows (`automation`)."""
-    if what:
-        execution = dg.AssetExecutionContext.get()
-        tag = changed_tag(context.asset_key.path[0])
-        execution.instance.add_run_tags(execution.run.run_id, {tag: ", ".join(what)})
+def note_unchanged(context: dg.OutputContext) -> None:
+    """Say in the run's tags that it changed nothing of this asset, so that automation does not follow."""
+    execution = dg.AssetExecutionContext.get()
+    execution.instance.add_run_tags(execution.run.run_id, {unchanged_tag(context.asset_key.path[0]): "true"})
 
 
 def describe(error: BaseException) -> str:

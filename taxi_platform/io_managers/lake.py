@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from taxi_platform.errors import StoreError
-from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, announce_change, record, store_each
+from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, note_unchanged, record, store_each
 from taxi_platform.io_managers.reading import as_annotated, input_months
 from taxi_platform.io_managers.values import CleanMonths, RawMonths, ZonesFile
 from taxi_platform.metadata import clean_metadata, raw_metadata, zones_metadata
@@ -37,7 +37,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: RawMonths | CleanMonths | ZonesFile) -> None:
         if isinstance(obj, ZonesFile):
             metadata = self._store_zones(obj)
-            announce_change(context, ["zones"] if metadata["changed"] else [])
+            if not metadata["changed"]:
+                note_unchanged(context)
             context.add_output_metadata(metadata)
             return
 

@@ -1,0 +1,160 @@
+"""A deployment in this process: a folder as upstream, real stores below a temporary folder, an instance of its own."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.definitions import build_definitions
+from taxi_platform.jobs import job_name
+from taxi_platform.months import parse_month, parse_month_range
+from taxi_platform.partitions import run_tags
+from taxi_platform.settings import Settings
+from taxi_platform.sources.sample import write_month
+from taxi_platform.sources.sample.zones import lookup_csv
+from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+
+GREEN = CONTRACTS["green"]
+ALL = ("raw", "trips", "warehouse", "postgres")
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """A folder in the dtc layout, whose months come and go."""
+
+    folder: Path
+    cache: Path
+
+    def publish(self, months: str, rows: int = 1_000) -> None:
+        """Put generated files there; another number of rows is another version."""
+        for month in parse_month_range(months):
+            made = self.cache / f"green_{month:%Y-%m}_{rows}.csv.gz"
+            if not made.exists():
+                write_month("green", month, rows, made, "csv.gz")
+            self._put(month, made)
+
+    def publish_broken(self, month: str) -> None:
+        """A file that is no gzip."""
+        made = self.cache / f"broken_{month}"
+        made.write_bytes(b"<html>we are sorry</html>")
+        self._put(parse_month(month), made)
+
+    def withdraw(self, month: str) -> None:
+        self.path(parse_month(month)).unlink()
+
+    def path(self, month: date) -> Path:
+        return self.folder / f"green/green_tripdata_{month:%Y-%m}.csv.gz"
+
+    def _put(self, month: date, made: Path) -> None:
+        place = self.path(month)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_suffix(".part")
+        shutil.copyfile(made, part)
+        part.replace(place)
+
+
+@dataclass
+class Deployment:
+    """Definitions of green over real stores, run and evaluated in this process."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+    upstream: Publisher
+    _cursor: Any = field(default=None)
+
+    @functools.cached_property
+    def definitions(self) -> dg.Definitions:
+        return build_definitions(self.settings, [GREEN])
+
+    def run(self, months: str, layers: Sequence[str] = ALL, config: Any = None) -> dg.ExecuteInProcessResult:
+        """The job over one contiguous range; a failure is returned, not raised."""
+        job = self.definitions.resolve_job_def(job_name("green"))
+        return job.execute_in_process(
+            instance=self.instance,
+            tags=run_tags(parse_month_range(months)),
+            asset_selection=[dg.AssetKey([layer, "green"]) for layer in layers],
+            run_config={"ops": config or {}},
+            raise_on_error=False,
+        )
+
+    def recorded(self, layer: str) -> set[str]:
+        """Months that Dagster holds for materialized."""
+        keys = self.instance.get_materialized_partitions(dg.AssetKey([layer, "green"]))
+        return {key[:7] for key in keys}
+
+    def evaluate(self, at: str = "2021-09-20") -> dict[str, set[str]]:
+        """One tick of automation on that day: layer → months it asks for."""
+        result = self.evaluate_all(at)
+        asked = {
+            layer: {key[:7] for key in result.get_requested_partitions(dg.AssetKey([layer, "green"])) if key}
+            for layer in ALL[1:]
+        }
+        return {layer: months for layer, months in asked.items() if months}
+
+    def evaluate_all(self, at: str = "2021-09-20") -> dg.EvaluateAutomationConditionsResult:
+        result = dg.evaluate_automation_conditions(
+            self.definitions,
+            self.instance,
+            evaluation_time=datetime.fromisoformat(at).replace(tzinfo=timezone.utc),
+            cursor=self._cursor,
+        )
+        self._cursor = result.cursor
+        return result
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("generated")
+
+
+@pytest.fixture
+def upstream(tmp_path: Path, generated: Path) -> Publisher:
+    publisher = Publisher(tmp_path / "upstream", generated)
+    zones = publisher.folder / "misc" / "taxi_zone_lookup.csv"
+    zones.parent.mkdir(parents=True)
+    zones.write_bytes(lookup_csv())
+    return publisher
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")).running() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> str:
+    """A server that is up already, emptied."""
+    import psycopg
+
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS taxi CASCADE")
+    return postgres_server
+
+
+@pytest.fixture
+def variables(tmp_path: Path, upstream: Publisher, postgres: str) -> dict[str, str]:
+    return {
+        "TAXI_DATA": str(tmp_path / "data"),
+        "TAXI_SOURCE": "dtc",
+        "TAXI_SOURCE_URL": str(upstream.folder),
+        "TAXI_POSTGRES": postgres,
+        "TAXI_POLL_SECONDS": "10",
+    }
+
+
+@pytest.fixture
+def deployment(variables: dict[str, str], upstream: Publisher, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Deployment(Settings.from_environment(), instance, upstream)
