@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -75,12 +75,14 @@ class Deployment:
     def definitions(self) -> dg.Definitions:
         return build_definitions(self.settings, [GREEN])
 
-    def run(self, months: str, layers: Sequence[str] = ALL, config: Any = None) -> dg.ExecuteInProcessResult:
+    def run(
+        self, months: str, layers: Sequence[str] = ALL, config: Any = None, tags: Mapping[str, str] | None = None
+    ) -> dg.ExecuteInProcessResult:
         """The job over one contiguous range; a failure is returned, not raised."""
         job = self.definitions.resolve_job_def(job_name("green"))
         return job.execute_in_process(
             instance=self.instance,
-            tags=run_tags(parse_month_range(months)),
+            tags={**run_tags(parse_month_range(months)), **(tags or {})},
             asset_selection=[dg.AssetKey([layer, "green"]) for layer in layers],
             run_config={"ops": config or {}},
             raise_on_error=False,

@@ -1,0 +1,199 @@
+"""The sensor of a dataset, evaluated against a real HTTP server and a real lake."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+
+from taxi_platform import sensors
+from taxi_platform.months import parse_month
+from taxi_platform.partitions import recent_months, run_tags
+from taxi_platform.sources.retries import RetryPolicy
+from taxi_platform_tests.automation.conftest import GREEN, Deployment, Publisher
+from taxi_platform_tests.support.upstream import Fault, Upstream, serve
+
+NEWEST = [month.label for month in recent_months(GREEN, 6)]
+"""The six newest months that are over: what the sensor looks at here."""
+QUICK = RetryPolicy(attempts=1, connect_timeout=0.5, read_timeout=0.5)
+
+
+@pytest.fixture
+def server(upstream: Publisher) -> Iterator[Upstream]:
+    with serve(upstream.folder) as running:
+        yield running
+
+
+@pytest.fixture
+def variables(variables: dict[str, str], server: Upstream, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.setattr(sensors, "HASTY", QUICK)
+    return {**variables, "TAXI_SOURCE_URL": server.url, "TAXI_LOOKBACK_MONTHS": "6", "TAXI_POLL_SECONDS": "100"}
+
+
+def tick(deployment: Deployment, cursor: str | None = None) -> dg.SensorExecutionData:
+    repository = deployment.definitions.get_repository_def()
+    given = {name: repository.get_top_level_resources()[name] for name in ("source", "lake")}
+    with dg.build_sensor_context(
+        deployment.instance, cursor=cursor, repository_def=repository, resources=given
+    ) as context:
+        return repository.get_sensor_def("green_published").evaluate_tick(context)
+
+
+def asked(data: dg.SensorExecutionData) -> list[list[str]]:
+    """Of each run that is asked for, its first and last month."""
+    return [span(request.tags) for request in data.run_requests or []]
+
+
+def span(tags: Mapping[str, str]) -> list[str]:
+    first = tags.get("dagster/asset_partition_range_start") or tags["dagster/partition"]
+    return [first[:7], tags.get("dagster/asset_partition_range_end", first)[:7]]
+
+
+def path(label: str) -> str:
+    return f"green/green_tripdata_{label}.csv.gz"
+
+
+def test_new_months_are_asked_for_one_run_a_contiguous_range(deployment: Deployment) -> None:
+    for label in (NEWEST[0], NEWEST[1], NEWEST[3]):
+        deployment.upstream.publish(label)
+    data = tick(deployment)
+    assert asked(data) == [[NEWEST[0], NEWEST[1]], [NEWEST[3], NEWEST[3]]]
+    keys = [request.run_key for request in data.run_requests or []]
+    etag = json.loads(data.cursor or "")[f"{NEWEST[3]}-01"]
+    assert keys[1] == f"green|{NEWEST[3]}|{etag}|1"
+
+
+def test_a_month_that_is_not_published_is_not_asked_for(deployment: Deployment) -> None:
+    data = tick(deployment)
+    assert asked(data) == []
+    assert data.skip_message
+
+
+def test_what_the_lake_has_is_not_asked_for_by_a_first_deployment(deployment: Deployment) -> None:
+    deployment.upstream.publish(f"{NEWEST[1]}..{NEWEST[4]}")
+    assert deployment.run(f"{NEWEST[1]}..{NEWEST[3]}", ["raw"]).success
+    assert asked(tick(deployment, cursor=None)) == [[NEWEST[4], NEWEST[4]]]
+
+
+def test_a_republished_month_is_asked_for_and_an_unchanged_one_is_not(deployment: Deployment) -> None:
+    deployment.upstream.publish(f"{NEWEST[1]}..{NEWEST[4]}")
+    first = tick(deployment)
+    assert deployment.run(f"{NEWEST[1]}..{NEWEST[4]}", ["raw"]).success
+    second = tick(deployment, first.cursor)
+    assert asked(second) == []
+    deployment.upstream.publish(NEWEST[2], rows=1_100)
+    assert asked(tick(deployment, second.cursor)) == [[NEWEST[2], NEWEST[2]]]
+
+
+def test_upstream_that_is_down_is_skipped_with_its_reason_and_the_cursor_stays(
+    deployment: Deployment, server: Upstream
+) -> None:
+    deployment.upstream.publish(NEWEST[0])
+    cursor = tick(deployment).cursor
+    for label in NEWEST:
+        server.fail(path(label), Fault.status(503))
+    down = tick(deployment, cursor)
+    assert asked(down) == []
+    assert "503" in (down.skip_message or "")
+    assert down.cursor == cursor
+    assert asked(tick(deployment, cursor)) == [[NEWEST[0], NEWEST[0]]]
+
+
+def test_a_month_without_an_answer_keeps_the_others_from_nothing_and_is_not_forgotten(
+    deployment: Deployment, server: Upstream
+) -> None:
+    deployment.upstream.publish(f"{NEWEST[0]}..{NEWEST[2]}")
+    cursor = tick(deployment).cursor
+    server.fail(path(NEWEST[1]), Fault.slow(2))
+    slow = tick(deployment, cursor)
+    assert asked(slow) == [[NEWEST[0], NEWEST[0]], [NEWEST[2], NEWEST[2]]]
+    assert json.loads(slow.cursor or "") == json.loads(cursor or "")
+    assert asked(tick(deployment, slow.cursor)) == [[NEWEST[0], NEWEST[2]]]
+
+
+def test_nonsense_is_no_answer(deployment: Deployment) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        threading.Thread(target=_talk_nonsense, args=(listener,), daemon=True).start()
+        deployment.settings = deployment.settings.model_copy(update={"source_url": f"http://127.0.0.1:{port}"})
+        data = tick(deployment, cursor="{}")
+    assert asked(data) == []
+    assert "no usable answer" in (data.skip_message or "")
+    assert data.cursor == "{}"
+
+
+def _talk_nonsense(listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            connection.sendall(b"\x00\xff what?\r\n\r\n")
+            connection.close()
+
+
+def test_a_month_that_vanishes_upstream_stays_in_the_lake(deployment: Deployment) -> None:
+    deployment.upstream.publish(f"{NEWEST[0]}..{NEWEST[1]}")
+    cursor = tick(deployment).cursor
+    assert deployment.run(f"{NEWEST[0]}..{NEWEST[1]}", ["raw"]).success
+    deployment.upstream.withdraw(NEWEST[0])
+    gone = tick(deployment, cursor)
+    assert asked(gone) == []
+    assert list(json.loads(gone.cursor or "")) == [f"{NEWEST[1]}-01"]
+    deployment.upstream.publish(NEWEST[0])
+    assert asked(tick(deployment, gone.cursor)) == []
+
+
+def test_a_server_that_tells_no_versions_apart_is_not_asked_for_what_the_lake_has(
+    deployment: Deployment, server: Upstream
+) -> None:
+    server.etags, server.has_last_modified = "none", False
+    deployment.upstream.publish(f"{NEWEST[0]}..{NEWEST[1]}")
+    assert deployment.run(NEWEST[0], ["raw"]).success
+    assert asked(tick(deployment)) == [[NEWEST[1], NEWEST[1]]]
+
+
+def test_a_month_whose_run_failed_is_asked_for_again_spaced_and_bounded(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.upstream.publish(f"{NEWEST[0]}..{NEWEST[2]}")
+    deployment.upstream.publish_broken(NEWEST[1])
+    (request,) = tick(deployment).run_requests or []
+    keys, waits = [request.run_key], []
+    assert not deployment.run(f"{NEWEST[0]}..{NEWEST[2]}", ["raw"], tags=request.tags).success
+    for attempt in range(2, sensors.MOST_ATTEMPTS + 1):
+        assert asked(tick(deployment)) == []
+        wait = next(w for w in (100, 200, 400, 800) if asked(later(deployment, monkeypatch, w + 5)))
+        (request,) = later(deployment, monkeypatch, wait + 5).run_requests or []
+        assert span(request.tags) == [NEWEST[1], NEWEST[1]]
+        assert (request.run_key or "").endswith(f"|{attempt}")
+        keys.append(request.run_key)
+        waits.append(wait)
+        assert not deployment.run(NEWEST[1], ["raw"], tags=request.tags).success
+    assert waits == [100, 200, 400, 800]
+    assert len(set(keys)) == sensors.MOST_ATTEMPTS
+    assert asked(later(deployment, monkeypatch, 1e9)) == []
+    deployment.upstream.publish(NEWEST[1])
+    assert asked(tick(deployment)) == [[NEWEST[1], NEWEST[1]]]
+
+
+def later(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, seconds: float) -> dg.SensorExecutionData:
+    with monkeypatch.context() as patched:
+        now = time.time()
+        patched.setattr(sensors, "time", SimpleNamespace(time=lambda: now + seconds))
+        return tick(deployment)
+
+
+def test_a_month_that_is_under_way_is_not_asked_for(deployment: Deployment) -> None:
+    deployment.upstream.publish(f"{NEWEST[0]}..{NEWEST[2]}")
+    deployment.instance.create_run_for_job(
+        deployment.definitions.resolve_job_def("green_trips"),
+        tags=run_tags([parse_month(NEWEST[0]), parse_month(NEWEST[1])]),
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    assert asked(tick(deployment)) == [[NEWEST[2], NEWEST[2]]]
