@@ -90,16 +90,22 @@ def env() -> None:
 
 
 @main.command("postgres-url")
+@click.option(
+    "--idle-seconds", default=600.0, show_default=True, help="An embedded server stays up until unused for so long."
+)
 @_one_sentence
-def postgres_url() -> None:
+def postgres_url(idle_seconds: float) -> None:
     """Print the address of PostgreSQL; an embedded server is kept up while somebody is connected to it."""
     settings = _last_settings()
-    url = settings.postgres.get_secret_value()
-    if url.startswith("embedded"):
-        from taxi_platform.stores.embedded_postgres import keep_alive
+    kind, _, port = settings.postgres.get_secret_value().partition(":")
+    if kind == "embedded":
+        from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
 
-        url = keep_alive(settings.data / "postgres", url)
-    click.echo(url)
+        server = EmbeddedPostgres(settings.data / "postgres", int(port) if port else None)
+        address = server.keep_alive(idle_seconds)
+        click.echo(server.tcp_url or address)
+    else:
+        click.echo(settings.postgres.get_secret_value())
 
 
 @main.command()

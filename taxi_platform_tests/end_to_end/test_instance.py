@@ -77,7 +77,7 @@ def test_status_is_a_sorted_json_array_of_the_documented_keys(platform: Platform
 
 
 def test_status_counts_and_does_not_believe_what_was_recorded(platform: Platform) -> None:
-    with psycopg.connect(platform.taxi("postgres-url").out.strip()) as postgres:
+    with psycopg.connect(platform.taxi("postgres-url", "--idle-seconds", "2").out.strip()) as postgres:
         postgres.execute("DELETE FROM taxi.green_trips WHERE file_month = '2021-06-01' AND trip_distance > 1")
         left = postgres.execute("SELECT count(*) FROM taxi.green_trips WHERE file_month = '2021-06-01'").fetchone()
     june = next(s for s in platform.status() if s["file_month"] == "2021-06-01")

@@ -168,7 +168,7 @@ def test_zones_keep_their_texts_and_the_view_joins_them(platform: Platform) -> N
         assert warehouse.execute("SELECT count(*) FROM taxi.zones").fetchone() == (265,)
         assert warehouse.execute(zones).fetchall() == unknown
         in_warehouse = warehouse.execute(by_borough).fetchone()
-    with psycopg.connect(platform.taxi("postgres-url").out.strip()) as postgres:
+    with psycopg.connect(platform.taxi("postgres-url", "--idle-seconds", "2").out.strip()) as postgres:
         assert postgres.execute("SELECT count(*) FROM taxi.zones").fetchone() == (265,)
         assert postgres.execute(zones).fetchall() == unknown
         assert postgres.execute(by_borough).fetchone() == in_warehouse
