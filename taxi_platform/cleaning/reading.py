@@ -71,13 +71,10 @@ class RawFile:
 
     def _opened(self, source: Path | BinaryIO) -> pq.ParquetFile:
         try:
-            footer = pq.ParquetFile(source)
+            with pq.ParquetFile(source) as whole:
+                footer, coded = whole.metadata, self._coded_text(whole.schema_arrow)
             return pq.ParquetFile(
-                source,
-                metadata=footer.metadata,
-                read_dictionary=self._coded_text(footer.schema_arrow),
-                pre_buffer=False,
-                buffer_size=_BUFFER_BYTES,
+                source, metadata=footer, read_dictionary=coded, pre_buffer=False, buffer_size=_BUFFER_BYTES
             )
         except pa.ArrowInvalid as error:
             raise BrokenFileError(f"{self._where} is not a whole Parquet file: {error}") from error
@@ -90,7 +87,7 @@ class RawFile:
         return [name for name in names if pa.types.is_string(schema.field(name).type)]
 
     def close(self) -> None:
-        self._file.close(force=True)
+        self._file.close()
 
     @property
     def num_rows(self) -> int:
