@@ -140,14 +140,17 @@ class DuckDBStore:
 
     # ---- reading
 
-    def count_months(self, contract: Contract) -> Mapping[date, MonthCounts]:
+    def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
         with self._reading() as connection:
             if connection is None:
                 return {}
-            trips, quarantined = (_months(connection, table) for table in (contract.trips, contract.quarantine))
+            trips, quarantined = (
+                _months(connection, table, months) for table in (contract.trips, contract.quarantine)
+            )
             recorded = _recorded(connection, contract)
-        months = sorted({*trips, *quarantined, *recorded})
-        return {month: MonthCounts(trips.get(month, 0), quarantined.get(month, 0)) for month in months}
+        known = {*trips, *quarantined, *recorded}
+        known = known if months is None else known & set(months)
+        return {month: MonthCounts(trips.get(month, 0), quarantined.get(month, 0)) for month in sorted(known)}
 
     def read_months(
         self, table: str, months: Sequence[date], columns: Sequence[str] | None = None
@@ -253,10 +256,12 @@ def _count(connection: DuckDBPyConnection, contract: Contract, file_month: date)
     return MonthCounts(*(_rows(connection, sql.format(_name(table)), [file_month])[0][0] for table in tables))
 
 
-def _months(connection: DuckDBPyConnection, table: Table) -> dict[date, int]:
+def _months(connection: DuckDBPyConnection, table: Table, months: Sequence[date] | None) -> dict[date, int]:
     if not _columns(connection, table.name):
         return {}
-    return dict(_rows(connection, f"SELECT file_month, count(*) FROM {_name(table)} GROUP BY file_month"))
+    chosen = "" if months is None else "WHERE list_contains(?, file_month)"
+    sql = f"SELECT file_month, count(*) FROM {_name(table)} {chosen} GROUP BY file_month"
+    return dict(_rows(connection, sql, [] if months is None else [list(months)]))
 
 
 def _recorded(connection: DuckDBPyConnection, contract: Contract) -> dict[date, tuple[str, int, int]]:

@@ -67,8 +67,11 @@ class TableStore(Protocol):
         """Take a month's clean and quarantined rows out; nothing happens where there are none."""
         ...
 
-    def count_months(self, contract: Contract) -> Mapping[date, MonthCounts]:
-        """Rows per file month, counted by the store now; empty where there is no such table or no store yet."""
+    def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
+        """Rows per file month, counted by the store now: of those months, or of all that it has.
+
+        A month that it has not is not in the answer; without such a table, or a store, none is.
+        """
         ...
 
     def read_months(

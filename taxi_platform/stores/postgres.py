@@ -157,16 +157,17 @@ class PostgresStore:
 
     # ---- reading
 
-    def count_months(self, contract: Contract) -> Mapping[date, MonthCounts]:
+    def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
         with self._address.session() as connection:
             names = existing_tables(connection)
             trips, quarantined = (
-                _months(connection, table) if table.name in names else {}
+                _months(connection, table, months) if table.name in names else {}
                 for table in (contract.trips, contract.quarantine)
             )
             recorded = _recorded(connection, contract) if MONTHS.name in names else {}
-        months = sorted({*trips, *quarantined, *recorded})
-        return {month: MonthCounts(trips.get(month, 0), quarantined.get(month, 0)) for month in months}
+        known = {*trips, *quarantined, *recorded}
+        known = known if months is None else known & set(months)
+        return {month: MonthCounts(trips.get(month, 0), quarantined.get(month, 0)) for month in sorted(known)}
 
     def read_months(
         self, table: str, months: Sequence[date], columns: Sequence[str] | None = None
@@ -235,6 +236,7 @@ def _count(connection: Connection, table: Table, file_month: date) -> int:
     return int(row[0]) if row else 0
 
 
-def _months(connection: Connection, table: Table) -> dict[date, int]:
-    rows = connection.execute(f"SELECT file_month, count(*) FROM {qualified(table.name)} GROUP BY file_month")
-    return dict(rows.fetchall())
+def _months(connection: Connection, table: Table, months: Sequence[date] | None) -> dict[date, int]:
+    chosen = "" if months is None else "WHERE file_month = ANY(%s)"
+    sql = f"SELECT file_month, count(*) FROM {qualified(table.name)} {chosen} GROUP BY file_month"
+    return dict(connection.execute(sql, None if months is None else [list(months)]).fetchall())
