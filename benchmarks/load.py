@@ -1,0 +1,207 @@
+"""What it costs to load a clean month into tables: this platform's stores beside two plain ways into PostgreSQL.
+
+    python -m benchmarks.load --rows 1369765
+    python -m benchmarks.load --rows 7667792 --without pandas
+
+Each way runs in a process of its own, after another, from the same Parquet files, into an embedded PostgreSQL or a new
+DuckDB file. CPU seconds and the peak of resident memory are the loading process's own, imports included; the
+PostgreSQL server works beside it. The plain ways write the trips alone, into a table without index.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.schemas import arrow_schema, postgres_columns
+from taxi_platform.months import TripMonth
+
+_MONTH = TripMonth("yellow", date(2021, 1, 1))
+_YELLOW = CONTRACTS["yellow"]
+_BATCH_ROWS = 131_072
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where rows come from and go to."""
+
+    lake: str
+    postgres: str
+    folder: Path
+
+
+def with_postgres_store(place: Place) -> int:
+    """`PostgresStore`: Arrow batches by binary COPY into a new partition, indexed, counted, exchanged."""
+    from taxi_platform.stores.postgres import PostgresStore
+
+    return _load(PostgresStore(place.postgres), place.lake)
+
+
+def with_duckdb_store(place: Place) -> int:
+    """`DuckDBStore`: one transaction, 100 MB for DuckDB."""
+    from taxi_platform.stores.duckdb import DuckDBStore
+
+    return _load(DuckDBStore(place.folder / "warehouse.duckdb"), place.lake)
+
+
+def _load(store: Any, lake_url: str) -> int:
+    from taxi_platform.stores.lake import Lake
+
+    lake = Lake(lake_url)
+    clean = lake.current_clean(_MONTH)
+    assert clean is not None
+    rows: int = store.replace_month(_YELLOW, clean, lake).counts.trips
+    return rows
+
+
+def with_csv_copy(place: Place) -> int:
+    """psycopg and pyarrow: COPY of CSV text, batch by batch."""
+    import psycopg
+    import pyarrow as pa
+    from pyarrow import csv
+
+    with psycopg.connect(place.postgres) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE plain_csv ({postgres_columns(_YELLOW.trips)})")
+        with cursor.copy("COPY plain_csv FROM STDIN (FORMAT csv, FREEZE)") as copy, _trips(place.lake) as file:
+            for batch in file.iter_batches(32_768, use_threads=False):
+                text = pa.BufferOutputStream()
+                csv.write_csv(batch, text, csv.WriteOptions(include_header=False))
+                copy.write(text.getvalue().to_pybytes())
+        return cursor.rowcount
+
+
+def with_pandas(place: Place) -> int:
+    """The usual lines: `DataFrame.to_sql` in chunks."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(place.postgres.replace("postgresql://", "postgresql+psycopg2://"))
+    rows = 0
+    with engine.begin() as connection, _trips(place.lake) as file:
+        for batch in file.iter_batches(100_000):
+            batch.to_pandas().to_sql("plain_pandas", connection, if_exists="append", index=False)
+            rows += batch.num_rows
+    engine.dispose()
+    return rows
+
+
+@contextlib.contextmanager
+def _trips(lake_url: str) -> Any:
+    from taxi_platform.stores.lake import Lake
+
+    lake = Lake(lake_url)
+    clean = lake.current_clean(_MONTH)
+    assert clean is not None
+    with lake.open_parquet(clean.trips_path) as file:
+        yield file
+
+
+WAYS: dict[str, Callable[[Place], int]] = {
+    "PostgresStore": with_postgres_store,
+    "DuckDBStore": with_duckdb_store,
+    "csv copy": with_csv_copy,
+    "pandas": with_pandas,
+}
+
+
+def generate(rows: int, lake_url: str) -> None:
+    """Put a clean month of so many trips into a lake, and a hundredth as many quarantined rows."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from taxi_platform.references import CleanFacts, StagedClean
+    from taxi_platform.stores.footers import FACTS_KEY
+    from taxi_platform.stores.lake import Lake
+
+    random = np.random.default_rng(1)
+
+    def column(field: pa.Field, count: int) -> pa.Array:
+        if field.name == "file_month":
+            return pa.array([_MONTH.first_day] * count)
+        if pa.types.is_timestamp(field.type):
+            start = np.datetime64(datetime(2021, 1, 1), "us")
+            return pa.array(start + random.integers(0, 31 * 86_400, count).astype("timedelta64[s]"))
+        if pa.types.is_list(field.type):
+            return pa.array([["negative_total"]] * count)
+        if pa.types.is_string(field.type):
+            return pa.array(["N"] * count)
+        if pa.types.is_integer(field.type):
+            return pa.array(
+                random.integers(1, 266, count), mask=None if not field.nullable else random.random(count) < 0.1
+            )
+        return pa.array(np.round(random.random(count) * 60, 2), mask=random.random(count) < 0.1)
+
+    facts = CleanFacts("v1", "r1", rows + rows // 100, rows, rows // 100, {"negative_total": rows // 100})
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for table, total in ((_YELLOW.trips, rows), (_YELLOW.quarantine, rows // 100)):
+            schema = arrow_schema(table).with_metadata({FACTS_KEY: json.dumps(facts.to_json()).encode()})
+            files.append(Path(folder) / f"{table.name}.parquet")
+            with pq.ParquetWriter(files[-1], schema, compression="zstd", compression_level=1) as writer:
+                for done in range(0, total, _BATCH_ROWS):
+                    count = min(_BATCH_ROWS, total - done)
+                    writer.write_table(pa.table([column(f, count).cast(f.type) for f in schema], schema=schema))
+        Lake(lake_url).store_clean(StagedClean(_MONTH, facts, *files))
+
+
+def measure(way: str, place: Place) -> None:
+    """Run one way here and print what it cost as JSON."""
+    start = time.perf_counter()
+    rows = WAYS[way](place)
+    wall = time.perf_counter() - start
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    cost = {"rows": rows, "cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "peak_mib": usage.ru_maxrss / 1024}
+    print(json.dumps(cost))
+
+
+def compare(rows: int, ways: list[str]) -> None:
+    """Run every way in a process of its own and print a line for each."""
+    from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+
+    with tempfile.TemporaryDirectory() as folder:
+        lake = f"{folder}/lake"
+        code = "import sys; from benchmarks.load import generate; generate(int(sys.argv[1]), sys.argv[2])"
+        subprocess.run([sys.executable, "-c", code, str(rows), lake], check=True)
+        print(f"yellow, {rows:,} rows, {os.cpu_count()} cores")
+        print(f"{'':16}{'rows':>12}{'CPU s':>8}{'wall s':>8}{'rows/s':>10}{'peak MiB':>10}")
+        with EmbeddedPostgres(Path(folder) / "postgres").running() as postgres:
+            for way in ways:
+                command = [sys.executable, "-m", "benchmarks.load", "--measure", way, lake, postgres, folder]
+                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+                cost = json.loads(done.stdout)
+                print(
+                    f"{way:16}{cost['rows']:>12,}{cost['cpu']:>8.1f}{cost['wall']:>8.1f}"
+                    f"{cost['rows'] / cost['wall']:>10,.0f}{cost['peak_mib']:>10,.0f}",
+                    flush=True,
+                )
+
+
+def main() -> None:
+    """Read the options and compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="trips of the generated month")
+    parser.add_argument("--without", action="append", default=[], choices=WAYS, help="leave a way out")
+    parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        way, lake, postgres, folder = options.measure
+        measure(way, Place(lake, postgres, Path(folder)))
+    else:
+        compare(options.rows, [way for way in WAYS if way not in options.without])
+
+
+if __name__ == "__main__":
+    main()
