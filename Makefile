@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 
 PYTHON ?= python3
+# Tests wait for servers more than they compute: more workers than cores.
+PYTEST ?= -n 4 --dist loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
