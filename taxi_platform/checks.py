@@ -7,15 +7,17 @@ Does not: the rules that judge rows (``contracts.rules``).
 
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from taxi_platform.contracts.model import Contract
+from taxi_platform.history import FEWEST_MONTHS, NULL_POINTS, VOLUME_FACTOR, History
 from taxi_platform.months import TripMonth
 from taxi_platform.partitions import run_months
 from taxi_platform.references import CleanMonth
 from taxi_platform.resources import LakeResource
+from taxi_platform.stores.model import MonthCounts
 
 if TYPE_CHECKING:
     from taxi_platform.stores.lake import Lake
@@ -27,7 +29,8 @@ def build_checks(contracts: Sequence[Contract]) -> list[dg.AssetChecksDefinition
     """Every check of those datasets."""
     checks = []
     for contract in contracts:
-        checks += [_conservation(contract), _contract_drift(contract)]
+        checks += [_conservation(contract), _contract_drift(contract), _unusual(contract)]
+        checks += [_same_as_lake(layer, contract) for layer in ("warehouse", "postgres")]
     return checks
 
 
@@ -75,6 +78,95 @@ def _contract_drift(contract: Contract) -> dg.AssetChecksDefinition:
         )
 
     return contract_known
+
+
+def _unusual(contract: Contract) -> dg.AssetChecksDefinition:
+    trips = dg.AssetKey(["trips", contract.dataset])
+    volume = dg.AssetCheckSpec(
+        "usual_volume",
+        asset=trips,
+        description=(
+            f"A month has at most {VOLUME_FACTOR:g} times, and at least 1/{VOLUME_FACTOR:g} of, the trips of a "
+            f"middling month in the year before it; said where the lake has {FEWEST_MONTHS} months of that year."
+        ),
+    )
+    nulls = dg.AssetCheckSpec(
+        "usual_nulls",
+        asset=trips,
+        description=f"No column's share of nulls is more than {NULL_POINTS:.0%} above a middling month's, likewise.",
+    )
+
+    # One step for both: they read the same footers.
+    @dg.multi_asset_check(name=f"{contract.dataset}_unusual", specs=[volume, nulls])
+    def unusual(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterable[dg.AssetCheckResult]:
+        history = History(contract, lake.open())
+        months = _months(context, contract, history.lake)
+        yield dg.AssetCheckResult(check_name=volume.name, asset_key=trips, **_judged_volume(history, months))
+        yield dg.AssetCheckResult(check_name=nulls.name, asset_key=trips, **_judged_nulls(history, months))
+
+    return unusual
+
+
+def _judged_volume(history: History, months: Sequence[TripMonth]) -> dict[str, Any]:
+    rows: list[tuple[object, ...]] = []
+    unusual: list[str] = []
+    for month in months:
+        facts, middling = history.facts(month), history.middling_trips(month)
+        if facts is None or middling is None:
+            continue
+        rows.append((month.label, facts.trips_rows, round(middling)))
+        if not middling / VOLUME_FACTOR <= facts.trips_rows <= middling * VOLUME_FACTOR:
+            unusual.append(month.label)
+    return _warning(unusual, _table(("month", "trips", "middling month of the year before"), rows))
+
+
+def _judged_nulls(history: History, months: Sequence[TripMonth]) -> dict[str, Any]:
+    found = {month.label: history.unusual_nulls(month) for month in months}
+    rows = [
+        (label, column, f"{share:.1%}", f"{usual:.1%}")
+        for label, columns in found.items()
+        for column, (share, usual) in columns.items()
+    ]
+    table = _table(("month", "column", "null", "in a middling month of the year before"), rows)
+    return _warning([label for label, columns in found.items() if columns], table)
+
+
+def _warning(unusual: Sequence[str], table: dg.MarkdownMetadataValue) -> dict[str, Any]:
+    return {
+        "passed": not unusual,
+        "severity": dg.AssetCheckSeverity.WARN,
+        "metadata": {"months": table, "unusual_months": ", ".join(unusual) or "none"},
+    }
+
+
+def _same_as_lake(layer: str, contract: Contract) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=[layer, contract.dataset],
+        name="same_as_lake",
+        required_resource_keys={"lake", layer},
+        description="Every month has the rows of the lake's trips and quarantine, counted in both now.",
+    )
+    def same_as_lake(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        lake = context.resources.lake.open()
+        months = _months(context, contract, lake)
+        counted = getattr(context.resources, layer).open().count_months(contract, [m.first_day for m in months])
+        rows, different = [], []
+        for month in months:
+            here, there = counted.get(month.first_day), lake.count_clean(month)
+            rows.append((month.label, *_counts(here), *_counts(there)))
+            if here != there:
+                different.append(month.label)
+        header = ("month", "trips", "quarantined", "trips in the lake", "quarantined in the lake")
+        return dg.AssetCheckResult(
+            passed=not different,
+            metadata={"months": _table(header, rows), "months_that_differ": ", ".join(different) or "none"},
+        )
+
+    return same_as_lake
+
+
+def _counts(counts: MonthCounts | None) -> tuple[int | None, int | None]:
+    return (counts.trips, counts.quarantined) if counts else (None, None)
 
 
 def _drift(clean: CleanMonth) -> Iterable[tuple[str, str, int | None]]:

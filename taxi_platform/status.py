@@ -60,12 +60,11 @@ def month_statuses(
     statuses: list[MonthStatus] = []
     with _postgres(settings) as postgres:
         for contract in sorted(contracts, key=lambda c: c.dataset):
-            in_warehouse = warehouse.count_months(contract)
-            in_postgres = postgres.count_months(contract) if postgres is not None else {}
-            if only is None:
-                months = {m.first_day for m in lake.months(contract.dataset)} | set(in_warehouse) | set(in_postgres)
-            else:
-                months = set(only.get(contract.dataset, ()))
+            chosen = None if only is None else sorted(only.get(contract.dataset, ()))
+            in_warehouse = warehouse.count_months(contract, chosen)
+            in_postgres = postgres.count_months(contract, chosen) if postgres is not None else {}
+            in_lake = [month.first_day for month in lake.months(contract.dataset)] if chosen is None else []
+            months = {*(chosen or ()), *in_lake, *in_warehouse, *in_postgres}
             statuses += [_status(contract.month(m), lake, in_warehouse, in_postgres) for m in sorted(months)]
     return statuses
 

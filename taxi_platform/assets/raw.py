@@ -8,27 +8,57 @@ Belongs here: whether a month has to be fetched at all. Does not: fetching (``so
 import contextlib
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
 
 from taxi_platform.contracts.model import Contract
-from taxi_platform.errors import MonthNotPublishedError
+from taxi_platform.errors import MonthNotPublishedError, SettingsError
 from taxi_platform.io_managers.values import RawMonths
 from taxi_platform.months import TripMonth
 from taxi_platform.partitions import monthly_partitions, trip_month
 from taxi_platform.references import RawMonth, StagedRaw
 from taxi_platform.resources import LakeResource, SourceResource, StagingResource
 
-__all__ = ["RawConfig", "raw_asset"]
+if TYPE_CHECKING:
+    from taxi_platform.sources.model import Source
+
+__all__ = ["UPSTREAM_POOL", "RawConfig", "Upstream", "raw_asset"]
+
+UPSTREAM_POOL = "upstream"
+"""The pool of whatever fetches: how many runs do so at a time is set on the instance (``dagster.yaml``)."""
+
+LATE_AFTER, STALE_AFTER = timedelta(days=45), timedelta(days=75)
+"""Upstream publishes a month about once a month, some two months late, and at times two of them at once: so it is not
+the newest month's age that says whether a dataset is looked after, but how long ago any month was brought or found
+unchanged. Once a month the sweep does that for every month."""
 
 _LOG = logging.getLogger(__name__)
+
+
+class Upstream(Enum):
+    """Where a run fetches from: as the platform is configured, or from one of the public hosts for once."""
+
+    configured = "configured"
+    auto = "auto"
+    dtc = "dtc"
+    tlc = "tlc"
 
 
 class RawConfig(dg.Config):
     """How raw months are fetched."""
 
     force: bool = Field(False, description="Fetch the file again even where upstream says it has not changed.")
+    source: Upstream = Field(
+        Upstream.configured,
+        description=(
+            "For this run, fetch from a public host instead of what TAXI_SOURCE and TAXI_SOURCE_URL say. Automation "
+            "keeps to these, and brings their version of the month back when it looks next."
+        ),
+    )
 
 
 def raw_asset(contract: Contract) -> dg.AssetsDefinition:
@@ -41,6 +71,8 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
         group_name=contract.dataset,
         io_manager_key="lake_io",
         kinds={"parquet"},
+        pool=UPSTREAM_POOL,
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=STALE_AFTER, warn_window=LATE_AFTER),
         description=(
             f"Monthly {contract.title} files as upstream publishes them, every record kept: one immutable Parquet "
             "object per version, and a manifest that names the current one."
@@ -55,19 +87,33 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
     ) -> RawMonths:
         @contextlib.contextmanager
         def fetch(month: TripMonth) -> Iterator[StagedRaw | RawMonth]:
-            with fetched(contract, month, source, lake, staging, force=config.force) as value:
+            with fetched(contract, month, upstream, lake, staging, force=config.force) as value:
                 yield value
 
+        upstream = _chosen(config.source, source)
         return RawMonths([trip_month(contract, key) for key in context.partition_keys], fetch)
 
     return raw
+
+
+def _chosen(choice: Upstream, configured: SourceResource) -> "Source":
+    from taxi_platform.sources import open_source
+
+    if choice is Upstream.configured:
+        return configured.open()
+    if configured.name == "sample":
+        raise SettingsError(
+            f"this platform holds generated months, and those of {choice.value} go into a data root of their own: set "
+            "TAXI_SOURCE and TAXI_DATA"
+        )
+    return open_source(choice.value)
 
 
 @contextlib.contextmanager
 def fetched(
     contract: Contract,
     month: TripMonth,
-    source: SourceResource,
+    upstream: "Source",
     lake: LakeResource,
     staging: StagingResource,
     *,
@@ -76,12 +122,9 @@ def fetched(
     """The month as the lake has it where upstream has not changed (one HEAD); else fetched, read and staged."""
     from taxi_platform.ingest import stage_raw
 
-    upstream = source.open()
     version = upstream.stat(month)
     if version is None:
-        raise MonthNotPublishedError(
-            f"{upstream.name} has no file for {month} ({source.url or 'public address'}): it may not be published yet"
-        )
+        raise MonthNotPublishedError(f"{upstream.name} has no file for {month}: it may not be published yet")
     current = lake.open().current_raw(month)
     if current is not None and current.source_token == version.token and not force:
         _LOG.info("%s: unchanged upstream", month)

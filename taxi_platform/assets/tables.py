@@ -43,6 +43,7 @@ def table_asset(layer: TableLayer, contract: Contract, all_contracts: Sequence[C
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=contract.dataset,
         io_manager_key=layer.io_manager_key,
+        pool=layer.prefix,
         automation_condition=follows("trips"),
         kinds=set(layer.kinds),
         metadata={TABLE: f"{SCHEMA}.{contract.trips.name}", **column_schema(contract.trips)},

@@ -15,6 +15,7 @@ from taxi_platform.automation import follows
 from taxi_platform.cleaning.options import CleaningOptions
 from taxi_platform.cleaning.version import clean_version, code_version
 from taxi_platform.contracts.model import Contract
+from taxi_platform.errors import SettingsError
 from taxi_platform.io_managers.values import CleanMonths, RawMonths
 from taxi_platform.metadata import column_schema
 from taxi_platform.months import TripMonth
@@ -37,7 +38,11 @@ class CleaningConfig(dg.Config):
         False, description=CleaningOptions.model_fields["fill_missing_passengers"].description
     )
     raw_version: str | None = Field(
-        None, description="Clean this earlier version of the raw month (one month a run), not the current one."
+        None,
+        description=(
+            "Clean this stored version of the raw month, not the current one, in a run over one month. The manifest "
+            "beside the month in the lake names them."
+        ),
     )
 
     @property
@@ -75,6 +80,8 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
             ):
                 yield value
 
+        if config.raw_version is not None and len(raw) != 1:
+            raise SettingsError(f"raw_version goes with a run over one month, and this one has {len(raw)}")
         return CleanMonths(raw.months, clean)
 
     return trips

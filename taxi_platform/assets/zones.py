@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from taxi_platform.assets.raw import UPSTREAM_POOL
 from taxi_platform.assets.tables import POSTGRES, WAREHOUSE, TableLayer
 from taxi_platform.automation import follows
 from taxi_platform.contracts.zones import ZONES
@@ -41,6 +42,7 @@ def _zones() -> dg.AssetsDefinition:
         key="zones",
         group_name=_GROUP,
         io_manager_key="lake_io",
+        pool=UPSTREAM_POOL,
         kinds={"parquet"},
         metadata=column_schema(ZONES),
         description=ZONES.description,
@@ -68,6 +70,7 @@ def _zones_table(layer: TableLayer) -> dg.AssetsDefinition:
         ins={"zones": dg.AssetIn(key="zones")},
         group_name=_GROUP,
         io_manager_key=layer.io_manager_key,
+        pool=layer.prefix,
         automation_condition=follows("zones"),
         kinds=set(layer.kinds),
         metadata={TABLE: f"{SCHEMA}.{ZONES.name}", **column_schema(ZONES)},

@@ -1,0 +1,68 @@
+"""Whether a clean month looks like the year before it, as far as the lake has that year.
+
+Belongs here: what is usual. Does not: rules that a row must keep (``contracts.rules``) and telling people (``checks``).
+Facts come from the footers of the lake's clean months; no row is read.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from taxi_platform.contracts.model import Contract
+from taxi_platform.months import TripMonth, add_months
+from taxi_platform.references import CleanFacts
+
+if TYPE_CHECKING:
+    from taxi_platform.stores.lake import Lake
+
+__all__ = ["FEWEST_MONTHS", "NULL_POINTS", "VOLUME_FACTOR", "History"]
+
+VOLUME_FACTOR = 2.0
+"""A month with more than so many times the trips of a middling one, or fewer than that fraction, is unusual."""
+NULL_POINTS = 0.1
+"""A column with so much more of its share null than in a middling month is unusual."""
+FEWEST_MONTHS = 3
+"""With fewer months before it, nothing is said of a month."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The clean months of one dataset in a lake; each is looked at once."""
+
+    contract: Contract
+    lake: Lake
+    _known: dict[TripMonth, CleanFacts | None] = field(default_factory=dict)
+
+    def facts(self, month: TripMonth) -> CleanFacts | None:
+        """Of the month as the lake has it; None where it has it not whole."""
+        if month not in self._known:
+            clean = self.lake.current_clean(month)
+            self._known[month] = clean.facts if clean else None
+        return self._known[month]
+
+    def middling_trips(self, month: TripMonth) -> float | None:
+        """The median of trips in the year before the month; None where the lake has too little of it."""
+        year = self._year_before(month)
+        return statistics.median(facts.trips_rows for facts in year) if year else None
+
+    def unusual_nulls(self, month: TripMonth) -> dict[str, tuple[float, float]]:
+        """Columns with far more nulls than in the year before: column → its share now, and its median share then."""
+        now, year = self.facts(month), self._year_before(month)
+        if now is None or not year:
+            return {}
+        shares = {
+            name: (_share(now, name), statistics.median(_share(f, name) for f in year)) for name in now.null_counts
+        }
+        return {name: (share, usual) for name, (share, usual) in shares.items() if share - usual > NULL_POINTS}
+
+    def _year_before(self, month: TripMonth) -> list[CleanFacts]:
+        days = [add_months(month.first_day, -back) for back in range(1, 13)]
+        months = [self.contract.month(day) for day in days if day >= self.contract.first_month]
+        found = [facts for facts in map(self.facts, months) if facts is not None and facts.trips_rows]
+        return found if len(found) >= FEWEST_MONTHS else []
+
+
+def _share(facts: CleanFacts, column: str) -> float:
+    return facts.null_counts.get(column, 0) / facts.trips_rows if facts.trips_rows else 0.0
