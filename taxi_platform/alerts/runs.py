@@ -145,11 +145,15 @@ def _failed_steps(run_id: str, instance: DagsterInstance, months: tuple[str, ...
 
 
 def _run_problem(run_id: str, instance: DagsterInstance) -> str:
-    for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records:
+    """The run's own error; where somebody else ended it, what Dagster reported of it last, such as a killed worker."""
+    kinds = {dg.DagsterEventType.ENGINE_EVENT, dg.DagsterEventType.RUN_FAILURE}
+    reported = ""
+    for record in instance.get_records_for_run(run_id, of_type=kinds).records:
         event = record.event_log_entry.dagster_event
-        if event is not None:
-            error = getattr(event.event_specific_data, "error", None)  # None as well where the daemon ended the run
-            return _cause(error) if error else str(event.message)
+        if event is not None and event.event_type == dg.DagsterEventType.RUN_FAILURE:
+            error = getattr(event.event_specific_data, "error", None)
+            return _cause(error) if error else f"{event.message} {reported}".strip()
+        reported = event.message or reported if event is not None else reported
     return "the run failed without a reason"
 
 

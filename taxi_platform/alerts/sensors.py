@@ -10,6 +10,7 @@ success repairs. The cursor is kept with the tick: a tick that is killed between
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timezone
@@ -29,8 +30,12 @@ from taxi_platform.months import parse_month
 __all__ = ["build_alert_sensors"]
 
 _RUNS_PER_TICK = 20
-_RETRY_GRACE = 600.0
-"""Seconds after which a retry that was announced and never started is taken for a failure after all."""
+_RETRY_GRACE = 180.0
+"""Seconds after which a retry that was announced and never started is taken for a failure after all.
+
+Dagster starts it within seconds, or never: its daemon overlooks a failure that it sees before the run is marked as
+failed (seen on 1.13.27 after a worker was killed).
+"""
 
 
 class _RunCursor(BaseModel):
@@ -151,7 +156,7 @@ def _sent(
     """Send, tell the tick's log, and keep what is left."""
     cursor.outbox, told = send(channels, cursor.outbox, alerts, now)
     for sentence in told:
-        context.log.log(30 if cursor.outbox.outages else 20, sentence)
+        context.log.log(logging.WARNING if cursor.outbox.outages else logging.INFO, sentence)
     return _result(cursor, told or ["nothing to tell"])
 
 
