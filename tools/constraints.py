@@ -38,11 +38,11 @@ _HEADER = """\
 
 
 def find_python(version: str) -> Path | None:
-    """The interpreter of a version such as ``3.12``: on PATH, else the newest of pyenv's; None where there is none."""
+    """An interpreter of a version such as ``3.12``: on PATH, else pyenv's newest, else this very one; or None."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     installed = sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), key=_patch_level, reverse=True)
     on_path = shutil.which(f"python{version}")
-    candidates = [*([Path(on_path)] if on_path else []), *installed]
+    candidates = [*([Path(on_path)] if on_path else []), *installed, Path(sys.executable)]
     return next((python for python in candidates if _says(python, version)), None)
 
 
