@@ -14,7 +14,11 @@ from typing import Any
 
 from taxi_platform.months import TripMonth
 
-__all__ = ["CleanFacts", "CleanMonth", "RawMonth", "StagedClean", "StagedRaw"]
+__all__ = ["FACTS_KEY", "CleanFacts", "CleanMonth", "RawMonth", "StagedClean", "StagedRaw"]
+
+
+FACTS_KEY = "taxi_platform"
+"""The key of a Parquet footer under which `CleanFacts` stand as JSON (of the zone lookup: its provenance)."""
 
 
 @dataclass(frozen=True)

@@ -120,13 +120,14 @@ def fetched(
     force: bool,
 ) -> Iterator[StagedRaw | RawMonth]:
     """The month as the lake has it where upstream has not changed (one HEAD); else fetched, read and staged."""
-    from taxi_platform.ingest import stage_raw
+    from taxi_platform.ingest import is_current_conversion, stage_raw
 
     version = upstream.stat(month)
     if version is None:
         raise MonthNotPublishedError(f"{upstream.name} has no file for {month}: it may not be published yet")
     current = lake.open().current_raw(month)
-    if current is not None and current.source_token == version.token and not force:
+    known = current is not None and current.source_token == version.token and is_current_conversion(current)
+    if current is not None and known and not force:
         _LOG.info("%s: unchanged upstream", month)
         yield current
         return

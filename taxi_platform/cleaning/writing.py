@@ -15,15 +15,12 @@ import pyarrow.parquet as pq
 
 from taxi_platform.contracts.model import ColumnType, Table
 from taxi_platform.contracts.schemas import arrow_schema
-from taxi_platform.references import CleanFacts
+from taxi_platform.references import FACTS_KEY, CleanFacts
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["FACTS_KEY", "TableFile"]
-
-FACTS_KEY = "taxi_platform"
-"""The key of a Parquet footer under which the `CleanFacts` stand, as JSON."""
+__all__ = ["TableFile"]
 
 _GROUP_ROWS = 131_072
 """What engines read in parallel and skip by statistics."""

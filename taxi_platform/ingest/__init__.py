@@ -6,6 +6,6 @@ fetching (``sources``), keeping (``stores``), and judging rows (``cleaning``). N
 
 from __future__ import annotations
 
-from taxi_platform.ingest.staging import CONVERTER_REVISION, schema_fingerprint, stage_raw
+from taxi_platform.ingest.staging import CONVERTER_REVISION, is_current_conversion, schema_fingerprint, stage_raw
 
-__all__ = ["CONVERTER_REVISION", "schema_fingerprint", "stage_raw"]
+__all__ = ["CONVERTER_REVISION", "is_current_conversion", "schema_fingerprint", "stage_raw"]

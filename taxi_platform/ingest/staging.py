@@ -19,10 +19,16 @@ from taxi_platform.sources.model import Download
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CONVERTER_REVISION", "schema_fingerprint", "stage_raw"]
+__all__ = ["CONVERTER_REVISION", "is_current_conversion", "schema_fingerprint", "stage_raw"]
 
 CONVERTER_REVISION = 1
 """Raised with every change that makes another Parquet file of the same CSV file; part of the raw month's version."""
+
+
+def is_current_conversion(raw: RawMonth) -> bool:
+    """Whether this converter would make the same file: false for a CSV month that an earlier revision converted."""
+    _, converted, revision = raw.version.partition("-r")
+    return not converted or revision == str(CONVERTER_REVISION)
 
 
 def stage_raw(

@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from taxi_platform.errors import StoreError
-from taxi_platform.references import CleanFacts
+from taxi_platform.references import FACTS_KEY, CleanFacts
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-__all__ = ["FACTS_KEY", "Footer", "belong_together", "facts_of", "read_footer"]
-
-FACTS_KEY = b"taxi_platform"
-"""Key-value metadata of a file's footer that holds JSON of this platform's own."""
+__all__ = ["Footer", "belong_together", "facts_of", "read_footer"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def facts_of(metadata: pq.FileMetaData) -> CleanFacts | None:
     """The cleaning facts in a footer; None where there are none that this release can read."""
     entries: Mapping[bytes, Any] = metadata.metadata or {}
     try:
-        return CleanFacts.from_json(json.loads(entries[FACTS_KEY]))
+        return CleanFacts.from_json(json.loads(entries[FACTS_KEY.encode()]))
     except (KeyError, TypeError, ValueError):
         return None
 

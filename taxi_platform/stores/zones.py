@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.zones import ZONE_COUNT, ZONES
 from taxi_platform.errors import BrokenFileError
-from taxi_platform.stores.footers import FACTS_KEY
+from taxi_platform.references import FACTS_KEY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +74,7 @@ def write_zones(zones: pa.Table, provenance: StoredZones, file: Path) -> None:
 
 def provenance_of(zones: pa.Table) -> StoredZones:
     """The provenance in a stored lookup's footer."""
-    return StoredZones(**json.loads(zones.schema.metadata[FACTS_KEY]))
+    return StoredZones(**json.loads(zones.schema.metadata[FACTS_KEY.encode()]))
 
 
 def _schema() -> pa.Schema:
