@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
@@ -47,7 +47,10 @@ class Settings(BaseModel):
     )
     sample_rows: int = Field(100_000, ge=1_000, le=20_000_000, description="Rows per month of the sample source.")
     sample_format: Literal["csv.gz", "parquet"] = Field("csv.gz", description="File format of the sample source.")
-    data: Path = Field(Path("data"), description="Folder below which every embedded default lives.")
+    data: Path = Field(
+        Path("data"),
+        description="Folder below which every embedded default lives; by default data, for the sample source data/sample.",
+    )
     lake: str = Field("", description="Folder, gs://…, s3://… or az://… of the lake; by default {TAXI_DATA}/lake.")
     warehouse: str = Field(
         "",
@@ -83,6 +86,12 @@ class Settings(BaseModel):
             return cls.model_validate(given)
         except ValidationError as error:
             raise SettingsError(_sentence(error, given)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _generated_apart(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Generated months have a data root of their own, so that they never sit beside real ones by oversight."""
+        return {"data": "data/sample", **values} if values.get("source") == "sample" else values
 
     @field_validator("data", mode="before")
     @classmethod

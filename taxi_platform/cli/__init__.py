@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from taxi_platform import __version__
-from taxi_platform.errors import TaxiError
+from taxi_platform.errors import SettingsError, TaxiError
 from taxi_platform.instance import dagster_home, recall_last_run, use_instance
 from taxi_platform.settings import Settings
 
@@ -106,6 +106,20 @@ def postgres_url(idle_seconds: float) -> None:
         click.echo(server.tcp_url or address)
     else:
         click.echo(settings.postgres.get_secret_value())
+
+
+@main.command("alert-test")
+@_one_sentence
+def alert_test() -> None:
+    """Send a test message to every channel of TAXI_ALERT_…, and say what became of each."""
+    from taxi_platform.alerts import AlertSettings, send_test_message
+
+    outcomes = send_test_message(AlertSettings.from_environment())
+    if not outcomes:
+        raise SettingsError("no channel is set: docs/alerts.md lists the TAXI_ALERT_… variables")
+    for outcome in outcomes:
+        click.echo(str(outcome))
+    sys.exit(0 if all(outcome.is_delivered for outcome in outcomes) else 1)
 
 
 @main.command()

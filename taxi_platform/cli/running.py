@@ -72,17 +72,17 @@ def _reachable(settings: Settings, contract: Contract, *, nothing_asked: bool) -
     """The settings; with nothing asked for and the public source out of reach, those of generated data, said aloud."""
     from taxi_platform.sources import RetryPolicy, open_source
 
-    if settings.source != "auto" or not nothing_asked or "source" in settings.model_fields_set:
+    if not nothing_asked or settings.model_fields_set & {"source", "lake", "warehouse", "postgres"}:
         return settings
     quickly = RetryPolicy(attempts=2, connect_timeout=5, read_timeout=10)
     try:
         open_source("auto", retry=quickly).stat(contract.month(parse_month(_DEFAULT_MONTHS)))
     except TaxiError as error:
-        data = settings.data / "sample"
+        os.environ.update(TAXI_SOURCE="sample", TAXI_DATA=str(settings.data / "sample"))
+        generated = Settings.from_environment()
         click.echo(f"The public source cannot be reached: {error}.", err=True)
-        click.echo(f"Running on generated months instead, apart from real ones, in {data}.", err=True)
-        os.environ.update(TAXI_SOURCE="sample", TAXI_DATA=str(data))
-        return Settings.from_environment()
+        click.echo(f"Running on generated months instead, apart from real ones, in {generated.data}.", err=True)
+        return generated
     return settings
 
 
