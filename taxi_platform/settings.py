@@ -49,7 +49,7 @@ class Settings(BaseModel):
     sample_format: Literal["csv.gz", "parquet"] = Field("csv.gz", description="File format of the sample source.")
     data: Path = Field(
         Path("data"),
-        description="Folder below which every embedded default lives; by default data, for the sample source data/sample.",
+        description="Folder below which every embedded default lives; data/sample for the sample source.",
     )
     lake: str = Field("", description="Folder, gs://…, s3://… or az://… of the lake; by default {TAXI_DATA}/lake.")
     warehouse: str = Field(

@@ -252,3 +252,11 @@ def test_settings_travel_between_processes() -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_generated_months_have_a_data_root_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_environment({}).data == tmp_path / "data"
+    assert Settings.from_environment({"TAXI_SOURCE": "sample"}).data == tmp_path / "data" / "sample"
+    named = Settings.from_environment({"TAXI_SOURCE": "sample", "TAXI_DATA": "mine"})
+    assert named.data == tmp_path / "mine"

@@ -73,6 +73,7 @@ def test_what_upstreams_really_sent_on_a_bad_day(tlc: Path, tmp_path: Path, brok
         (gzip.compress(_CSV.replace(b"fare_amount", b"VendorID", 1)), "has the column 'VendorID' more than once"),
         (gzip.compress(_CSV.replace(b"fare_amount", b"_unparsed", 1)), "has the column '_unparsed' more than once"),
     ],
+    ids=range(19),
 )
 def test_a_csv_gz_that_is_none_is_refused(tmp_path: Path, data: bytes, says: str) -> None:
     assert says in _sentence(tmp_path, _GREEN_NAME, data)
