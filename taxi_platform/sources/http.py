@@ -35,6 +35,8 @@ __all__ = ["HttpFiles"]
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429}) | frozenset(range(500, 600)) - {501}
 _HEAD_REFUSED = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_CONNECTION = re.compile(r"^\w*Connection\w*\(.*?\): ")
+"""How urllib3 begins a message; the address stands in ours already."""
 
 
 @dataclass(frozen=True)
@@ -210,5 +212,6 @@ def _reason(error: Exception) -> str:
     while True:
         reason = getattr(inner, "reason", None) or next((a for a in inner.args[::-1] if isinstance(a, Exception)), None)
         if not isinstance(reason, BaseException):
-            return f"{type(inner).__name__}: {str(inner).rpartition('>: ')[2]}"
+            text = _CONNECTION.sub("", str(inner).rpartition(">: ")[2])
+            return text or type(inner).__name__
         inner = reason

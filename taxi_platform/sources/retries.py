@@ -62,11 +62,17 @@ class RetryPolicy:
         back_off = wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)
 
         def wait(state: RetryCallState) -> float:
-            pause = min(self.longest_wait, max(back_off(state), _interruption(state.outcome).pause or 0.0))
-            _log.warning("%s: %s; trying again in %.1f s", url, _interruption(state.outcome), pause)
-            return pause
+            return min(self.longest_wait, max(back_off(state), _interruption(state.outcome).pause or 0.0))
 
-        loop = Retrying(stop=stop_after_attempt(self.attempts), retry=retry_if_exception_type(Interrupted), wait=wait)
+        def tell(state: RetryCallState) -> None:
+            _log.warning("%s: %s; trying again in %.1f s", url, _interruption(state.outcome), state.upcoming_sleep)
+
+        loop = Retrying(
+            stop=stop_after_attempt(self.attempts),
+            retry=retry_if_exception_type(Interrupted),
+            wait=wait,
+            before_sleep=tell,
+        )
         try:
             return loop(attempt)
         except RetryError as error:
