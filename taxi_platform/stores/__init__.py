@@ -15,12 +15,16 @@ __all__ = ["open_postgres", "open_warehouse"]
 
 
 def open_warehouse(url: str, *, wait_seconds: float = 600.0) -> TableStore:
-    """The warehouse: a DuckDB file.
+    """The warehouse: a dataset of BigQuery, or a DuckDB file.
 
     Args:
-        url: a path.
-        wait_seconds: how long an operation waits for other processes.
+        url: ``bigquery://project/dataset?location=…``, or a path.
+        wait_seconds: how long an operation waits for other processes (BigQuery has no such waits).
     """
+    if url.startswith("bigquery://"):
+        from taxi_platform.stores.bigquery import BigQueryStore
+
+        return BigQueryStore(url)
     from taxi_platform.stores.duckdb import DuckDBStore
 
     return DuckDBStore(url, wait_seconds=wait_seconds)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform_tests.support.emulators import azure, gcs, s3
+from taxi_platform_tests.support.emulators import azure, bigquery, gcs, s3
 from taxi_platform_tests.support.emulators.process import EmulatorMissingError
 
 Emulator = Callable[[Path], AbstractContextManager[str]]
@@ -49,6 +49,24 @@ def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an emulated Azure Blob Storage account."""
     with _started(azure.emulated_azure, "azure", tmp_path_factory) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def bigquery_server(gcs_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an emulated BigQuery, which reads ``gs://`` from the emulated Cloud Storage."""
+
+    def emulator(log: Path) -> AbstractContextManager[str]:
+        return bigquery.emulated_bigquery(log.parent, gcs_server)
+
+    with _started(emulator, "bigquery", tmp_path_factory) as url:
+        yield url
+
+
+@pytest.fixture
+def bigquery_url(bigquery_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a dataset that is not made yet; the environment points at the emulator."""
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", bigquery_server)
+    return f"bigquery://{bigquery.PROJECT}/taxi_{uuid.uuid4().hex[:12]}?location=US"
 
 
 @pytest.fixture

@@ -1,0 +1,127 @@
+"""Load jobs: one per month and table, with an id that keeps a retry from loading twice.
+
+Belongs here: a job's configuration, its id, and what to do with one that exists. Does not: which months (``bigquery``).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from taxi_platform.contracts.model import Table
+from taxi_platform.contracts.schemas import bigquery_schema
+from taxi_platform.errors import StoreError
+from taxi_platform.stores.bigquery_client import LABELS, BigQueryDataset
+
+if TYPE_CHECKING:
+    from google.cloud import bigquery
+
+    from taxi_platform.stores.lake import Lake
+
+__all__ = ["LoadedPartition", "MonthLoad"]
+
+_MOST_ATTEMPTS = 100
+
+
+@dataclass(frozen=True)
+class LoadedPartition:
+    """What a load job did."""
+
+    rows: int
+    adopted: bool
+    """True where an earlier run's job had done it already."""
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class MonthLoad:
+    """Loading one Parquet object of the lake into one month's partition of a table, in place of what is there."""
+
+    dataset: BigQueryDataset
+    table: Table
+    file_month: date
+    data_version: str
+    path: str
+    """The object, in the lake."""
+
+    @property
+    def destination(self) -> str:
+        """The partition by its decorator (cloud.google.com/bigquery/docs/managing-partitioned-table-data)."""
+        return f"{self.dataset.table_id(self.table.name)}${self.file_month:%Y%m}"
+
+    def job_id(self, attempt: int) -> str:
+        """The same for the same table, month and data version: BigQuery runs a job id once."""
+        version = re.sub(r"[^A-Za-z0-9_-]", "-", self.data_version)
+        return f"load_{self.dataset.name}_{self.table.name}_{self.file_month:%Y%m}_{version}_{attempt}"
+
+    def config(self) -> bigquery.LoadJobConfig:
+        """The ``configuration.load`` of the job (cloud.google.com/bigquery/docs/reference/rest/v2/Job)."""
+        from google.cloud import bigquery
+
+        options: Any = bigquery.ParquetOptions
+        parquet = options()
+        parquet.enable_list_inference = True  # a list of texts is a repeated STRING, not a record of a record
+        return bigquery.LoadJobConfig(
+            source_format=bigquery.SourceFormat.PARQUET,
+            schema=[bigquery.SchemaField.from_api_repr(field) for field in bigquery_schema(self.table)],
+            create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+            write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+            schema_update_options=[bigquery.SchemaUpdateOption.ALLOW_FIELD_ADDITION],
+            parquet_options=parquet,
+            labels={**LABELS, "table": self.table.name, "file_month": f"{self.file_month:%Y-%m}"},
+        )
+
+    def run(self, lake: Lake, *, since: datetime | None, adopt: bool) -> LoadedPartition:
+        """Load, or adopt what a job of this id has loaded, and wait for the end; on an error the month before stays.
+
+        Args:
+            lake: where the object lies; BigQuery reads it itself from ``gs://``, from elsewhere it is uploaded.
+            since: when the month was last replaced, in UTC, by the store's record: what ended earlier was overwritten.
+            adopt: whether a finished job of an earlier run will do.
+        """
+        for attempt in range(_MOST_ATTEMPTS):
+            with self.dataset.clear_errors(f"load {self.destination}"):
+                job, own = self._started(lake, self.job_id(attempt))
+                if own or (adopt and _stands(job, since)):
+                    job.result()
+                    return LoadedPartition(int(job.output_rows or 0), not own, self._facts(job))
+        raise StoreError(f"{self.destination} was tried {_MOST_ATTEMPTS} times in this data version: clean it again")
+
+    def _started(self, lake: Lake, job_id: str) -> tuple[Any, bool]:
+        """The job of this id, and whether this call started it; one that ran already is returned once it has ended."""
+        from google.api_core.exceptions import Conflict
+
+        client = self.dataset.client
+        try:
+            if lake.url.startswith("gs://"):
+                uri = lake.uri(self.path)
+                return client.load_table_from_uri(uri, self.destination, job_id, job_config=self.config()), True
+            with lake.local_copy(self.path) as file, file.open("rb") as stream:
+                size = file.stat().st_size
+                job: Any = client.load_table_from_file(
+                    stream, self.destination, size=size, job_id=job_id, job_config=self.config()
+                )
+                return job, True
+        except Conflict:
+            job = client.get_job(job_id, location=self.dataset.location)
+            if job.state != "DONE":
+                job.exception()  # waits for the end
+            return job, False
+
+    def _facts(self, job: Any) -> dict[str, Any]:
+        """What the job cost, and where to look at it."""
+        place = f"project={job.project}&j=bq:{job.location}:{job.job_id}"
+        return {
+            "job": job.job_id,
+            "job_url": f"https://console.cloud.google.com/bigquery?{place}&page=queryresults",
+            "input_bytes": job.input_file_bytes,
+            "output_bytes": job.output_bytes,
+            "slot_ms": int(job.to_api_repr().get("statistics", {}).get("totalSlotMs", 0)),
+        }
+
+
+def _stands(job: Any, since: datetime | None) -> bool:
+    """Whether what a finished job loaded may still stand there: it did load, and nothing was recorded after it."""
+    return job.error_result is None and (since is None or job.ended >= since.replace(tzinfo=timezone.utc))

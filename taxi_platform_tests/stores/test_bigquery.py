@@ -1,0 +1,252 @@
+"""BigQuery itself: the jobs as they are sent, what they cost, and runs that meet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.schemas import bigquery_schema
+from taxi_platform.errors import SettingsError, StoreError
+from taxi_platform.references import CleanMonth
+from taxi_platform.stores import open_warehouse
+from taxi_platform.stores.bigquery import BigQueryStore
+from taxi_platform.stores.bigquery_client import MAXIMUM_BYTES_BILLED
+from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.model import MonthCounts
+from taxi_platform_tests.support.staged import MARCH, staged_clean
+
+GREEN = CONTRACTS["green"]
+
+
+@pytest.fixture
+def store(bigquery_url: str) -> BigQueryStore:
+    opened = open_warehouse(bigquery_url)
+    assert isinstance(opened, BigQueryStore)
+    return opened
+
+
+@pytest.fixture
+def bucket(gcs_bucket: str) -> Lake:
+    return Lake(f"gs://{gcs_bucket}")
+
+
+def clean(lake: Lake, folder: Path, version: str = "c1", trips: int = 4, quarantined: int = 1) -> CleanMonth:
+    return lake.store_clean(staged_clean(folder, version, trips, quarantined))
+
+
+def loads(store: BigQueryStore) -> list[str]:
+    """Ids of the load jobs of the store's dataset, in the order they came."""
+    jobs = store._dataset.client.list_jobs(all_users=True)
+    started = sorted((job.created, job.job_id) for job in jobs if store._dataset.name in job.job_id)
+    return [job_id.replace(store._dataset.name, "taxi") for _, job_id in started]
+
+
+def test_a_month_in_a_bucket_is_one_load_job_per_table_as_the_reference_says(
+    store: BigQueryStore, bucket: Lake, tmp_path: Path
+) -> None:
+    """https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad."""
+    loaded = store.replace_month(GREEN, clean(bucket, tmp_path), bucket)
+    assert loads(store) == ["load_taxi_green_trips_202003_c1_0", "load_taxi_green_quarantine_202003_c1_0"]
+    dataset = store._dataset
+    job: Any = dataset.client.get_job(loaded.facts["trips"]["job"])
+    sent = job.to_api_repr()["configuration"]["load"]
+    assert sent.pop("schema") == {"fields": bigquery_schema(GREEN.trips)}
+    assert sent == {
+        "sourceUris": [f"{bucket.url}/trips/green/month=2020-03/trips.parquet"],
+        "sourceFormat": "PARQUET",
+        "parquetOptions": {"enableListInference": True},
+        "destinationTable": {
+            "projectId": dataset.project,
+            "datasetId": dataset.name,
+            "tableId": "green_trips$202003",
+        },
+        "createDisposition": "CREATE_NEVER",
+        "writeDisposition": "WRITE_TRUNCATE",
+        "schemaUpdateOptions": ["ALLOW_FIELD_ADDITION"],
+    }
+    labels = {"managed_by": "taxi_platform", "table": "green_trips", "file_month": "2020-03"}
+    assert job.to_api_repr()["configuration"]["labels"] == labels
+    facts = loaded.facts["trips"]
+    assert facts["input_bytes"] == bucket._objects.size("trips/green/month=2020-03/trips.parquet")
+    assert facts["job_url"].startswith(f"https://console.cloud.google.com/bigquery?project={dataset.project}&j=bq:US:")
+
+
+def test_tables_are_partitioned_clustered_described_and_labelled(
+    store: BigQueryStore, bucket: Lake, tmp_path: Path
+) -> None:
+    store.replace_month(GREEN, clean(bucket, tmp_path), bucket)
+    client, dataset = store._dataset.client, store._dataset
+    for table in (GREEN.trips, GREEN.quarantine):
+        standing = client.get_table(dataset.table_id(table.name))
+        partitioning = standing.time_partitioning
+        assert partitioning is not None
+        assert (partitioning.type_, partitioning.field) == ("MONTH", "file_month")
+        assert list(standing.clustering_fields or ()) == list(table.cluster_by)
+        assert standing.description == table.description
+        assert standing.labels == {"managed_by": "taxi_platform"}
+        assert all(field.description for field in standing.schema)
+    assert client.get_dataset(dataset.name).labels == {"managed_by": "taxi_platform"}
+
+
+def test_descriptions_follow_the_contract(store: BigQueryStore, bucket: Lake, tmp_path: Path) -> None:
+    store.replace_month(GREEN, clean(bucket, tmp_path), bucket)
+    columns = tuple(replace(c, description="New.") if c.name == "extra" else c for c in GREEN.columns)
+    store.replace_month(replace(GREEN, columns=columns, description="Newer."), clean(bucket, tmp_path), bucket)
+    standing = store._dataset.client.get_table(store._dataset.table_id("green_trips"))
+    described = {field.name: field.description for field in standing.schema}
+    assert (standing.description, described["extra"]) == ("Newer.", "New. Unit: US dollars.")
+
+
+def test_what_a_killed_run_has_loaded_is_not_loaded_twice(
+    store: BigQueryStore, bucket: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    month = clean(bucket, tmp_path)
+
+    def killed(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BigQueryStore, "_recorded", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.replace_month(GREEN, month, bucket)
+    assert len(loads(store)) == 2
+    assert store.replace_month(GREEN, month, bucket).counts == MonthCounts(4, 1)
+    assert len(loads(store)) == 2
+    assert not store.replace_month(GREEN, month, bucket).changed
+
+
+def test_an_earlier_version_can_come_back(store: BigQueryStore, bucket: Lake, tmp_path: Path) -> None:
+    for version, trips in (("c1", 4), ("c2", 6), ("c1", 4)):
+        month = clean(bucket, tmp_path, version, trips)
+        assert store.replace_month(GREEN, month, bucket).changed
+        assert store.count_months(GREEN) == {date(2020, 3, 1): MonthCounts(trips, 1)}
+    assert [job for job in loads(store) if "trips" in job] == [
+        "load_taxi_green_trips_202003_c1_0",
+        "load_taxi_green_trips_202003_c2_0",
+        "load_taxi_green_trips_202003_c1_1",
+    ]
+
+
+def test_a_job_that_fails_leaves_the_month_before_and_the_next_run_loads(
+    store: BigQueryStore, bucket: Lake, tmp_path: Path
+) -> None:
+    store.replace_month(GREEN, clean(bucket, tmp_path), bucket)
+    wrong = staged_clean(tmp_path, "c2", trips=6)
+    table = pq.read_table(wrong.trips_file)
+    text = table.set_column(table.column_names.index("fare_amount"), "fare_amount", pa.array(["much"] * 6))
+    pq.write_table(text.replace_schema_metadata(table.schema.metadata), wrong.trips_file)
+    with pytest.raises(StoreError, match=r"cannot load .*green_trips\$202003: Error while reading data"):
+        store.replace_month(GREEN, bucket.store_clean(wrong), bucket)
+    assert store.count_months(GREEN) == {date(2020, 3, 1): MonthCounts(4, 1)}
+    assert store.replace_month(GREEN, clean(bucket, tmp_path, "c2", trips=6), bucket).changed
+    assert store.count_months(GREEN) == {date(2020, 3, 1): MonthCounts(6, 1)}
+
+
+def test_one_month_by_two_runs_at_once_is_loaded_once(
+    store: BigQueryStore, bigquery_url: str, bucket: Lake, tmp_path: Path
+) -> None:
+    month = clean(bucket, tmp_path)
+    stores = [BigQueryStore(bigquery_url) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda one: one.replace_month(GREEN, month, bucket), stores))
+    assert sorted(one.changed for one in done) == [False, True]
+    assert len(loads(store)) == 2
+
+
+def test_a_reader_meanwhile_sees_whole_months_only(store: BigQueryStore, bigquery_url: str, tmp_path: Path) -> None:
+    lakes = [Lake(str(tmp_path / f"lake{number}")) for number in range(3)]
+    months = [clean(lake, tmp_path, f"c{i}", trips=100 * (i + 1)) for i, lake in enumerate(lakes)]
+    store.replace_month(GREEN, months[0], lakes[0])
+
+    def write() -> None:
+        for month, lake in zip(months[1:], lakes[1:], strict=True):
+            BigQueryStore(bigquery_url).replace_month(GREEN, month, lake)
+
+    seen = {store.count_months(GREEN)[MARCH.first_day].trips}
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write)
+        while not writer.done():
+            seen.add(store.count_months(GREEN)[MARCH.first_day].trips)
+        writer.result()
+    seen.add(store.count_months(GREEN)[MARCH.first_day].trips)
+    assert {100, 300} <= seen <= {100, 200, 300}
+
+
+def test_every_query_is_bounded_and_names_its_months(store: BigQueryStore, bucket: Lake, tmp_path: Path) -> None:
+    store.replace_month(GREEN, clean(bucket, tmp_path), bucket)
+    store.count_months(GREEN)
+    store.read_months("taxi.green_trips", [MARCH.first_day], ["fare_amount"]).read_all()
+    mine = [
+        job
+        for job in store._dataset.client.list_jobs(all_users=True)
+        if job.job_type == "query" and store._dataset.name in job.query
+    ]
+    assert len(mine) >= 4
+    for job in mine:
+        assert job.maximum_bytes_billed == MAXIMUM_BYTES_BILLED
+        assert "file_month" in job.query
+        assert job.labels == {"managed_by": "taxi_platform"}
+
+
+@pytest.mark.parametrize("url", ["bigquery://", "bigquery://project", "bigquery://project/", "bigquery://p/a/b"])
+def test_an_address_that_names_no_dataset_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"TAXI_WAREHOUSE=.* is not bigquery://project/dataset"):
+        BigQueryStore(url)
+
+
+@contextmanager
+def refusing(reason: str) -> Iterator[str]:
+    """A server that answers every request with 403 and one reason, as BigQuery writes it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            message = "Access Denied: User does not have permission to query table"
+            error = {"code": 403, "message": message, "errors": [{"reason": reason, "message": message}]}
+            content = json.dumps({"error": error}).encode()
+            self.send_response(403)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = answer  # noqa: N815
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_refusal_names_the_roles_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with refusing("accessDenied") as address:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", address)
+        with pytest.raises(StoreError, match=r"project\.taxi cannot .*: permission denied; .* roles/bigquery\.jobUser"):
+            BigQueryStore("bigquery://project/taxi").count_months(GREEN)
+
+
+def test_missing_credentials_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BIGQUERY_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    with pytest.raises(StoreError, match=r"no valid credentials for .* run `gcloud auth application-default login`"):
+        BigQueryStore("bigquery://project/taxi").count_months(GREEN)

@@ -1,0 +1,156 @@
+"""What our additions to local-bigquery promise, each with Google's own words for it."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from taxi_platform.stores.bigquery_client import BigQueryDataset, parse_address
+
+bigquery = pytest.importorskip("google.cloud.bigquery")
+
+FIELDS = [{"name": "file_month", "type": "DATE"}, {"name": "number", "type": "INTEGER"}]
+MARCH, APRIL = date(2020, 3, 1), date(2020, 4, 1)
+
+
+@pytest.fixture
+def dataset(bigquery_url: str) -> BigQueryDataset:
+    """A dataset with the table ``t``, partitioned by month."""
+    dataset = parse_address(bigquery_url)
+    dataset.client.create_dataset(f"{dataset.project}.{dataset.name}")
+    table = bigquery.Table(dataset.table_id("t"), [bigquery.SchemaField.from_api_repr(field) for field in FIELDS])
+    table.time_partitioning = bigquery.TimePartitioning(type_="MONTH", field="file_month")
+    dataset.client.create_table(table)
+    return dataset
+
+
+def load(dataset: BigQueryDataset, destination: str, rows: list[dict[str, Any]], **options: Any) -> None:
+    content = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), content)
+    config = bigquery.LoadJobConfig(
+        source_format="PARQUET",
+        **{"write_disposition": "WRITE_TRUNCATE", "create_disposition": "CREATE_NEVER", **options},
+    )
+    dataset.client.load_table_from_file(content, dataset.table_id(destination), rewind=True, job_config=config).result()
+
+
+def rows(dataset: BigQueryDataset) -> list[tuple[Any, ...]]:
+    found = dataset.client.query(f"SELECT file_month, number FROM {dataset.sql('t')} ORDER BY 1, 2").result()
+    return [row.values() for row in found]
+
+
+def test_a_load_into_a_partition_replaces_that_partition_alone(dataset: BigQueryDataset) -> None:
+    """A partition decorator with WRITE_TRUNCATE overwrites the data of that partition.
+
+    https://cloud.google.com/bigquery/docs/managing-partitioned-table-data#write-to-partition
+    """
+    load(dataset, "t$202003", [{"file_month": MARCH, "number": 1}, {"file_month": MARCH, "number": 2}])
+    load(dataset, "t$202004", [{"file_month": APRIL, "number": 3}])
+    load(dataset, "t$202003", [{"file_month": MARCH, "number": 4}])
+    assert rows(dataset) == [(MARCH, 4), (APRIL, 3)]
+    assert [table.table_id for table in dataset.client.list_tables(dataset.name)] == ["t"]
+
+
+def test_rows_of_another_partition_refuse_the_load(dataset: BigQueryDataset) -> None:
+    """The data to write must belong to the partition of the decorator; a job that fails changes nothing.
+
+    https://cloud.google.com/bigquery/docs/managing-partitioned-table-data#write-to-partition
+    https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad.FIELDS.write_disposition
+    """
+    from google.api_core.exceptions import BadRequest
+
+    load(dataset, "t$202003", [{"file_month": MARCH, "number": 1}])
+    for stray in (APRIL, None):
+        with pytest.raises(BadRequest, match="different partitions"):
+            load(dataset, "t$202003", [{"file_month": MARCH, "number": 2}, {"file_month": stray, "number": 3}])
+    assert rows(dataset) == [(MARCH, 1)]
+
+
+@pytest.mark.parametrize("decorator", ["2020", "20200301"])
+def test_a_decorator_must_suit_the_partitioning(dataset: BigQueryDataset, decorator: str) -> None:
+    """A monthly partition is named yyyymm.
+
+    https://cloud.google.com/bigquery/docs/partitioned-tables#select_daily_hourly_monthly_or_yearly_partitioning
+    """
+    from google.api_core.exceptions import BadRequest
+
+    with pytest.raises(BadRequest):
+        load(dataset, f"t${decorator}", [{"file_month": MARCH, "number": 1}])
+
+
+def test_fields_are_added_where_the_job_allows_it(dataset: BigQueryDataset) -> None:
+    """ALLOW_FIELD_ADDITION goes with WRITE_TRUNCATE where the destination is a partition; older rows read null.
+
+    https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad.FIELDS.schema_update_options
+    """
+    from google.api_core.exceptions import BadRequest
+
+    load(dataset, "t$202003", [{"file_month": MARCH, "number": 1}])
+    wider = [*FIELDS, {"name": "added", "type": "STRING", "description": "New."}]
+    schema = [bigquery.SchemaField.from_api_repr(field) for field in wider]
+    april = [{"file_month": APRIL, "number": 2, "added": "x"}]
+    with pytest.raises(BadRequest, match="Cannot add fields"):
+        load(dataset, "t$202004", april, schema=schema)
+    load(dataset, "t$202004", april, schema=schema, schema_update_options=["ALLOW_FIELD_ADDITION"])
+    found = dataset.client.query(f"SELECT number, added FROM {dataset.sql('t')} ORDER BY 1").result()
+    assert [row.values() for row in found] == [(1, None), (2, "x")]
+    assert dataset.client.get_table(dataset.table_id("t")).schema[-1].description == "New."
+
+
+def test_loads_into_two_partitions_at_once_both_arrive(dataset: BigQueryDataset) -> None:
+    """Load jobs run side by side and each is atomic (https://cloud.google.com/bigquery/docs/loading-data)."""
+    months = [date(2020, month, 1) for month in range(1, 7)]
+
+    def one(month: date) -> None:
+        load(dataset, f"t${month:%Y%m}", [{"file_month": month, "number": month.month}])
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(one, months))
+    assert rows(dataset) == [(month, month.month) for month in months]
+
+
+def test_of_creators_at_once_one_wins(dataset: BigQueryDataset) -> None:
+    """A table that exists already is answered by 409 duplicate.
+
+    https://cloud.google.com/bigquery/docs/error-messages#errortable
+    """
+    from google.api_core.exceptions import Conflict
+
+    def create(_: int) -> str:
+        try:
+            dataset.client.create_table(bigquery.Table(dataset.table_id("new"), [bigquery.SchemaField("a", "STRING")]))
+        except Conflict:
+            return "exists"
+        return "created"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(create, range(4))) == ["created", "exists", "exists", "exists"]
+
+
+def test_of_jobs_of_one_id_at_once_one_runs(dataset: BigQueryDataset) -> None:
+    """A job id can be used once in a project; another insert is answered by 409 duplicate.
+
+    https://cloud.google.com/bigquery/docs/running-jobs#generate-jobid
+    """
+    from google.api_core.exceptions import Conflict
+
+    def load_once(number: int) -> str:
+        content = io.BytesIO()
+        pq.write_table(pa.table({"file_month": [MARCH], "number": [number]}), content)
+        config = bigquery.LoadJobConfig(source_format="PARQUET", write_disposition="WRITE_APPEND")
+        target, name = dataset.table_id("t"), f"job_{dataset.name}"
+        try:
+            dataset.client.load_table_from_file(content, target, rewind=True, job_id=name, job_config=config).result()
+        except Conflict:
+            return "exists"
+        return "ran"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(load_once, range(4))) == ["exists", "exists", "exists", "ran"]
+    assert len(rows(dataset)) == 1

@@ -1,0 +1,169 @@
+"""local-bigquery with partition decorators: run by the interpreter that has local-bigquery, never imported.
+
+The package takes ``table$202003`` for a table of that name. What is added here: a WRITE_TRUNCATE load into a partition
+of a table partitioned by a column replaces that partition alone, all or nothing, and may add fields; tables and jobs
+are created once, whoever asks at once. Each behaviour has a test of its own in ``test_emulated_bigquery`` that cites
+Google's reference.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import duckdb
+from local_bigquery import cli
+from local_bigquery.catalog import datasets, tables
+from local_bigquery.engine import database
+from local_bigquery.engine.database import quote
+from local_bigquery.errors import BigQueryError
+from local_bigquery.jobs import load, runner
+from local_bigquery.jobs.storage import literal, paths
+from local_bigquery.models import Table, TableReference
+
+DECORATED = re.compile(r"(?P<table>.+)\$(?P<partition>\d{4}|\d{6}|\d{8})")
+DIGITS = {"YEAR": 4, "MONTH": 6, "DAY": 8}
+COMMIT_ATTEMPTS = 50
+
+load_whole_table = load.run
+replacing = threading.Lock()
+cataloguing = threading.RLock()
+
+
+def run(cursor: Any, config: Any, upload: str | None) -> Any:
+    """Carry out a load job; into a partition where its destination names one."""
+    destination = config.destinationTable
+    match = DECORATED.fullmatch(destination.tableId)
+    if match is None:
+        return load_whole_table(cursor, config, upload)
+    target = (destination.projectId, destination.datasetId, match["table"])
+    field, bounds = partition(config, tables.get(*target), match["partition"])
+    add_fields(config, target)
+    standing = tables.get(*target)
+    staging = (*target[:2], f"staging_{uuid.uuid4().hex}")
+    reference = TableReference(projectId=staging[0], datasetId=staging[1], tableId=staging[2])
+    tables.create(*staging[:2], Table(tableReference=reference, schema=standing.schema_), None)
+    try:
+        whole = {"destinationTable": reference, "writeDisposition": "WRITE_APPEND", "schemaUpdateOptions": None}
+        config = config.replace(**whole, timePartitioning=None, clustering=None, schema=in_file(cursor, config, upload))
+        statistics = load_whole_table(cursor, config, upload)
+        replace_partition(target, staging, standing, field, bounds)
+    finally:
+        tables.delete(*staging)
+    return statistics
+
+
+def partition(config: Any, table: Any, digits: str) -> tuple[str, tuple[date, date]]:
+    """The partitioning column and the first and following first day of the partition a decorator names."""
+    partitioning = table.timePartitioning
+    if config.writeDisposition != "WRITE_TRUNCATE" or not partitioning or not partitioning.field:
+        raise BigQueryError("invalid", f"Invalid load into partition {digits}")
+    if DIGITS.get(partitioning.type) != len(digits):
+        raise BigQueryError("invalid", f"Invalid {partitioning.type} partition {digits}")
+    year, month, day = int(digits[:4]), int(digits[4:6] or 1), int(digits[6:] or 1)
+    first = date(year, month, day)
+    following = {
+        "YEAR": date(year + 1, 1, 1),
+        "MONTH": date(year + month // 12, month % 12 + 1, 1),
+        "DAY": date.fromordinal(first.toordinal() + 1),
+    }[partitioning.type]
+    return partitioning.field, (first, following)
+
+
+def add_fields(config: Any, target: tuple[str, str, str]) -> None:
+    """Fields of the job's schema that the table lacks, where the job allows them."""
+    given = (config.schema_ and config.schema_.fields) or []
+    standing = tables.get(*target).schema_.fields
+    known = {field.name.casefold() for field in standing}
+    added = [field for field in given if field.name.casefold() not in known]
+    if added and "ALLOW_FIELD_ADDITION" not in (config.schemaUpdateOptions or []):
+        raise BigQueryError(
+            "invalid", f"Provided Schema does not match Table. Cannot add fields (field: {added[0].name})"
+        )
+    if added:
+        changed = Table.model_validate({"schema": {"fields": [f.dump() for f in (*standing, *added)]}})
+        tables.update(*target, changed, None, False)
+
+
+def in_file(cursor: Any, config: Any, upload: str | None) -> Any:
+    """The job's schema without fields that the Parquet files lack: they are null."""
+    if not config.schema_:
+        return None
+    files = [upload] if upload else [path for uri in config.sourceUris for path in paths(cursor, uri)]
+    with load._reading({}):
+        names = cursor.sql(f"SELECT * FROM read_parquet([{', '.join(map(literal, files))}]) LIMIT 0").columns
+    return {"fields": [field for field in config.schema_.fields if field.name in names]}
+
+
+def replace_partition(
+    target: tuple[str, str, str], staging: tuple[str, str, str], table: Any, field: str, bounds: tuple[date, date]
+) -> None:
+    """Exchange the rows of one partition in one transaction; tried again where DuckLake refuses the commit."""
+    inside = f"{quote(field)} >= DATE '{bounds[0]}' AND {quote(field)} < DATE '{bounds[1]}'"
+    old, new = tables.name(*target), tables.name(*staging)
+    columns = ", ".join(quote(f.name) for f in table.schema_.fields)
+    exchange = f"DELETE FROM {old} WHERE {inside}; INSERT INTO {old} ({columns}) SELECT {columns} FROM {new}"
+    with replacing, database.writing(*target), database.cursor() as cursor:
+        if cursor.execute(f"SELECT count(*) FROM {new} WHERE ({inside}) IS NOT TRUE").fetchone()[0]:
+            raise BigQueryError("invalid", f"Some rows belong to different partitions rather than {bounds[0]}")
+        for attempt in range(COMMIT_ATTEMPTS):
+            try:
+                cursor.execute(f"BEGIN TRANSACTION; {exchange}; COMMIT")
+                break
+            except duckdb.TransactionException:
+                with contextlib.suppress(duckdb.TransactionException):
+                    cursor.execute("ROLLBACK")
+                if attempt == COMMIT_ATTEMPTS - 1:
+                    raise
+
+
+class CommitRefusedError(Exception):
+    """DuckLake refused a commit because another one came between."""
+
+
+def refusals_told(change: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Carry out a change; raises `CommitRefusedError` where trying again makes sense."""
+    try:
+        return change(*arguments, **options)
+    except duckdb.Error as error:
+        if "Failed to commit" in str(error):
+            raise CommitRefusedError from error
+        raise
+
+
+def settled(change: Callable[..., Any]) -> Callable[..., Any]:
+    """One change of the catalogue at a time, tried again where DuckLake refuses the commit beside a load's."""
+
+    @functools.wraps(change)
+    def tried(*arguments: Any, **options: Any) -> Any:
+        for _ in range(COMMIT_ATTEMPTS):
+            with contextlib.suppress(CommitRefusedError), cataloguing:
+                return refusals_told(change, *arguments, **options)
+        return change(*arguments, **options)
+
+    return tried
+
+
+def one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let no two callers in at once: the package looks whether a job's id is free, then takes it."""
+
+    @functools.wraps(function)
+    def locked(*arguments: Any, **options: Any) -> Any:
+        with cataloguing:
+            return function(*arguments, **options)
+
+    return locked
+
+
+load.run = runner.HANDLERS["load"] = run
+runner.submit = one_at_a_time(runner.submit)
+datasets.create, tables.create, tables.update = map(settled, (datasets.create, tables.create, tables.update))
+
+if __name__ == "__main__":
+    cli.main()
