@@ -10,13 +10,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: help run dev status test lint format types check docs constraints clean
+.PHONY: help run run-gcp-emulated dev status test lint format types check docs constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## Bring months into every store and show them: DATASETS=green,yellow MONTHS=2020-03..2020-08
 	@$(BIN)/taxi run $(if $(DATASETS),--datasets '$(DATASETS)') $(if $(MONTHS),--months '$(MONTHS)')
+
+run-gcp-emulated: $(READY_DEV) ## The same on emulators of Cloud Storage and BigQuery (needs Python 3.13 as well)
+	@$(BIN)/python -m tools.gcp_emulated $(if $(DATASETS),--datasets '$(DATASETS)') $(if $(MONTHS),--months '$(MONTHS)')
 
 dev: $(READY) ## Open the Dagster UI on the data of the last run (PORT=3000)
 	@$(BIN)/taxi dev $(if $(PORT),--port $(PORT))

@@ -46,7 +46,9 @@ def use_instance(settings: Settings) -> None:
 
 
 def remember_run(settings: Settings) -> None:
-    """Note the settings of a run (never a secret) in the default data folder."""
+    """Note the settings of a run (never a secret) in the default data folder; emulated stores end with their run."""
+    if os.environ.get("STORAGE_EMULATOR_HOST"):
+        return
     folder = Path("data").resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,51 @@
+"""``make run-gcp-emulated``: a run on Cloud Storage and BigQuery as emulators show them, on one machine, no account.
+
+Belongs here: starting the emulators and pointing a run at them. Does not: the emulators (the tests have them). What
+they hold ends with the run; PostgreSQL is the embedded one, in a data root of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from taxi_platform_tests.support.emulators.bigquery import PROJECT, emulated_bigquery
+from taxi_platform_tests.support.emulators.gcs import create_bucket, emulated_gcs
+from taxi_platform_tests.support.emulators.process import EmulatorMissingError
+
+_BUCKET = "taxi-lake"
+
+
+def main() -> None:
+    """Run ``taxi run`` with the arguments given, over the emulators."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            with emulated_gcs(folder / "gcs.log") as gcs, emulated_bigquery(folder, gcs) as bigquery:
+                create_bucket(gcs, _BUCKET)
+                code = _run(folder, gcs, bigquery)
+        except EmulatorMissingError as error:
+            sys.exit(f"the emulators cannot run on this machine: {error}")
+    sys.exit(code)
+
+
+def _run(folder: Path, gcs: str, bigquery: str) -> int:
+    stores = {
+        "STORAGE_EMULATOR_HOST": gcs,
+        "BIGQUERY_EMULATOR_HOST": bigquery,
+        "TAXI_LAKE": f"gs://{_BUCKET}",
+        "TAXI_WAREHOUSE": f"bigquery://{PROJECT}/taxi?location=US",
+        "TAXI_DATA": os.environ.get("TAXI_DATA", str(folder / "taxi")),
+    }
+    print(f"lake {stores['TAXI_LAKE']} and warehouse {stores['TAXI_WAREHOUSE']}, emulated")
+    command = [sys.executable, "-m", "taxi_platform.cli", "run", *sys.argv[1:]]
+    code = subprocess.run(command, env={**os.environ, **stores}, check=False).returncode
+    print("The emulators have ended, and with them all that they held.")
+    return code
+
+
+if __name__ == "__main__":
+    main()
