@@ -28,9 +28,11 @@ from taxi_platform.stores.bookkeeping import (
 from taxi_platform.stores.catalogue import selected
 from taxi_platform.stores.model import SCHEMA, LoadedMonth, MonthCounts
 from taxi_platform.stores.postgres_copy import copy_in, copy_out
+from taxi_platform.stores.postgres_replace import replace_month_of, replace_whole
 from taxi_platform.stores.postgres_session import PostgresAddress, lock_for_transaction, with_short_locks
 from taxi_platform.stores.postgres_tables import (
     attach_partition,
+    columns_of,
     create_partition,
     ensure_tables,
     existing_tables,
@@ -123,13 +125,14 @@ class PostgresStore:
 
             with_short_locks(connection, drop, f"{SCHEMA}.{contract.trips.name}", self._wait_seconds)
 
-    def replace_table(self, table: Table, rows: pa.Table) -> int:
+    def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
+        import pyarrow as pa
+
+        reader = pa.RecordBatchReader.from_stream(rows)
         with self._address.session() as connection:
-            ensure_tables(connection, (table,), self._wait_seconds)
-            lock_for_transaction(connection, f"{SCHEMA}.{table.name}", self._wait_seconds)
-            # DELETE rather than TRUNCATE: who reads goes on with the rows of before.
-            connection.execute(f"DELETE FROM {qualified(table.name)}")
-            return copy_in(connection, qualified(table.name), arrow_schema(table), rows.to_batches(), frozen=False)
+            if file_month is None:
+                return replace_whole(connection, table, reader, self._wait_seconds)
+            return replace_month_of(connection, table, reader, file_month, self._wait_seconds)
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         with self._address.session() as connection:
@@ -141,6 +144,8 @@ class PostgresStore:
 
     def _replace_view(self, connection: Connection, sql: str) -> None:
         """Touch the view only if it would change: replacing it waits for everybody who reads it."""
+        from psycopg import errors
+
         new, current = qualified("trips_new"), qualified("trips")
         connection.execute(f"CREATE VIEW {new} AS {sql}")
         definition = "SELECT to_regclass(%s) IS NULL OR pg_get_viewdef(%s::regclass) <> pg_get_viewdef(to_regclass(%s))"
@@ -150,7 +155,13 @@ class PostgresStore:
             return
 
         def replace() -> None:
-            connection.execute(f"CREATE OR REPLACE VIEW {current} AS {sql}")
+            try:
+                with connection.transaction():
+                    connection.execute(f"CREATE OR REPLACE VIEW {current} AS {sql}")
+            except errors.InvalidTableDefinition:
+                # A release that changes the view's columns: views that build on it must go first, and are named.
+                connection.execute(f"DROP VIEW {current}")
+                connection.execute(f"CREATE VIEW {current} AS {sql}")
             connection.execute(f"COMMENT ON VIEW {current} IS {sql_literal(VIEW_DESCRIPTION)}")
 
         with_short_locks(connection, replace, f"the view {SCHEMA}.trips", self._wait_seconds)
@@ -160,31 +171,34 @@ class PostgresStore:
     def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
         with self._address.session() as connection:
             names = existing_tables(connection)
-            trips, quarantined = (
-                _months(connection, table, months) if table.name in names else {}
-                for table in (contract.trips, contract.quarantine)
-            )
+            tables = [table for table in (contract.trips, contract.quarantine) if table.name in names]
+            counted = _months(connection, tables, months)
             recorded = _recorded(connection, contract) if MONTHS.name in names else {}
+        trips, quarantined = (counted.get(table.name, {}) for table in (contract.trips, contract.quarantine))
         known = {*trips, *quarantined, *recorded}
         known = known if months is None else known & set(months)
         return {month: MonthCounts(trips.get(month, 0), quarantined.get(month, 0)) for month in sorted(known)}
 
+    def standing_table(self, table: str) -> Table | None:
+        with self._address.session() as connection:
+            return table_of(connection, table, str(self)) if columns_of(connection, table) else None
+
     def read_months(
-        self, table: str, months: Sequence[date], columns: Sequence[str] | None = None
+        self, table: str, months: Sequence[date] | None, columns: Sequence[str] | None = None
     ) -> pa.RecordBatchReader:
         """Stream the rows; the session stays open until the reader ends or is dropped."""
         import pyarrow as pa
 
-        batches = self._stream(table.removeprefix(f"{SCHEMA}."), months, columns)
+        batches = self._stream(table, months, columns)
         schema = next(batches)
         return pa.RecordBatchReader.from_batches(schema, batches)
 
-    def _stream(self, name: str, months: Sequence[date], columns: Sequence[str] | None) -> Iterator[Any]:
+    def _stream(self, name: str, months: Sequence[date] | None, columns: Sequence[str] | None) -> Iterator[Any]:
         """First the schema, then batches: errors show before the first, and closing the generator ends the session."""
         with self._address.session() as connection:
             table = selected(table_of(connection, name, str(self)), columns)
             yield arrow_schema(table)
-            if months:
+            if months is None or months:
                 yield from copy_out(connection, table, qualified(name), months)
 
     def __str__(self) -> str:
@@ -231,12 +245,29 @@ def _recorded(connection: Connection, contract: Contract) -> dict[date, tuple[st
 
 
 def _count(connection: Connection, table: Table, file_month: date) -> int:
-    sql = f"SELECT count(*) FROM {qualified(table.name)} WHERE file_month = %s"
-    row: tuple[Any, ...] | None = connection.execute(sql, [file_month]).fetchone()
+    """Rows of the month, counted in its own partition.
+
+    A look at the whole table would lock it until the transaction ends: two months that are replaced at once would each
+    keep the other from exchanging its partition.
+    """
+    name = partition(table, file_month)
+    if name not in existing_tables(connection):
+        return 0
+    row: tuple[Any, ...] | None = connection.execute(f"SELECT count(*) FROM {qualified(name)}").fetchone()
     return int(row[0]) if row else 0
 
 
-def _months(connection: Connection, table: Table, months: Sequence[date] | None) -> dict[date, int]:
-    chosen = "" if months is None else "WHERE file_month = ANY(%s)"
-    sql = f"SELECT file_month, count(*) FROM {qualified(table.name)} {chosen} GROUP BY file_month"
-    return dict(connection.execute(sql, None if months is None else [list(months)]).fetchall())
+def _months(
+    connection: Connection, tables: Sequence[Table], months: Sequence[date] | None
+) -> dict[str, dict[date, int]]:
+    """Rows per table and file month, in one statement: between two, a load could end."""
+    chosen = "" if months is None else "WHERE file_month = ANY(%(months)s)"
+    sql = " UNION ALL ".join(
+        f"SELECT {sql_literal(table.name)}, file_month, count(*) FROM {qualified(table.name)} {chosen} GROUP BY file_month"
+        for table in tables
+    )
+    counts: dict[str, dict[date, int]] = {}
+    if sql:
+        for name, month, count in connection.execute(sql, {"months": months and list(months)}):
+            counts.setdefault(name, {})[month] = count
+    return counts

@@ -65,6 +65,16 @@ def test_two_processes_load_two_months_while_a_third_reads(store: TableStore, la
     assert all(counts.items() <= whole.items() for counts in seen)
 
 
+def test_months_that_stand_there_are_replaced_at_once(store: TableStore, lake: Lake, tmp_path: Path) -> None:
+    months = [TripMonth("green", add_months(MARCH.first_day, i)) for i in range(6)]
+    for version, trips in (("c1", 1000), ("c2", 2000)):
+        for month in months:
+            put(lake, tmp_path, f"{version}-{month.label}", trips, 5, month)
+        processes = [worker.start(store, lake, *(month.first_day for month in months[i::2])) for i in range(2)]
+        assert [worker.ends(process) for process in processes] == [["True"] * 3] * 2
+    assert store.count_months(GREEN) == {month.first_day: MonthCounts(2000, 5) for month in months}
+
+
 def test_the_same_month_twice_at_once_is_loaded_once(store: TableStore, lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path, "c1", 2000, 20)
     processes = [worker.start(store, lake, MARCH.first_day) for _ in range(2)]
