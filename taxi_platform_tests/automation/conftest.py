@@ -155,8 +155,15 @@ def variables(tmp_path: Path, upstream: Publisher, postgres: str) -> dict[str, s
 
 
 @pytest.fixture
-def deployment(variables: dict[str, str], upstream: Publisher, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def deployment(
+    variables: dict[str, str], upstream: Publisher, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> Deployment:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Deployment(Settings.from_environment(), instance, upstream)
+    return Deployment(Settings.from_environment(), instance, upstream)

@@ -1,0 +1,77 @@
+"""Checks over real stores: what they say of good months, and of stores that were changed behind the platform's back."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform_tests.automation.conftest import ALL, Deployment
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    return {f"{e.asset_key.path[0]}/{e.check_name}": e for e in result.get_asset_check_evaluations()}
+
+
+def cell(evaluation: dg.AssetCheckEvaluation, name: str) -> Any:
+    return evaluation.metadata[name].value
+
+
+def test_every_check_passes_on_good_months(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01..2020-04")
+    result = deployment.run("2020-01..2020-04")
+    assert result.success
+    assert {name: check.passed for name, check in checks(result).items()} == {
+        "trips/nothing_lost": True,
+        "trips/contract_known": True,
+        "trips/usual_volume": True,
+        "trips/usual_nulls": True,
+        "warehouse/same_as_lake": True,
+        "postgres/same_as_lake": True,
+    }
+
+
+def test_a_month_far_from_the_year_before_it_is_a_warning(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01..2020-03")
+    deployment.upstream.publish("2020-04", rows=2_500)
+    result = deployment.run("2020-01..2020-04", ["raw", "trips"])
+    assert result.success
+    volume = checks(result)["trips/usual_volume"]
+    assert not volume.passed
+    assert volume.severity is dg.AssetCheckSeverity.WARN
+    assert cell(volume, "unusual_months") == "2020-04"
+
+
+def test_a_column_that_upstream_stops_filling_is_a_warning(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01..2020-04")
+    path = deployment.upstream.path(date(2020, 4, 1))
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    column = lines[0].split(",").index("trip_distance")
+    emptied = [lines[0], *(",".join("" if i == column else v for i, v in enumerate(x.split(","))) for x in lines[1:])]
+    path.write_bytes(gzip.compress("\r\n".join(emptied).encode()))
+    result = deployment.run("2020-01..2020-04", ["raw", "trips"])
+    nulls = checks(result)["trips/usual_nulls"]
+    assert not nulls.passed
+    assert nulls.severity is dg.AssetCheckSeverity.WARN
+    assert cell(nulls, "unusual_months") == "2020-04"
+    assert "trip_distance" in cell(nulls, "months")
+
+
+def test_rows_that_somebody_deletes_from_a_table_are_found_by_its_check(deployment: Deployment) -> None:
+    import psycopg
+
+    deployment.upstream.publish("2020-01..2020-02")
+    assert deployment.run("2020-01..2020-02", ALL).success
+    with psycopg.connect(deployment.settings.postgres.get_secret_value()) as connection:
+        connection.execute("DELETE FROM taxi.green_trips WHERE file_month = '2020-02-01' AND trip_distance > 1")
+    job = deployment.definitions.resolve_implicit_global_asset_job_def()
+    keys = [dg.AssetCheckKey(dg.AssetKey([store, "green"]), "same_as_lake") for store in ("warehouse", "postgres")]
+    only_checks = job.get_subset(asset_selection=frozenset(), asset_check_selection=frozenset(keys))
+    result = only_checks.execute_in_process(instance=deployment.instance)
+    found = checks(result)
+    assert found["warehouse/same_as_lake"].passed
+    assert not found["postgres/same_as_lake"].passed
+    assert found["postgres/same_as_lake"].severity is dg.AssetCheckSeverity.ERROR
+    assert cell(found["postgres/same_as_lake"], "months_that_differ") == "2020-02"

@@ -1,0 +1,133 @@
+"""The calendar: the monthly sweep over upstream and the daily reconciliation of the stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+
+from taxi_platform import schedules
+from taxi_platform.partitions import run_months
+from taxi_platform.schedules import DAILY, LAYERS, MONTHLY, TIME_ZONE, layers_to_repair
+from taxi_platform.sources.retries import RetryPolicy
+from taxi_platform.status import MonthStatus
+from taxi_platform_tests.automation.conftest import GREEN, Deployment
+
+Asked = list[tuple[str, list[str]]]
+
+
+@pytest.fixture
+def variables(variables: dict[str, str]) -> dict[str, str]:
+    return {**variables, "TAXI_LOOKBACK_MONTHS": "6"}
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as on_disk:  # a schedule's context takes no other
+        yield on_disk
+
+
+def tick(deployment: Deployment, name: str, at: datetime) -> dg.ScheduleExecutionData:
+    repository = deployment.definitions.get_repository_def()
+    schedule = repository.get_schedule_def(name)
+    given = {key: repository.get_top_level_resources()[key] for key in schedule.required_resource_keys}
+    with dg.build_schedule_context(
+        deployment.instance, scheduled_execution_time=at, repository_def=repository, resources=given
+    ) as context:
+        return schedule.evaluate_tick(context)
+
+
+def asked(data: dg.ScheduleExecutionData) -> Asked:
+    """Of each run: its first and last month, and the layers it is for (none: the whole job)."""
+    found = []
+    for request in data.run_requests or []:
+        months = run_months(GREEN, request.tags) or ()
+        layers = [key.path[0] for key in request.asset_selection or []]
+        found.append((f"{months[0].label}..{months[-1].label}", layers))
+    return found
+
+
+def morning(year: int, month: int, day: int) -> datetime:
+    return datetime(year, month, day, 5, tzinfo=ZoneInfo(TIME_ZONE))
+
+
+def test_the_calendar_is_new_yorks(deployment: Deployment) -> None:
+    repository = deployment.definitions.get_repository_def()
+    times = {s.name: (s.cron_schedule, s.execution_timezone) for s in repository.schedule_defs}
+    assert times == {
+        "green_sweep": ("0 5 1 * *", "America/New_York"),
+        "green_reconciliation": ("0 6 * * *", "America/New_York"),
+    }
+    assert (MONTHLY, DAILY) == ("0 5 1 * *", "0 6 * * *")
+
+
+def test_the_sweep_asks_for_every_published_month_of_the_window(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01..2020-07")
+    assert asked(tick(deployment, "green_sweep", morning(2020, 9, 1))) == [("2020-03..2020-07", [])]
+    deployment.upstream.withdraw("2020-05")
+    requests = tick(deployment, "green_sweep", morning(2020, 9, 1))
+    assert asked(requests) == [("2020-03..2020-04", []), ("2020-06..2020-07", [])]
+
+
+def test_the_sweep_asks_for_months_that_upstream_gives_no_answer_for(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedules, "HASTY", RetryPolicy(attempts=1, connect_timeout=0.5))
+    deployment.settings = deployment.settings.model_copy(update={"source_url": "http://127.0.0.1:1"})
+    assert asked(tick(deployment, "green_sweep", morning(2020, 9, 1))) == [("2020-03..2020-08", [])]
+
+
+def test_nothing_is_asked_for_where_nothing_is_published_or_everything_is_whole(deployment: Deployment) -> None:
+    assert tick(deployment, "green_sweep", morning(2020, 9, 1)).skip_message
+    deployment.upstream.publish("2020-03..2020-04")
+    assert deployment.run("2020-03..2020-04").success
+    assert tick(deployment, "green_reconciliation", morning(2020, 9, 1)).skip_message
+
+
+def test_the_reconciliation_asks_for_exactly_what_is_missing_or_differs(deployment: Deployment) -> None:
+    import psycopg
+
+    deployment.upstream.publish("2020-01..2020-06")
+    assert deployment.run("2020-01..2020-06").success
+    with psycopg.connect(deployment.settings.postgres.get_secret_value()) as connection:
+        connection.execute("DELETE FROM taxi.green_trips WHERE file_month IN ('2020-02-01', '2020-03-01')")
+    (deployment.settings.data / "lake/trips/green/month=2020-05/trips.parquet").unlink()
+    data = tick(deployment, "green_reconciliation", morning(2020, 9, 2))
+    assert sorted(asked(data)) == [
+        ("2020-02..2020-03", ["postgres"]),
+        ("2020-05..2020-05", ["trips", "warehouse", "postgres"]),
+    ]
+    for months, layers in asked(data):
+        assert deployment.run(months, layers).success
+    assert tick(deployment, "green_reconciliation", morning(2020, 9, 3)).skip_message
+
+
+def test_the_reconciliation_leaves_alone_what_is_under_way(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01..2020-02")
+    assert deployment.run("2020-01..2020-02", ["raw", "trips"]).success
+    deployment.instance.create_run_for_job(
+        deployment.definitions.resolve_job_def("green_trips"),
+        tags={"dagster/partition": "2020-01-01"},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    data = tick(deployment, "green_reconciliation", morning(2020, 9, 2))
+    assert asked(data) == [("2020-02..2020-02", ["warehouse", "postgres"])]
+
+
+@pytest.mark.parametrize(
+    ("rows", "layers"),
+    [
+        ((10, 8, 2, 8, 8), ()),
+        ((None, 8, 2, 8, 8), LAYERS),
+        ((10, None, None, 8, 8), ("trips", "warehouse", "postgres")),
+        ((10, 7, 2, 7, 7), ("trips", "warehouse", "postgres")),
+        ((10, 8, 2, 7, 8), ("warehouse",)),
+        ((10, 8, 2, 8, None), ("postgres",)),
+        ((10, 8, 2, None, None), ("warehouse", "postgres")),
+    ],
+)
+def test_only_the_layers_that_differ_are_repaired(rows: tuple[int | None, ...], layers: tuple[str, ...]) -> None:
+    assert layers_to_repair(MonthStatus("green", date(2020, 3, 1), *rows, source_etag=None)) == layers
