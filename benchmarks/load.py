@@ -122,8 +122,7 @@ def generate(rows: int, lake_url: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from taxi_platform.references import CleanFacts, StagedClean
-    from taxi_platform.stores.footers import FACTS_KEY
+    from taxi_platform.references import FACTS_KEY, CleanFacts, StagedClean
     from taxi_platform.stores.lake import Lake
 
     random = np.random.default_rng(1)

@@ -172,8 +172,9 @@ class PostgresStore:
         with self._address.session() as connection:
             names = existing_tables(connection)
             tables = [table for table in (contract.trips, contract.quarantine) if table.name in names]
-            counted = _months(connection, tables, months)
+            # The record first: a month that is loaded in between is then counted, never taken for an empty one.
             recorded = _recorded(connection, contract) if MONTHS.name in names else {}
+            counted = _months(connection, tables, months)
         trips, quarantined = (counted.get(table.name, {}) for table in (contract.trips, contract.quarantine))
         known = {*trips, *quarantined, *recorded}
         known = known if months is None else known & set(months)
@@ -262,8 +263,9 @@ def _months(
 ) -> dict[str, dict[date, int]]:
     """Rows per table and file month, in one statement: between two, a load could end."""
     chosen = "" if months is None else "WHERE file_month = ANY(%(months)s)"
+    rest = f"{chosen} GROUP BY file_month"
     sql = " UNION ALL ".join(
-        f"SELECT {sql_literal(table.name)}, file_month, count(*) FROM {qualified(table.name)} {chosen} GROUP BY file_month"
+        f"SELECT {sql_literal(table.name)}, file_month, count(*) FROM {qualified(table.name)} {rest}"
         for table in tables
     )
     counts: dict[str, dict[date, int]] = {}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pwd
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,12 +20,14 @@ import pytest
 from taxi_platform.errors import StoreError
 from taxi_platform.stores import open_postgres
 from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+from taxi_platform.stores.locks import open_lock, try_lock
 from taxi_platform.stores.postgres_server import PostgresServer
 from taxi_platform_tests.stores.conftest import connected
 
 ROOT = Path(__file__).parents[2]
 USER = """
 import sys
+import tempfile
 from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
 with EmbeddedPostgres(sys.argv[1]).running() as url:
     print(url, flush=True)
@@ -41,6 +46,15 @@ def embedded(made: Path) -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(made)
     yield server
     server.stop()
+    until(lambda: not in_use(server))
+
+
+def in_use(embedded: EmbeddedPostgres) -> bool:
+    users = open_lock(embedded.folder / "users.lock")
+    try:
+        return not try_lock(users, fcntl.LOCK_EX)
+    finally:
+        os.close(users)
 
 
 def is_up(embedded: EmbeddedPostgres) -> bool:
@@ -265,3 +279,31 @@ def test_the_store_opens_it_for_as_long_as_it_is_open(made: Path) -> None:
         assert store.kind == "postgres"
         assert is_up(EmbeddedPostgres(made))
     assert not is_up(EmbeddedPostgres(made))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
+def test_without_namespaces_root_runs_it_as_nobody_where_nobody_may_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    refused = commands / "unshare"
+    refused.write_text("#!/bin/sh\nexit 1\n")
+    refused.chmod(0o755)
+    monkeypatch.setenv("PATH", str(commands), prepend=os.pathsep)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    with (
+        pytest.raises(StoreError, match=r"does not run as root, and no other user may enter .*: run as an ordin"),
+        EmbeddedPostgres(closed / "postgres").running(),
+    ):
+        pass
+    assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        with EmbeddedPostgres(Path(folder) / "postgres").running() as url:
+            assert one(url, "SELECT 1") == 1
+            server = PostgresServer(Path(folder) / "postgres").running()
+            assert server is not None
+            assert Path(f"/proc/{server.pid}").stat().st_uid == pwd.getpwnam("nobody").pw_uid
+        assert stat.S_IMODE((Path(folder) / "postgres").stat().st_mode) == 0o700

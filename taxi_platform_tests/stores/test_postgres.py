@@ -143,6 +143,15 @@ def test_a_new_month_does_not_wait_for_readers_and_a_replaced_one_does(
     assert load(impatient, lake, tmp_path, "c2")
 
 
+def test_a_reader_with_an_older_snapshot_finds_a_whole_month(store: PostgresStore, lake: Lake, tmp_path: Path) -> None:
+    load(store, lake, tmp_path)
+    with connected(store.url) as reader, reader.transaction():
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT now() FROM pg_class LIMIT 1")
+        load(store, lake, tmp_path, "c2")
+        assert reader.execute("SELECT count(*) FROM taxi.green_trips").fetchone() == (4,)
+
+
 def test_a_month_that_another_session_loads_is_waited_for_by_name(
     store: PostgresStore, lake: Lake, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -151,9 +160,7 @@ def test_a_month_that_another_session_loads_is_waited_for_by_name(
     with connected(store.url) as other, other.transaction():
         other.execute("SELECT pg_advisory_xact_lock(hashtextextended('green 2020-03', 0))")
         pid = other.info.backend_pid
-        with pytest.raises(
-            StoreBusyError, match=f"green 2020-03 in PostgreSQL is held by process {pid} for over"
-        ):
+        with pytest.raises(StoreBusyError, match=f"green 2020-03 in PostgreSQL is held by process {pid} for over"):
             load(impatient, lake, tmp_path, "c2")
     said = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert said == [f"waiting for process {pid}, which holds the lock of green 2020-03 in PostgreSQL (at most 0.1 s)"]
@@ -166,6 +173,14 @@ def test_the_view_stays_untouched_while_nothing_changes(store: PostgresStore, la
     with connected(store.url) as reader, reader.transaction():
         assert reader.execute("SELECT count(*) FROM taxi.trips").fetchone() == (4,)
         impatient.refresh_views([GREEN])
+
+
+def test_a_view_of_another_shape_is_replaced(store: PostgresStore, lake: Lake, tmp_path: Path) -> None:
+    load(store, lake, tmp_path)
+    with connected(store.url) as connection:
+        connection.execute("CREATE VIEW taxi.trips AS SELECT 1 AS old")
+    store.refresh_views([GREEN])
+    assert rows(store.url, "SELECT DISTINCT dataset FROM taxi.trips") == [("green",)]
 
 
 def test_sessions_can_be_told_apart(store: PostgresStore, lake: Lake, tmp_path: Path) -> None:
