@@ -45,7 +45,9 @@ def _conservation(contract: Contract) -> dg.AssetChecksDefinition:
         store = lake.open()
         rows, broken = [], []
         for month in _months(context, contract, store):
-            raw, clean = store.count_raw(month), store.count_clean(month)
+            cleaned, clean = store.current_clean(month), store.count_clean(month)
+            # Not always of the current version: an earlier one can be cleaned again.
+            raw = store.count_raw(month, cleaned.facts.raw_version if cleaned else None)
             trips, quarantined = (clean.trips, clean.quarantined) if clean else (None, None)
             rows.append((month.label, raw, trips, quarantined))
             if raw is None or trips is None or quarantined is None or raw != trips + quarantined:

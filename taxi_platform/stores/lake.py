@@ -203,10 +203,10 @@ class Lake:
         matches = filter(None, map(_MONTH_OBJECT.fullmatch, paths))
         return tuple(sorted({TripMonth(match["dataset"], parse_month(match["month"])) for match in matches}))
 
-    def count_raw(self, month: TripMonth) -> int | None:
-        """Rows of the current raw version, by its Parquet footer; None where there is none."""
-        current = self.current_raw(month)
-        return None if current is None else self._footer(current.path).rows
+    def count_raw(self, month: TripMonth, version: str | None = None) -> int | None:
+        """Rows of the current raw version, or of that one, by its Parquet footer; None where the month has none."""
+        raw = self.current_raw(month) if version is None else self.raw_version(month, version)
+        return None if raw is None else self._footer(raw.path).rows
 
     def count_clean(self, month: TripMonth) -> MonthCounts | None:
         """Clean and rejected rows by the two Parquet footers; None unless both are there."""

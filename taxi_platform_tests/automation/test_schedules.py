@@ -130,4 +130,6 @@ def test_the_reconciliation_leaves_alone_what_is_under_way(deployment: Deploymen
     ],
 )
 def test_only_the_layers_that_differ_are_repaired(rows: tuple[int | None, ...], layers: tuple[str, ...]) -> None:
-    assert layers_to_repair(MonthStatus("green", date(2020, 3, 1), *rows, source_etag=None)) == layers
+    raw, trips, quarantined, warehouse, postgres = rows
+    status = MonthStatus("green", date(2020, 3, 1), raw, trips, quarantined, warehouse, postgres, source_etag=None)
+    assert layers_to_repair(status) == layers
