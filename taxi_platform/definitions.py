@@ -25,8 +25,7 @@ from taxi_platform.automation import build_automation_sensors  # noqa: E402
 from taxi_platform.checks import build_checks  # noqa: E402
 from taxi_platform.contracts import CONTRACTS  # noqa: E402
 from taxi_platform.contracts.model import Contract  # noqa: E402
-from taxi_platform.io_managers.lake import LakeIOManager  # noqa: E402
-from taxi_platform.io_managers.tables import PostgresIOManager, WarehouseIOManager  # noqa: E402
+from taxi_platform.io_managers import io_managers  # noqa: E402
 from taxi_platform.jobs import build_jobs  # noqa: E402
 from taxi_platform.resources import resources  # noqa: E402
 from taxi_platform.schedules import build_schedules  # noqa: E402
@@ -52,11 +51,6 @@ def build_definitions(
     """
     datasets = tuple(contracts)
     given = resources(settings)
-    io_managers = {
-        "lake_io": LakeIOManager(lake=given["lake"]),
-        "warehouse_io": WarehouseIOManager(lake=given["lake"], warehouse=given["warehouse"]),
-        "postgres_io": PostgresIOManager(lake=given["lake"], postgres=given["postgres"]),
-    }
     return dg.Definitions(
         assets=build_assets(datasets),
         asset_checks=build_checks(datasets),
@@ -67,7 +61,7 @@ def build_definitions(
             *build_automation_sensors(datasets, settings),
             *build_alert_sensors(alerts or AlertSettings.from_environment({}), datasets),
         ],
-        resources={**given, **io_managers, **(overrides or {})},
+        resources={**given, **io_managers(settings, given), **(overrides or {})},
         # Runs are the unit of parallelism: one process per run imports everything once.
         executor=dg.in_process_executor,
     )

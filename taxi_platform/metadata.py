@@ -17,7 +17,7 @@ from taxi_platform.references import CleanMonth, RawMonth
 from taxi_platform.stores.model import LoadedMonth
 from taxi_platform.stores.zones import StoredZones
 
-__all__ = ["clean_metadata", "column_schema", "loaded_metadata", "raw_metadata", "zones_metadata"]
+__all__ = ["ROWS", "TABLE", "clean_metadata", "column_schema", "loaded_metadata", "raw_metadata", "zones_metadata"]
 
 ROWS = "dagster/partition_row_count"
 URI = "dagster/uri"

@@ -20,7 +20,21 @@ from taxi_platform.contracts.consistency import contradictions
 from taxi_platform.contracts.rules import UNPARSEABLE, UNPARSEABLE_DESCRIPTION, Rule
 from taxi_platform.months import TripMonth
 
-__all__ = ["ALWAYS", "FILE_MONTH", "NEVER", "Column", "ColumnType", "Contract", "Span", "Table", "normalised"]
+__all__ = [
+    "ALWAYS",
+    "FILE_MONTH",
+    "NEVER",
+    "SCHEMA",
+    "Column",
+    "ColumnType",
+    "Contract",
+    "Span",
+    "Table",
+    "normalised",
+]
+
+SCHEMA = "taxi"
+"""The schema (PostgreSQL, DuckDB) of every table and view of the platform; in BigQuery the dataset of the address."""
 
 
 class ColumnType(Enum):
@@ -37,6 +51,7 @@ class ColumnType(Enum):
     TEXT_LIST = ("list<string>", "VARCHAR[]", "text[]", "STRING")
     TIMESTAMP = ("timestamp[us]", "TIMESTAMP", "timestamp", "DATETIME")
     DATE = ("date32", "DATE", "date", "DATE")
+    BOOLEAN = ("bool", "BOOLEAN", "boolean", "BOOLEAN")
 
     def __init__(self, arrow: str, duckdb: str, postgres: str, bigquery: str) -> None:
         self.arrow = arrow
@@ -137,6 +152,13 @@ class Table:
     columns: tuple[Column, ...]
     cluster_by: tuple[str, ...] = ()
     """Columns that queries filter by, most selective use first: BigQuery clustering, Postgres indexes."""
+    schema: str = SCHEMA
+    """Where it stands: a user's own tables have schemas of their own, apart from the platform's."""
+
+    @property
+    def qualified_name(self) -> str:
+        """``taxi.green_trips``: as people and messages write it."""
+        return f"{self.schema}.{self.name}"
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import dagster as dg
 
 from taxi_platform.errors import StoreError
 from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, note_unchanged, record, store_each
-from taxi_platform.io_managers.reading import as_annotated, input_months
+from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months, input_months
 from taxi_platform.io_managers.values import CleanMonths, RawMonths, ZonesFile
 from taxi_platform.metadata import clean_metadata, raw_metadata, zones_metadata
 from taxi_platform.months import TripMonth
@@ -23,6 +23,8 @@ from taxi_platform.resources import LakeResource
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from taxi_platform.stores.lake import Lake
 
 __all__ = ["LakeIOManager"]
 
@@ -35,6 +37,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
     attempts: int = ATTEMPTS
 
     def handle_output(self, context: dg.OutputContext, obj: RawMonths | CleanMonths | ZonesFile) -> None:
+        if not isinstance(obj, RawMonths | CleanMonths | ZonesFile):
+            raise StoreError(
+                f"lake_io stores raw and clean months, and {context.asset_key.to_user_string()} returned a "
+                f"{type(obj).__name__}: give it io_manager_key warehouse_io or postgres_io"
+            )
         if isinstance(obj, ZonesFile):
             metadata = self._store_zones(obj)
             if not metadata["changed"]:
@@ -49,15 +56,14 @@ class LakeIOManager(dg.ConfigurableIOManager):
         record(context, store_each(obj.months, store, self.months_at_once, self.attempts))
 
     def load_input(self, context: dg.InputContext) -> Any:
-        if not context.has_asset_partitions:
+        if len(context.asset_key.path) == 1:
             return self._load_zones(context)
-        months = input_months(context)
         wanted = context.dagster_type.typing_type
         if wanted is RawMonths:
-            return RawMonths(months, self._raw)
+            return RawMonths(input_months(context), self._raw)
         if wanted is CleanMonths:
-            return CleanMonths(months, self._clean)
-        return as_annotated(context, self._read(months, (context.definition_metadata or {}).get("columns")))
+            return CleanMonths(input_months(context), self._clean)
+        return as_annotated(context, self._read(context))
 
     def _store(self, value: StagedRaw | RawMonth | StagedClean | CleanMonth) -> Metadata:
         lake = self.lake.open()
@@ -94,7 +100,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
             raise StoreError(f"{self.lake.url} has no zone lookup: materialize zones first")
         if context.dagster_type.typing_type is type(stored):
             return stored
-        return as_annotated(context, zones.to_reader())
+        columns = chosen_columns(context)
+        return as_annotated(context, (zones if columns is None else zones.select(columns)).to_reader())
 
     @contextlib.contextmanager
     def _raw(self, month: TripMonth) -> Iterator[RawMonth]:
@@ -112,16 +119,29 @@ class LakeIOManager(dg.ConfigurableIOManager):
             )
         yield clean
 
-    def _read(self, months: tuple[TripMonth, ...], columns: list[str] | None) -> pa.RecordBatchReader:
-        import pyarrow as pa
+    def _read(self, context: dg.InputContext) -> pa.RecordBatchReader:
+        """The rows of the chosen months, each of which must be there; of all months, those there are."""
+        from taxi_platform.stores.parquet_rows import read_objects
 
+        layer, dataset = context.asset_key.path
+        chosen = chosen_months(context)
         lake = self.lake.open()
-        files = []
-        for month in months:
-            with self._clean(month) as clean:
-                files.append(lake.open_parquet(clean.trips_path))
-        schema = files[0].schema_arrow if files else pa.schema([])
-        if columns is not None:
-            schema = pa.schema([schema.field(name) for name in columns])
-        batches = (batch.cast(schema) for file in files for batch in file.iter_batches(columns=columns))
-        return pa.RecordBatchReader.from_batches(schema, batches)
+        months = [TripMonth(dataset, day) for day in chosen] if chosen is not None else lake.months(dataset)
+        found = [(month, _path(lake, layer, month)) for month in months]
+        if missing := [str(month) for month, path in found if path is None and chosen is not None]:
+            raise StoreError(
+                f"{self.lake.url} has no {layer} {', '.join(missing)}: materialize {layer}/{dataset} for it first"
+            )
+        paths = [path for _, path in found if path is not None]
+        if not paths:
+            raise StoreError(f"{self.lake.url} has no month of {layer}/{dataset} yet: materialize one first")
+        return read_objects(lake, paths, chosen_columns(context))
+
+
+def _path(lake: Lake, layer: str, month: TripMonth) -> str | None:
+    """The object with the month's rows in that layer."""
+    if layer == "raw":
+        raw = lake.current_raw(month)
+        return raw.path if raw else None
+    clean = lake.current_clean(month)
+    return clean.trips_path if clean else None

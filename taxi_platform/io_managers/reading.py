@@ -5,6 +5,8 @@ Belongs here: what annotations mean, and which months an input covers. Does not:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -14,13 +16,33 @@ from taxi_platform.months import TripMonth, parse_month
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["as_annotated", "input_months"]
+__all__ = ["as_annotated", "chosen_columns", "chosen_months", "input_months"]
 
 
 def input_months(context: dg.InputContext) -> tuple[TripMonth, ...]:
     """The months of the upstream asset that this run asks for, in calendar order."""
     dataset = context.asset_key.path[-1]
     return tuple(sorted(TripMonth(dataset, parse_month(key)) for key in context.asset_partition_keys))
+
+
+def chosen_months(context: dg.InputContext) -> tuple[date, ...] | None:
+    """The months that rows are asked for, in calendar order; None for all that are stored.
+
+    An asset without partitions is given every month of one that has them, whether it is stored or not, unless
+    ``AssetIn(partition_mapping=…)`` says which.
+    """
+    if not context.has_asset_partitions:
+        return None
+    keys = set(context.asset_partition_keys)
+    if keys.issuperset(context.asset_partitions_def.get_partition_keys()):
+        return None
+    return tuple(sorted(map(parse_month, keys)))
+
+
+def chosen_columns(context: dg.InputContext) -> Sequence[str] | None:
+    """The columns of ``AssetIn(metadata={"columns": […]})``, in that order; None for all."""
+    columns: Sequence[str] | None = (context.definition_metadata or {}).get("columns")
+    return columns
 
 
 def as_annotated(context: dg.InputContext, rows: pa.RecordBatchReader) -> Any:

@@ -1,56 +1,74 @@
-"""``warehouse_io`` and ``postgres_io``: clean months into tables, and rows out of them.
+"""``warehouse_io`` and ``postgres_io``: clean months and users' own rows into tables, and rows out of them.
 
-Belongs here: what the two share, which is everything but the store. Does not: any SQL (``stores``).
+Belongs here: what the two share, which is everything but the store. Does not: any SQL (``stores``), and what DataFrames
+become (``frames``).
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
+from taxi_platform.errors import StoreError
+from taxi_platform.io_managers.frames import store_rows, table_name
 from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, record, store_each
-from taxi_platform.io_managers.reading import as_annotated, input_months
+from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months
 from taxi_platform.io_managers.values import ReferenceTable, TableMonths
-from taxi_platform.metadata import TABLE, loaded_metadata
-from taxi_platform.months import TripMonth
-from taxi_platform.resources import LakeResource, PostgresResource, WarehouseResource
-from taxi_platform.stores.model import TableStore
+from taxi_platform.metadata import loaded_metadata
+from taxi_platform.months import TripMonth, month_label
+from taxi_platform.resources import LakeResource, PostgresResource, StagingResource, WarehouseResource
+from taxi_platform.stores.model import SCHEMA, TableStore, split_name
 
 __all__ = ["PostgresIOManager", "WarehouseIOManager"]
 
 
 class TableIOManager(dg.ConfigurableIOManager):
-    """Stores `TableMonths` month by month, each replaced atomically; loads rows by the argument's annotation."""
+    """Stores `TableMonths` month by month and users' own rows as tables of theirs, each replaced atomically.
+
+    Loads rows by the argument's annotation.
+    """
 
     lake: LakeResource
+    staging: StagingResource
     months_at_once: int = 2
     attempts: int = ATTEMPTS
 
     @abstractmethod
     def store(self) -> TableStore: ...
 
-    def handle_output(self, context: dg.OutputContext, obj: TableMonths | ReferenceTable) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        if isinstance(obj, TableMonths):
+            self._store_months(context, obj)
+        elif isinstance(obj, ReferenceTable):
+            rows = self.store().replace_table(obj.table, obj.read(self.lake.open()))
+            context.add_output_metadata({"dagster/row_count": rows})
+        else:
+            with self.staging.open() as folder:
+                store_rows(context, obj, self.store(), folder)
+
+    def _store_months(self, context: dg.OutputContext, months: TableMonths) -> None:
         store, lake = self.store(), self.lake.open()
-        if isinstance(obj, ReferenceTable):
-            context.add_output_metadata({"dagster/row_count": store.replace_table(obj.table, obj.read(lake))})
-            return
 
         def load(month: TripMonth) -> Metadata:
-            with obj.open(month) as clean:
-                return loaded_metadata(clean, store.replace_month(obj.contract, clean, lake))
+            with months.open(month) as clean:
+                return loaded_metadata(clean, store.replace_month(months.contract, clean, lake))
 
-        outcome = store_each(obj.months, load, self.months_at_once, self.attempts)
+        outcome = store_each(months.months, load, self.months_at_once, self.attempts)
         if outcome.stored:
-            store.refresh_views(obj.all_contracts)
+            store.refresh_views(months.all_contracts)
         record(context, outcome)
 
     def load_input(self, context: dg.InputContext) -> Any:
-        table = str((context.upstream_output.definition_metadata or {})[TABLE]) if context.upstream_output else ""
-        months = [month.first_day for month in input_months(context)]
-        columns = (context.definition_metadata or {}).get("columns")
-        return as_annotated(context, self.store().read_months(table, months, columns))
+        upstream = context.upstream_output
+        name = table_name(context.asset_key, upstream.definition_metadata if upstream else None)
+        months, store = chosen_months(context), self.store()
+        if months is not None:
+            _check_loaded(store, name, months)
+        return as_annotated(context, store.read_months(name, months, chosen_columns(context)))
 
 
 class WarehouseIOManager(TableIOManager):
@@ -69,3 +87,14 @@ class PostgresIOManager(TableIOManager):
 
     def store(self) -> TableStore:
         return self.postgres.open()
+
+
+def _check_loaded(store: TableStore, name: str, months: Sequence[date]) -> None:
+    """Refuse months of trips that were never loaded: without rows they would look as if nobody had taken a taxi."""
+    schema, table = split_name(name)
+    if schema != SCHEMA:
+        return
+    records = store.read_months(f"{SCHEMA}.months", months, ["dataset", "file_month"]).read_all().to_pylist()
+    loaded = {row["file_month"] for row in records if name == f"{SCHEMA}.{row['dataset']}_trips"}
+    if missing := [month_label(month) for month in months if month not in loaded]:
+        raise StoreError(f"{name} does not hold {', '.join(missing)}: materialize {table} for it first")

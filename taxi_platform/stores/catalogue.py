@@ -6,14 +6,24 @@ Belongs here: what the SQL stores share of reading a catalogue. Does not: any qu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 from taxi_platform.contracts.model import Column, ColumnType, Table
 from taxi_platform.contracts.schemas import describe
 from taxi_platform.errors import StoreError
-from taxi_platform.stores.model import SCHEMA
+from taxi_platform.stores.model import split_name
 
-__all__ = ["CatalogueColumn", "SqlType", "declaration", "is_current", "missing_columns", "selected"]
+__all__ = [
+    "CatalogueColumn",
+    "SqlType",
+    "can_become",
+    "declaration",
+    "is_current",
+    "missing_columns",
+    "months_sql",
+    "selected",
+]
 
 SqlType = Callable[[ColumnType], str]
 """A column type as one database's catalogue writes it."""
@@ -35,6 +45,12 @@ def is_current(table: Table, existing: Iterable[CatalogueColumn], sql_type: SqlT
     return all((column.name, sql_type(column.type), describe(column)) in standing for column in table.columns)
 
 
+def can_become(table: Table, existing: Iterable[CatalogueColumn], sql_type: SqlType) -> bool:
+    """Whether added columns are all that a database's table lacks to be as declared."""
+    declared = {(column.name, sql_type(column.type), column.nullable) for column in table.columns}
+    return declared.issuperset((column.name, column.type, column.nullable) for column in existing)
+
+
 def missing_columns(table: Table, existing: Iterable[CatalogueColumn], sql_type: SqlType) -> tuple[Column, ...]:
     """Columns of the declaration that a database's table lacks; raises `StoreError` where a type contradicts it."""
     types = {column.name: column.type for column in existing}
@@ -42,7 +58,7 @@ def missing_columns(table: Table, existing: Iterable[CatalogueColumn], sql_type:
         standing = types.get(column.name, sql_type(column.type))
         if standing != sql_type(column.type):
             raise StoreError(
-                f"the column {column.name} of {SCHEMA}.{table.name} is {standing} but the contract says "
+                f"the column {column.name} of {table.qualified_name} is {standing} but the contract says "
                 f"{sql_type(column.type)}: move that table away, then load its months again"
             )
     return tuple(column for column in table.columns if column.name not in types)
@@ -50,15 +66,16 @@ def missing_columns(table: Table, existing: Iterable[CatalogueColumn], sql_type:
 
 def declaration(name: str, existing: Sequence[CatalogueColumn], sql_type: SqlType, store: str) -> Table:
     """The declaration of a table that stands in a database; raises `StoreError` where there is none to read."""
+    schema, name = split_name(name)
     if not existing:
-        raise StoreError(f"{store} has no table {SCHEMA}.{name}: materialize its months first")
+        raise StoreError(f"{store} has no table {schema}.{name}: materialize its months first")
     types: Mapping[str, ColumnType] = {sql_type(kind): kind for kind in ColumnType}
     if foreign := [column.name for column in existing if column.type not in types]:
         raise StoreError(
-            f"{SCHEMA}.{name} in {store} has columns of types that this platform did not make: {', '.join(foreign)}"
+            f"{schema}.{name} in {store} has columns of types that this platform did not make: {', '.join(foreign)}"
         )
     columns = (Column(c.name, types[c.type], c.comment or "", nullable=c.nullable) for c in existing)
-    return Table(name, "", tuple(columns))
+    return Table(name, "", tuple(columns), schema=schema)
 
 
 def selected(table: Table, columns: Sequence[str] | None) -> Table:
@@ -67,5 +84,11 @@ def selected(table: Table, columns: Sequence[str] | None) -> Table:
         return table
     by_name = {column.name: column for column in table.columns}
     if unknown := [name for name in columns if name not in by_name]:
-        raise StoreError(f"{SCHEMA}.{table.name} has no column {', '.join(unknown)}: it has {', '.join(by_name)}")
-    return Table(table.name, table.description, tuple(by_name[name] for name in columns))
+        raise StoreError(f"{table.qualified_name} has no column {', '.join(unknown)}: it has {', '.join(by_name)}")
+    return replace(table, columns=tuple(by_name[name] for name in columns), cluster_by=())
+
+
+def months_sql(months: Sequence[date] | None) -> str:
+    """The WHERE clause of those file months, none for None; constants, so that a store can prune before it begins."""
+    days = ", ".join(f"DATE '{month}'" for month in months or ())
+    return "" if months is None else f"WHERE file_month IN ({days})"

@@ -10,17 +10,21 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
-from taxi_platform.contracts.model import Contract, Table
+from taxi_platform.contracts.model import SCHEMA, Contract, Table
 from taxi_platform.references import CleanMonth
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
     from taxi_platform.stores.lake import Lake
 
-__all__ = ["LoadedMonth", "MonthCounts", "TableStore"]
+__all__ = ["SCHEMA", "LoadedMonth", "MonthCounts", "TableStore", "split_name"]
 
-SCHEMA = "taxi"
-"""The schema (PostgreSQL, DuckDB) in which every table and view stands; in BigQuery the dataset of the address."""
+
+def split_name(qualified_name: str) -> tuple[str, str]:
+    """``marts.revenue`` → schema and table; a name without a schema is one of the platform's own."""
+    schema, dot, name = qualified_name.rpartition(".")
+    return (schema, name) if dot else (SCHEMA, name)
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,32 @@ class TableStore(Protocol):
         ...
 
     def read_months(
-        self, table: str, months: Sequence[date], columns: Sequence[str] | None = None
+        self, table: str, months: Sequence[date] | None, columns: Sequence[str] | None = None
     ) -> pa.RecordBatchReader:
         """Stream the rows of those file months of a table (``taxi.green_trips``), columns and months selected in the
-        store."""
+        store; all rows for None.
+
+        Raises:
+            StoreError: no such table or column.
+        """
         ...
 
-    def replace_table(self, table: Table, rows: pa.Table) -> int:
-        """Replace a small reference table (zones) as a whole, atomically; returns its rows."""
+    def standing_table(self, table: str) -> Table | None:
+        """The declaration of a table (``marts.revenue``) by the store's catalogue; None where there is none."""
+        ...
+
+    def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
+        """Replace a table as a whole, or what it holds of one file month, atomically; returns the rows that came.
+
+        As a whole the table also takes the declaration's columns, whatever it had before. With ``file_month`` it is
+        created where it is missing and gains new columns; of a column that the rows lack, that month has nulls.
+
+        Args:
+            table: its declaration.
+            rows: in the declaration's types. Nobody is kept waiting for them longer than need be, so they must not
+                come from a slow place.
+            file_month: the month that the rows are of, all of them.
+        """
         ...
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from taxi_platform.contracts.model import Column, ColumnType, Table
 from taxi_platform.contracts.schemas import arrow_schema, quoted
+from taxi_platform.stores.catalogue import months_sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +35,8 @@ def copy_in(
         table: its quoted name.
         schema: names and types that the table's columns have; batches are brought to it.
         batches: rows.
-        frozen: the table was made in this same transaction, so that its rows need no later vacuum.
+        frozen: the table was made in this same transaction: its rows need no later vacuum, and a reader whose snapshot
+            is older than an exchange of partitions finds the new month rather than an empty one.
     """
     from pgpq import ArrowToPostgresBinaryEncoder
 
@@ -51,16 +53,15 @@ def copy_in(
 
 
 def copy_out(
-    connection: Connection, table: Table, qualified_name: str, months: Sequence[date]
+    connection: Connection, table: Table, qualified_name: str, months: Sequence[date] | None
 ) -> Iterator[pa.RecordBatch]:
-    """The columns of ``table`` in those file months; memory holds one chunk of some megabytes.
+    """The columns of ``table`` in those file months, or of all rows; memory holds one chunk of some megabytes.
 
     COPY sends each row as one message of text: quoting tells null from an empty text, and the shortest digits that
     give back a double are what PostgreSQL writes.
     """
     listed = ", ".join(map(_as_text, table.columns))
-    days = ", ".join(f"'{month}'" for month in months)
-    query = f"SELECT {listed} FROM {qualified_name} WHERE file_month IN ({days})"
+    query = f"SELECT {listed} FROM {qualified_name} {months_sql(months)}"
     schema = arrow_schema(table)
     with connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy:
         chunk: list[bytes | bytearray | memoryview] = []
@@ -94,7 +95,12 @@ def _parsed(rows: Sequence[bytes | bytearray | memoryview], schema: pa.Schema) -
         # An empty line is a null in a single column.
         csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
         csv.ConvertOptions(
-            column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+            column_types=types,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            true_values=["t"],
+            false_values=["f"],
         ),
     )
     for name in lists:

@@ -16,7 +16,7 @@ from taxi_platform.contracts.schemas import postgres_columns, postgres_comments,
 from taxi_platform.errors import StoreError
 from taxi_platform.stores.bookkeeping import MONTHS
 from taxi_platform.stores.catalogue import CatalogueColumn, declaration, is_current, missing_columns
-from taxi_platform.stores.model import SCHEMA
+from taxi_platform.stores.model import SCHEMA, split_name
 from taxi_platform.stores.postgres_session import lock_for_transaction, with_short_locks
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "attach_partition",
+    "columns_of",
     "create_partition",
+    "create_table",
     "ensure_tables",
     "existing_tables",
     "index_partition",
@@ -36,8 +38,8 @@ __all__ = [
 
 
 def qualified(name: str) -> str:
-    """``"taxi"."green_trips"``."""
-    return f"{quoted(SCHEMA)}.{quoted(name)}"
+    """``"taxi"."green_trips"``; of a name with a schema, ``"marts"."revenue"``."""
+    return ".".join(map(quoted, split_name(name)))
 
 
 def partition(table: Table, file_month: date) -> str:
@@ -53,7 +55,7 @@ def existing_tables(connection: Connection) -> set[str]:
 
 def table_of(connection: Connection, name: str, store: str) -> Table:
     """The declaration of a table as it stands; raises `StoreError` where there is none."""
-    return declaration(name, _columns(connection, name), sql_type, store)
+    return declaration(name, columns_of(connection, name), sql_type, store)
 
 
 def ensure_tables(connection: Connection, tables: tuple[Table, ...], wait_seconds: float) -> None:
@@ -61,34 +63,52 @@ def ensure_tables(connection: Connection, tables: tuple[Table, ...], wait_second
 
     Nothing is locked where everything stands. Commits, so that loading holds no lock of it.
     """
-    if not all(is_current(table, _columns(connection, table.name), sql_type) for table in tables):
+    if not all(is_current(table, columns_of(connection, table.qualified_name), sql_type) for table in tables):
         connection.commit()
         lock_for_transaction(connection, f"the schema {SCHEMA}", wait_seconds)
-        if _value(connection, "SELECT to_regnamespace(%s) IS NULL", quoted(SCHEMA)):
-            connection.execute(f"CREATE SCHEMA {quoted(SCHEMA)}")
-            description = "New York taxi trips: one table per dataset, partitioned by file month."
-            connection.execute(f"COMMENT ON SCHEMA {quoted(SCHEMA)} IS {sql_literal(description)}")
         for table in tables:
+            _create_schema(connection, table.schema)
             _create_or_extend(connection, table, wait_seconds)
     connection.commit()
 
 
+def _create_schema(connection: Connection, schema: str) -> None:
+    if _value(connection, "SELECT to_regnamespace(%s) IS NULL", quoted(schema)):
+        connection.execute(f"CREATE SCHEMA {quoted(schema)}")
+        if schema == SCHEMA:
+            description = "New York taxi trips: one table per dataset, partitioned by file month."
+            connection.execute(f"COMMENT ON SCHEMA {quoted(schema)} IS {sql_literal(description)}")
+
+
 def _create_or_extend(connection: Connection, table: Table, wait_seconds: float) -> None:
-    name = qualified(table.name)
-    if not _columns(connection, table.name):
-        keys = f", PRIMARY KEY (dataset, {FILE_MONTH.name})" if table is MONTHS else ""
-        months = f" PARTITION BY LIST ({FILE_MONTH.name})" if _is_partitioned(table) else ""
-        connection.execute(f"CREATE TABLE {name} ({postgres_columns(table)}{keys}){months}")
-    existing = _columns(connection, table.name)
+    name = qualified(table.qualified_name)
+    if not columns_of(connection, table.qualified_name):
+        create_table(connection, table)
+    existing = columns_of(connection, table.qualified_name)
 
     def extend() -> None:
         for column in missing_columns(table, existing, sql_type):
             connection.execute(f"ALTER TABLE {name} ADD COLUMN {quoted(column.name)} {column.type.postgres}")
-        for comment in postgres_comments(table, name):
-            connection.execute(comment)
+        _describe(connection, table)
 
     if not is_current(table, existing, sql_type):
-        with_short_locks(connection, extend, f"the table {SCHEMA}.{table.name}", wait_seconds)
+        with_short_locks(connection, extend, f"the table {table.qualified_name}", wait_seconds)
+
+
+def create_table(connection: Connection, table: Table) -> None:
+    """Create a table with its comments; trips and quarantine are partitioned, a user's own months are indexed."""
+    name = qualified(table.qualified_name)
+    keys = f", PRIMARY KEY (dataset, {FILE_MONTH.name})" if table is MONTHS else ""
+    months = f" PARTITION BY LIST ({FILE_MONTH.name})" if _is_partitioned(table) else ""
+    connection.execute(f"CREATE TABLE {name} ({postgres_columns(table)}{keys}){months}")
+    if FILE_MONTH in table.columns and table.schema != SCHEMA:
+        connection.execute(f"CREATE INDEX ON {name} ({FILE_MONTH.name})")
+    _describe(connection, table)
+
+
+def _describe(connection: Connection, table: Table) -> None:
+    for comment in postgres_comments(table, qualified(table.qualified_name)):
+        connection.execute(comment)
 
 
 def create_partition(connection: Connection, table: Table, file_month: date) -> str:
@@ -100,7 +120,7 @@ def create_partition(connection: Connection, table: Table, file_month: date) -> 
     name = f"{partition(table, file_month)}_new"
     columns = ", ".join(
         f"{quoted(column.name)} {column.type}{'' if column.nullable else ' NOT NULL'}"
-        for column in _columns(connection, table.name)
+        for column in columns_of(connection, table.name)
     )
     check = f"CONSTRAINT {_month_check(file_month)} CHECK ({FILE_MONTH.name} = DATE '{file_month}')"
     connection.execute(f"CREATE TABLE {qualified(name)} ({columns}, {check})")
@@ -161,10 +181,10 @@ def _month_check(file_month: date) -> str:
 
 
 def _is_partitioned(table: Table) -> bool:
-    return FILE_MONTH in table.columns and table is not MONTHS
+    return FILE_MONTH in table.columns and table is not MONTHS and table.schema == SCHEMA
 
 
-def _columns(connection: Connection, name: str) -> list[CatalogueColumn]:
+def columns_of(connection: Connection, name: str) -> list[CatalogueColumn]:
     """In the table's order; empty where there is no such table."""
     sql = """
         SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull, col_description(attrelid, attnum)

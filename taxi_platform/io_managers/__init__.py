@@ -1,0 +1,34 @@
+"""IO managers: what an asset returns goes into a store, what an asset's argument asks for comes out of one.
+
+Belongs here: the three of the platform, put together for definitions, ours or a user's own. Does not: any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from taxi_platform.settings import Settings
+
+__all__ = ["io_managers"]
+
+
+def io_managers(settings: Settings, resources: Mapping[str, Any] | None = None) -> dict[str, object]:
+    """``lake_io``, ``warehouse_io`` and ``postgres_io`` over the stores that the settings name.
+
+    Args:
+        settings: the stores.
+        resources: the resources of those settings, where there are some already.
+    """
+    from taxi_platform.io_managers.lake import LakeIOManager
+    from taxi_platform.io_managers.tables import PostgresIOManager, WarehouseIOManager
+    from taxi_platform.resources import resources as build_resources
+
+    given: Mapping[str, Any] = build_resources(settings) if resources is None else resources
+    shared = {"lake": given["lake"], "staging": given["staging"]}
+    return {
+        "lake_io": LakeIOManager(lake=given["lake"]),
+        "warehouse_io": WarehouseIOManager(**shared, warehouse=given["warehouse"]),
+        "postgres_io": PostgresIOManager(**shared, postgres=given["postgres"]),
+    }

@@ -1,0 +1,135 @@
+"""Tables that are declared by their rows: from an Arrow schema to a declaration, and rows brought to it.
+
+Belongs here: which Arrow type is which column type, and refusing in words what no store could keep. Does not: stores,
+and what Python objects rows come in (``io_managers.frames``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
+from taxi_platform.errors import StoreError
+from taxi_platform.stores.model import SCHEMA, split_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["check_own_name", "conformed", "declared"]
+
+_NAME = re.compile(r"[A-Za-z_]\w{0,54}", re.ASCII)
+_LONGEST_COLUMN = 63
+"""Bytes: PostgreSQL cuts what is longer."""
+_TYPES = {
+    "int8": ColumnType.SMALLINT,
+    "uint8": ColumnType.SMALLINT,
+    "int16": ColumnType.SMALLINT,
+    "uint16": ColumnType.INTEGER,
+    "int32": ColumnType.INTEGER,
+    "uint32": ColumnType.BIGINT,
+    "int64": ColumnType.BIGINT,
+    "uint64": ColumnType.BIGINT,
+    "halffloat": ColumnType.DOUBLE,
+    "float": ColumnType.DOUBLE,
+    "double": ColumnType.DOUBLE,
+    "bool": ColumnType.BOOLEAN,
+    "string": ColumnType.TEXT,
+    "large_string": ColumnType.TEXT,
+    "string_view": ColumnType.TEXT,
+    "date32[day]": ColumnType.DATE,
+    "date64[ms]": ColumnType.DATE,
+    **{f"timestamp[{unit}]": ColumnType.TIMESTAMP for unit in ("s", "ms", "us", "ns")},
+}
+_ADVICE = {
+    "null": "it is null in every row, so give it a type",
+    "timestamp": "a time with a zone: store New York wall-clock time or UTC, without the zone",
+    "decimal": "cast it to float64, or to text",
+}
+
+
+def check_own_name(qualified_name: str) -> None:
+    """Refuse a name that is none in some store, or that could be one of the platform's own; raises `StoreError`."""
+    schema, name = split_name(qualified_name)
+    if not (_NAME.fullmatch(schema) and _NAME.fullmatch(name)):
+        raise StoreError(
+            f"{qualified_name!r} cannot be a table's name: write schema.table, of letters, digits and underscores"
+        )
+    if schema.lower() == SCHEMA:
+        raise StoreError(f"the schema {SCHEMA} is the platform's own: give {qualified_name} another schema")
+
+
+def declared(qualified_name: str, schema: pa.Schema, standing: Table | None, *, monthly: bool) -> Table:
+    """The declaration of a table for rows of that Arrow schema.
+
+    Args:
+        qualified_name: ``schema.table``.
+        schema: of the rows; a field's metadata may hold a ``description``.
+        standing: the table as it stands. A month's rows take its types (pandas makes floats of integers as soon as one
+            is missing), and so does any column that is null in every row.
+        monthly: whether ``file_month`` is the month that the rows are replaced by; put first where they lack it.
+
+    Raises:
+        StoreError: a name that is none or comes twice, or a type that not every store has.
+    """
+    known = {column.name: column for column in standing.columns} if standing else {}
+    kept = [name for name in known if monthly and name not in schema.names]
+    _check_names(qualified_name, [*schema.names, *kept])
+    columns = []
+    for field in schema:
+        takes_type = monthly or str(field.type) == "null"
+        column = _column(qualified_name, field, known.get(field.name) if takes_type else None)
+        columns.append(FILE_MONTH if monthly and field.name == FILE_MONTH.name else column)
+    if monthly and FILE_MONTH not in columns:
+        columns.insert(0, FILE_MONTH)
+    own_schema, name = split_name(qualified_name)
+    return Table(name, "", tuple(columns), schema=own_schema)
+
+
+def conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """A batch in that schema, to which it must have every column; raises `StoreError` where a value would change."""
+    import pyarrow as pa
+
+    columns = []
+    for field in schema:
+        try:
+            columns.append(batch.column(field.name).cast(field.type))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            kind = batch.schema.field(field.name).type
+            raise StoreError(f"the column {field.name} is {kind} and cannot become {field.type}: {error}") from error
+        if not field.nullable and columns[-1].null_count:
+            raise StoreError(f"the column {field.name} has rows without a value, and it says where they belong")
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _check_names(table: str, names: list[str]) -> None:
+    for name in names:
+        if not name.strip() or len(name.encode()) > _LONGEST_COLUMN:
+            raise StoreError(f"{table} cannot have a column {name!r}: a name has 1 to {_LONGEST_COLUMN} bytes")
+    twice = [name for name, count in Counter(name.lower() for name in names).items() if count > 1]
+    if twice:
+        raise StoreError(f"{table} cannot have two columns {', '.join(twice)}: stores do not tell A from a in names")
+    if not names:
+        raise StoreError(f"{table} cannot be a table without columns")
+
+
+def _column(table: str, field: pa.Field, standing: Column | None) -> Column:
+    description = (field.metadata or {}).get(b"description", b"").decode()
+    if standing is not None:
+        return Column(field.name, standing.type, description or standing.description)
+    return Column(field.name, _column_type(table, field.name, field.type), description)
+
+
+def _column_type(table: str, name: str, kind: pa.DataType) -> ColumnType:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):  # a pandas category
+        return _column_type(table, name, kind.value_type)
+    if pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
+        return ColumnType.TEXT_LIST
+    found = _TYPES.get(str(kind))
+    if found is None:
+        advice = next((text for prefix, text in _ADVICE.items() if str(kind).startswith(prefix)), "cast it to text")
+        raise StoreError(f"the column {name} of {table} is {kind}, which not every store keeps: {advice}")
+    return found

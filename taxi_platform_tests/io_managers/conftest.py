@@ -1,0 +1,107 @@
+"""A platform with two loaded months of green trips, for assets of a user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.model import Contract
+from taxi_platform.io_managers import io_managers
+from taxi_platform.metadata import TABLE
+from taxi_platform.partitions import monthly_partitions
+from taxi_platform.resources import resources
+from taxi_platform.settings import Settings
+from taxi_platform.stores import open_warehouse
+from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.model import TableStore
+from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform_tests.stores.conftest import connected, postgres_server, postgres_url  # noqa: F401 (fixtures)
+from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
+
+GREEN = CONTRACTS["green"]
+MONTHS = monthly_partitions(GREEN)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Somebody's Dagster project: assets of their own over the platform's stores."""
+
+    settings: Settings
+    store: TableStore
+    io_manager_key: str
+    """Of the store under test."""
+
+    @property
+    def upstream(self) -> list[dg.AssetSpec]:
+        """The platform's assets as another code location names them."""
+        tables = [dg.AssetSpec(key, partitions_def=MONTHS, metadata={TABLE: "taxi.green_trips"}) for key in self.keys]
+        lake = dg.AssetSpec(["trips", "green"], partitions_def=MONTHS)
+        return [lake.with_io_manager_key("lake_io"), *(t.with_io_manager_key(t.key.path[0] + "_io") for t in tables)]
+
+    @property
+    def keys(self) -> Sequence[list[str]]:
+        return [["warehouse", "green"], ["postgres", "green"]]
+
+    @property
+    def trips_key(self) -> list[str]:
+        return [self.io_manager_key.removesuffix("_io"), "green"]
+
+    def run(self, *assets: dg.AssetsDefinition, **arguments: Any) -> dg.ExecuteInProcessResult:
+        """Materialize assets; an error of theirs is raised."""
+        given = resources(self.settings)
+        return dg.materialize(
+            [*assets, *self.upstream],
+            selection=list(assets),
+            resources={**given, **io_managers(self.settings, given)},
+            **arguments,
+        )
+
+    def read(self, table: str, months: Sequence[date] | None = None) -> pa.Table:
+        return self.store.read_months(table, months).read_all()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Two months of green trips: four in March 2020, five in April."""
+    lake = Lake(str(tmp_path / "data" / "lake"))
+    lake.store_clean(staged_clean(tmp_path / "staged", "c1", 4, 1, MARCH))
+    lake.store_clean(staged_clean(tmp_path / "staged", "c1", 5, 0, APRIL))
+    return lake
+
+
+def load(store: TableStore, lake: Lake, contract: Contract = GREEN) -> None:
+    for month in lake.months("green"):
+        clean = lake.current_clean(month)
+        assert clean is not None
+        store.replace_month(contract, clean, lake)
+
+
+@pytest.fixture(params=["warehouse_io", "postgres_io"])
+def desk(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lake: Lake,
+    postgres_url: str,  # noqa: F811
+) -> Desk:
+    """Assets over a loaded store of each kind."""
+    environment = {"TAXI_DATA": str(tmp_path / "data"), "TAXI_POSTGRES": postgres_url, "TAXI_WAIT_SECONDS": "5"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.from_environment(environment)
+    with connected(postgres_url) as connection:
+        for schema in ("marts", "Reports", "where"):
+            connection.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+    store: TableStore = PostgresStore(postgres_url, wait_seconds=5)
+    if request.param == "warehouse_io":
+        store = open_warehouse(settings.warehouse, wait_seconds=5)
+    load(store, lake)
+    return Desk(settings, store, request.param)
