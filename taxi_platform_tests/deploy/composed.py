@@ -29,7 +29,7 @@ from taxi_platform_tests.support.postgres import BINARIES, Server
 __all__ = ["Composed", "Service"]
 
 _FOLDERS = re.compile(r"(?<![\w./-])/(?:opt/(?:taxi|dagster)|run/(?:secrets|credentials)|data|sql)(?![\w-])")
-_HEALTHY_WITHIN = 120.0
+_HEALTHY_WITHIN = _STOPPED_WITHIN = 120.0
 
 
 @dataclass
@@ -109,14 +109,14 @@ class Service:
                 raise RuntimeError(f"{self.name} is not healthy: {done.stderr}\n{self.log.read_text()}")
             time.sleep(0.5)
 
-    def stop(self, kind: signal.Signals = signal.SIGTERM) -> None:
+    def stop(self) -> None:
         """As an engine does: the first process is asked, and when it has ended all others are killed."""
         if self.process is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(kind)
+            self.process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(20)
+                self.process.wait(_STOPPED_WITHIN)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -145,7 +145,7 @@ class Composed:
         try:
             for name in _in_order(self.config["services"]):
                 if name != "pgadmin":
-                    self._bring_up(self.services[name])
+                    self.bring_up(name)
             yield self
         finally:
             self.down()
@@ -157,7 +157,9 @@ class Composed:
             server.stop()
         self._servers.clear()
 
-    def _bring_up(self, service: Service) -> None:
+    def bring_up(self, name: str) -> None:
+        """One service, as ready as those that depend on it expect; raises RuntimeError where it is not."""
+        service = self.services[name]
         self.lay_out(service)
         if "POSTGRES_PASSWORD_FILE" in (service.config.get("environment") or {}):
             password = Path(service.environment["POSTGRES_PASSWORD_FILE"]).read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import psycopg
@@ -69,16 +70,33 @@ def test_no_password_is_in_an_environment_or_a_log(stack: Composed, month: str) 
     assert not [password for password in passwords if any(password in text for text in shown)]
 
 
-def test_a_code_location_that_was_restarted_takes_the_next_run(
+def test_stopping_the_code_location_waits_for_its_run_and_the_next_one_takes_over(
     stack: Composed, webserver: Webserver, month: str
 ) -> None:
+    under_way = webserver.launch("green_trips", "2021-07")
+    webserver.wait(under_way, until="STARTED")
     stack["code-location"].stop()
+    assert webserver.status(under_way) == "SUCCESS"
     stack["code-location"].start()
     stack["code-location"].wait_until_healthy()
     webserver.reload()
     assert webserver.code_location() == "RepositoryLocation"
-    assert webserver.wait(webserver.launch("green_trips", "2021-07")) == "SUCCESS"
-    assert rows(stack, "SELECT DISTINCT file_month::text FROM taxi.green_trips ORDER BY 1") == [
-        ("2021-06-01",),
-        ("2021-07-01",),
-    ]
+    assert webserver.wait(webserver.launch("green_trips", "2021-08")) == "SUCCESS"
+    months = rows(stack, "SELECT DISTINCT file_month::text FROM taxi.green_trips ORDER BY 1")
+    assert months == [("2021-06-01",), ("2021-07-01",), ("2021-08-01",)]
+
+
+def test_init_runs_again_before_every_start_and_takes_a_new_password_over(
+    stack: Composed, compose_folder: Path, month: str
+) -> None:
+    file = compose_folder / "secrets" / "taxi_reader_password"
+    before = file.read_text()
+    file.write_text("with 'quotes', a \\ and a : in it")
+    try:
+        for name in ("dagster-roles", "trips-roles", "init"):
+            shutil.rmtree(stack[name].root)
+            stack.lay_out(stack[name])
+            stack[name].complete()
+        assert rows(stack, "SELECT count(*) > 0 FROM taxi.green_trips") == [(True,)]
+    finally:
+        file.write_text(before)

@@ -5,11 +5,11 @@ Belongs here: finding and running them. Does not: what they are asked.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,15 @@ def tool(name: str) -> str:
 
 def resolved(folder: Path, *files: str, **variables: str) -> Any:
     """A compose project as ``docker compose config`` understands it; raises RuntimeError with its complaint."""
-    outside = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-    command = [tool("docker-compose"), *(f"--file={file}" for file in files or ("compose.yaml",)), "config"]
-    done = _run([*command, "--format=json"], folder, {**outside, **variables})
+    return json.loads(_resolved(folder, files or ("compose.yaml",), tuple(variables.items())))
+
+
+@functools.cache
+def _resolved(folder: Path, files: tuple[str, ...], variables: tuple[tuple[str, str], ...]) -> str:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **dict(variables)}
+    command = [tool("docker-compose"), *(f"--file={file}" for file in files), "config", "--format=json"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:
         raise RuntimeError(done.stderr)
-    return json.loads(done.stdout.replace("$$", "$"))
-
-
-def _run(command: list[str], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    # What the file says literally, the answer writes so that it could be read as a file again.
+    return done.stdout.replace("$$", "$")

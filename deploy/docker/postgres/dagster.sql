@@ -9,6 +9,7 @@ SELECT 'CREATE ROLE dagster' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolnam
 ALTER ROLE dagster LOGIN NOCREATEDB NOCREATEROLE PASSWORD :'password';
 GRANT dagster TO CURRENT_USER;
 
-SELECT 'CREATE DATABASE dagster OWNER dagster' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'dagster')
+SELECT 'CREATE DATABASE dagster OWNER dagster ENCODING ''UTF8'' TEMPLATE template0'
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'dagster')
 \gexec
 REVOKE ALL ON DATABASE dagster, postgres, template1 FROM PUBLIC;

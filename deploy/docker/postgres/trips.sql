@@ -1,8 +1,8 @@
 -- The trips database, the role that loads it and the role that reads it. Run by the administrator before every start,
 -- with psql: what stands is left alone, changed passwords are taken over, nothing is dropped.
 --
---   taxi_loader   owns the schema taxi and so may replace months in it; nothing else anywhere
---   taxi_reader   reads every table and view of that schema, those of months still to come among them
+--   taxi_loader   owns the schemas taxi and marts and so may replace months there; nothing else anywhere
+--   taxi_reader   reads every table and view of these schemas, those of months still to come among them
 \set ON_ERROR_STOP on
 \set loader_password `head -n 1 /run/secrets/taxi_loader_password`
 \set reader_password `head -n 1 /run/secrets/taxi_reader_password`
@@ -18,16 +18,19 @@ ALTER ROLE taxi_reader LOGIN NOCREATEDB NOCREATEROLE PASSWORD :'reader_password'
 -- superuser is anyway, that of a managed server is not.
 GRANT taxi_loader TO CURRENT_USER;
 
-SELECT 'CREATE DATABASE taxi' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'taxi')
+SELECT 'CREATE DATABASE taxi ENCODING ''UTF8'' TEMPLATE template0'
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'taxi')
 \gexec
 REVOKE ALL ON DATABASE taxi, postgres, template1 FROM PUBLIC;
 GRANT CONNECT ON DATABASE taxi TO taxi_loader, taxi_reader;
 
 \connect taxi
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-SELECT 'CREATE SCHEMA taxi AUTHORIZATION taxi_loader' WHERE to_regnamespace('taxi') IS NULL
+-- The platform's tables, and those that analyses make of them.
+SELECT format(
+    'CREATE SCHEMA IF NOT EXISTS %1$I AUTHORIZATION taxi_loader; GRANT USAGE ON SCHEMA %1$I TO taxi_reader; '
+    'GRANT SELECT ON ALL TABLES IN SCHEMA %1$I TO taxi_reader', name)
+FROM unnest(ARRAY['taxi', 'marts']) AS name
 \gexec
-GRANT USAGE ON SCHEMA taxi TO taxi_reader;
-GRANT SELECT ON ALL TABLES IN SCHEMA taxi TO taxi_reader;
 -- Replacing a month makes new tables: they grant the same from the moment they are there.
-ALTER DEFAULT PRIVILEGES FOR ROLE taxi_loader IN SCHEMA taxi GRANT SELECT ON TABLES TO taxi_reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE taxi_loader GRANT SELECT ON TABLES TO taxi_reader;
