@@ -14,7 +14,6 @@ from taxi_platform.settings import Settings
 from taxi_platform.stores.lake import Lake
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
 
-
 KINDS = ("published", "automation", "sweep", "reconciliation")
 
 
