@@ -17,7 +17,7 @@ from taxi_platform.contracts.model import ColumnType, Contract, Table
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
 from taxi_platform.contracts.zones import ZONES
-from taxi_platform.errors import StoreBusyError
+from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.references import CleanMonth
 from taxi_platform.stores.bigquery_client import parse_address
 from taxi_platform.stores.bigquery_jobs import LoadedPartition, MonthLoad
@@ -36,8 +36,8 @@ from taxi_platform.stores.bookkeeping import (
     check_loaded,
     months_row,
 )
-from taxi_platform.stores.catalogue import selected
-from taxi_platform.stores.model import SCHEMA, LoadedMonth, MonthCounts
+from taxi_platform.stores.catalogue import months_sql, selected
+from taxi_platform.stores.model import LoadedMonth, MonthCounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -141,9 +141,12 @@ class BigQueryStore:
         sql = f"BEGIN TRANSACTION;\n{deletes}COMMIT TRANSACTION;"
         self._dataset.query(sql, file_month=file_month, dataset=contract.dataset)
 
-    def replace_table(self, table: Table, rows: pa.Table) -> int:
-        ensure_table(self._dataset, table)
-        return replace_rows(self._dataset, table, rows.select(list(table.column_names)))
+    def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
+        import pyarrow as pa
+
+        if file_month is not None:
+            ensure_table(self._dataset, table)
+        return replace_rows(self._dataset, table, pa.RecordBatchReader.from_stream(rows), file_month)
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         ensure_table(self._dataset, ZONES)
@@ -163,19 +166,25 @@ class BigQueryStore:
         known = {row["file_month"] for row in rows}
         return self._counts(contract, sorted(known if months is None else known & set(months)))
 
+    def standing_table(self, table: str) -> Table | None:
+        return standing_table(self._dataset, table)
+
     def read_months(
-        self, table: str, months: Sequence[date], columns: Sequence[str] | None = None
+        self, table: str, months: Sequence[date] | None, columns: Sequence[str] | None = None
     ) -> pa.RecordBatchReader:
         import pyarrow as pa
 
-        wanted = selected(standing_table(self._dataset, table.removeprefix(f"{SCHEMA}.")), columns)
+        declared = self.standing_table(table)
+        if declared is None:
+            raise StoreError(f"{self._dataset} has no table {table}: materialize its months first")
+        wanted = selected(declared, columns)
         schema = arrow_schema(wanted)
         listed = ", ".join(f"`{column}`" for column in wanted.column_names)
 
         def batches() -> Iterator[pa.RecordBatch]:
-            if months:
-                sql = f"SELECT {listed} FROM {self._dataset.sql(wanted.name)} WHERE file_month IN ({_days(months)})"
-                for batch in self._dataset.query(sql).to_arrow_iterable():
+            if months is None or months:
+                source = f"{self._dataset.sql(wanted.qualified_name)} {months_sql(months)}"
+                for batch in self._dataset.query(f"SELECT {listed} FROM {source}").to_arrow_iterable():
                     yield batch.cast(schema)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
@@ -202,7 +211,7 @@ class BigQueryStore:
             return {}
         counts = " UNION ALL ".join(
             f"SELECT '{table.name}' AS name, file_month, COUNT(*) AS row_count FROM {self._dataset.sql(table.name)} "
-            f"WHERE file_month IN ({_days(months)}) GROUP BY file_month"
+            f"{months_sql(months)} GROUP BY file_month"
             for table in (contract.trips, contract.quarantine)
         )
         found = {(row["name"], row["file_month"]): row["row_count"] for row in self._dataset.query(counts)}
@@ -217,11 +226,6 @@ def _footers(clean: CleanMonth, lake: Lake) -> MonthCounts:
         with lake.open_parquet(path) as file:
             rows.append(file.metadata.num_rows)
     return MonthCounts(*rows)
-
-
-def _days(months: Sequence[date]) -> str:
-    """Constants rather than parameters: partitions are pruned before the query runs, and its price is known."""
-    return ", ".join(f"DATE '{month}'" for month in months)
 
 
 def _sql_type(column_type: ColumnType) -> str:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from taxi_platform.errors import SettingsError, StoreBusyError, StoreError
+from taxi_platform.stores.model import SCHEMA, split_name
 
 if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
     from google.cloud import bigquery
 
 __all__ = ["MAXIMUM_BYTES_BILLED", "BigQueryDataset", "parse_address"]
@@ -49,26 +51,31 @@ class BigQueryDataset:
     def __str__(self) -> str:
         return f"the BigQuery dataset {self.project}.{self.name}"
 
-    def table_id(self, name: str) -> str:
-        """A table's full name, as the client and messages write it."""
-        return f"{self.project}.{self.name}.{name}"
+    def table_id(self, qualified_name: str) -> str:
+        """A table's full name: the platform's own (``taxi.…``) are in this dataset, others in that of their schema."""
+        schema, name = split_name(qualified_name)
+        return f"{self.project}.{self.name if schema == SCHEMA else schema}.{name}"
 
-    def sql(self, name: str) -> str:
+    def sql(self, qualified_name: str) -> str:
         """A table's full name in a query."""
-        return f"`{self.table_id(name)}`"
+        return f"`{self.table_id(qualified_name)}`"
 
     @cached_property
-    def client(self) -> bigquery.Client:
-        """As Application Default Credentials say, or for the emulator at ``BIGQUERY_EMULATOR_HOST``."""
+    def credentials(self) -> Credentials:
+        """Application Default Credentials; none for the emulator at ``BIGQUERY_EMULATOR_HOST``."""
         from google.auth.credentials import AnonymousCredentials
-        from google.cloud import bigquery
 
         from taxi_platform.stores import google
 
         anonymous: Any = AnonymousCredentials
-        emulated = google.emulator("BIGQUERY_EMULATOR_HOST") is not None
-        credentials = anonymous() if emulated else google.credentials()
-        return bigquery.Client(project=self.project, credentials=credentials, location=self.location)
+        return anonymous() if google.emulator("BIGQUERY_EMULATOR_HOST") else google.credentials()
+
+    @cached_property
+    def client(self) -> bigquery.Client:
+        """A client of the project, in the dataset's location."""
+        from google.cloud import bigquery
+
+        return bigquery.Client(project=self.project, credentials=self.credentials, location=self.location)
 
     def query(self, sql: str, **parameters: object) -> bigquery.table.RowIterator:
         """Run one query or statement, its values bound by name (``@file_month``); waits for its end."""

@@ -14,15 +14,42 @@ from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import bigquery_schema
 from taxi_platform.errors import StoreError
 from taxi_platform.stores.bigquery_client import LABELS, BigQueryDataset
+from taxi_platform.stores.bigquery_upload import load_file
 
 if TYPE_CHECKING:
     from google.cloud import bigquery
 
     from taxi_platform.stores.lake import Lake
 
-__all__ = ["LoadedPartition", "MonthLoad"]
+__all__ = ["LoadedPartition", "MonthLoad", "load_config", "partition"]
 
 _MOST_ATTEMPTS = 100
+
+
+def load_config(table: Table, file_month: date | None) -> bigquery.LoadJobConfig:
+    """The ``configuration.load`` of a job that replaces a month of a table, or all of it, by Parquet files."""
+    from google.cloud import bigquery
+
+    options: Any = bigquery.ParquetOptions
+    parquet = options()
+    parquet.enable_list_inference = True  # a list of texts is a repeated STRING, not a record of a record
+    config = bigquery.LoadJobConfig(
+        source_format=bigquery.SourceFormat.PARQUET,
+        schema=[bigquery.SchemaField.from_api_repr(field) for field in bigquery_schema(table)],
+        create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+        write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+        parquet_options=parquet,
+        labels={**LABELS, "table": table.name},
+    )
+    if file_month is not None:
+        config.schema_update_options = [bigquery.SchemaUpdateOption.ALLOW_FIELD_ADDITION]
+        config.labels = {**config.labels, "file_month": f"{file_month:%Y-%m}"}
+    return config
+
+
+def partition(table_id: str, file_month: date) -> str:
+    """A month of a table by its decorator (cloud.google.com/bigquery/docs/managing-partitioned-table-data)."""
+    return f"{table_id}${file_month:%Y%m}"
 
 
 @dataclass(frozen=True)
@@ -48,30 +75,12 @@ class MonthLoad:
 
     @property
     def destination(self) -> str:
-        """The partition by its decorator (cloud.google.com/bigquery/docs/managing-partitioned-table-data)."""
-        return f"{self.dataset.table_id(self.table.name)}${self.file_month:%Y%m}"
+        return partition(self.dataset.table_id(self.table.qualified_name), self.file_month)
 
     def job_id(self, attempt: int) -> str:
         """The same for the same table, month and data version: BigQuery runs a job id once."""
         version = re.sub(r"[^A-Za-z0-9_-]", "-", self.data_version)
         return f"load_{self.dataset.name}_{self.table.name}_{self.file_month:%Y%m}_{version}_{attempt}"
-
-    def config(self) -> bigquery.LoadJobConfig:
-        """The ``configuration.load`` of the job (cloud.google.com/bigquery/docs/reference/rest/v2/Job)."""
-        from google.cloud import bigquery
-
-        options: Any = bigquery.ParquetOptions
-        parquet = options()
-        parquet.enable_list_inference = True  # a list of texts is a repeated STRING, not a record of a record
-        return bigquery.LoadJobConfig(
-            source_format=bigquery.SourceFormat.PARQUET,
-            schema=[bigquery.SchemaField.from_api_repr(field) for field in bigquery_schema(self.table)],
-            create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
-            write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
-            schema_update_options=[bigquery.SchemaUpdateOption.ALLOW_FIELD_ADDITION],
-            parquet_options=parquet,
-            labels={**LABELS, "table": self.table.name, "file_month": f"{self.file_month:%Y-%m}"},
-        )
 
     def run(self, lake: Lake, *, since: datetime | None, adopt: bool) -> LoadedPartition:
         """Load, or adopt what a job of this id has loaded, and wait for the end; on an error the month before stays.
@@ -93,19 +102,15 @@ class MonthLoad:
         """The job of this id, and whether this call started it; one that ran already is returned once it has ended."""
         from google.api_core.exceptions import Conflict
 
-        client = self.dataset.client
+        client, config = self.dataset.client, load_config(self.table, self.file_month)
         try:
             if lake.url.startswith("gs://"):
                 uri = lake.uri(self.path)
-                return client.load_table_from_uri(uri, self.destination, job_id, job_config=self.config()), True
-            with lake.local_copy(self.path) as file, file.open("rb") as stream:
-                size = file.stat().st_size
-                job: Any = client.load_table_from_file(
-                    stream, self.destination, size=size, job_id=job_id, job_config=self.config()
-                )
-                return job, True
+                return client.load_table_from_uri(uri, self.destination, job_id, job_config=config), True
+            with lake.local_copy(self.path) as file:
+                return load_file(self.dataset, file, self.destination, config, job_id), True
         except Conflict:
-            job = client.get_job(job_id, location=self.dataset.location)
+            job: Any = client.get_job(job_id, location=self.dataset.location)
             if job.state != "DONE":
                 job.exception()  # waits for the end
             return job, False

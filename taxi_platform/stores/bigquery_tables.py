@@ -5,38 +5,56 @@ Belongs here: creating and describing, and replacing small tables and views as a
 
 from __future__ import annotations
 
-import io
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
 from taxi_platform.contracts.schemas import bigquery_schema
 from taxi_platform.contracts.unified import UNIFIED
-from taxi_platform.errors import StoreError
 from taxi_platform.stores.bigquery_client import LABELS, BigQueryDataset
+from taxi_platform.stores.bigquery_jobs import load_config, partition
+from taxi_platform.stores.bigquery_upload import load_file
 from taxi_platform.stores.bookkeeping import MONTHS
 from taxi_platform.stores.catalogue import CatalogueColumn, declaration, missing_columns
-from taxi_platform.stores.model import SCHEMA
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from google.cloud import bigquery
 
-__all__ = ["ensure_table", "existing_tables", "replace_rows", "replace_view", "standing_table"]
+__all__ = ["create_table", "ensure_table", "existing_tables", "replace_rows", "replace_view", "standing_table"]
 
 
 def ensure_table(dataset: BigQueryDataset, table: Table) -> None:
-    """Create the table, and the dataset if need be; bring descriptions up to date. New columns come with a load."""
+    """Create the table if need be; bring descriptions up to date. New columns come with a load.
+
+    Raises:
+        StoreError: a column stands there in another type than the declaration's.
+    """
+    standing = _standing(dataset, table.qualified_name)
+    if standing is None:
+        create_table(dataset, table)
+        return
+    missing_columns(table, _catalogue(standing), _type_name)
+    with dataset.clear_errors(f"describe {table.qualified_name}"):
+        _describe(dataset, standing, table)
+
+
+def create_table(dataset: BigQueryDataset, table: Table) -> None:
+    """Create the table, and its dataset, unless they are there."""
     from google.api_core.exceptions import NotFound
 
-    with dataset.clear_errors(f"create the table {table.name}"):
+    declared = _declared(dataset, table)
+    with dataset.clear_errors(f"create the table {table.qualified_name}"):
         try:
-            _describe(dataset, dataset.client.get_table(dataset.table_id(table.name)), table)
+            dataset.client.create_table(declared, exists_ok=True)
         except NotFound:
-            _create_dataset(dataset)
-            dataset.client.create_table(_declared(dataset, table), exists_ok=True)
+            _create_dataset(dataset, declared.dataset_id)
+            dataset.client.create_table(declared, exists_ok=True)
 
 
 def existing_tables(dataset: BigQueryDataset) -> frozenset[str]:
@@ -50,24 +68,22 @@ def existing_tables(dataset: BigQueryDataset) -> frozenset[str]:
             return frozenset()
 
 
-def replace_rows(dataset: BigQueryDataset, table: Table, rows: pa.Table) -> int:
-    """Replace a small table's rows by one load job, all or nothing; returns their number."""
+def replace_rows(dataset: BigQueryDataset, table: Table, rows: pa.RecordBatchReader, file_month: date | None) -> int:
+    """Replace a table's rows, or those of one month, by one load job, all or nothing; returns their number."""
     import pyarrow.parquet as pq
-    from google.cloud import bigquery
 
-    content = io.BytesIO()
-    pq.write_table(rows, content)
-    config = bigquery.LoadJobConfig(
-        source_format=bigquery.SourceFormat.PARQUET,
-        schema=_schema(table),
-        write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
-        labels={**LABELS, "table": table.name},
-    )
-    with dataset.clear_errors(f"replace {table.name}"):
-        job = dataset.client.load_table_from_file(
-            content, dataset.table_id(table.name), rewind=True, size=content.tell(), job_config=config
-        )
-        job.result()
+    create_table(dataset, table)
+    table_id = dataset.table_id(table.qualified_name)
+    with tempfile.TemporaryDirectory(prefix="taxi_bigquery_") as folder:
+        file = Path(folder) / "rows.parquet"
+        with pq.ParquetWriter(file, rows.schema, compression="zstd") as writer:
+            for batch in rows:
+                writer.write_batch(batch)
+        destination = table_id if file_month is None else partition(table_id, file_month)
+        with dataset.clear_errors(f"replace {table.qualified_name}"):
+            job = load_file(dataset, file, destination, load_config(table, file_month))
+            job.result()
+            _describe(dataset, dataset.client.get_table(table_id), table)
     return int(job.output_rows or 0)
 
 
@@ -77,20 +93,21 @@ def replace_view(dataset: BigQueryDataset, name: str, sql: str, description: str
     dataset.query(f'CREATE OR REPLACE VIEW {dataset.sql(name)} OPTIONS (description = "{text}") AS\n{sql}')
 
 
-def _create_dataset(dataset: BigQueryDataset) -> None:
+def _create_dataset(dataset: BigQueryDataset, name: str) -> None:
     from google.cloud import bigquery
 
-    declared = bigquery.Dataset(f"{dataset.project}.{dataset.name}")
+    declared = bigquery.Dataset(f"{dataset.project}.{name}")
     declared.location = dataset.location
-    declared.description = "New York taxi trips: clean months, what cleaning rejected, and taxi zones."
     declared.labels = dict(LABELS)
+    if name == dataset.name:
+        declared.description = "New York taxi trips: clean months, what cleaning rejected, and taxi zones."
     dataset.client.create_dataset(declared, exists_ok=True)
 
 
 def _declared(dataset: BigQueryDataset, table: Table) -> bigquery.Table:
     from google.cloud import bigquery
 
-    declared = bigquery.Table(dataset.table_id(table.name), schema=_schema(table))
+    declared = bigquery.Table(dataset.table_id(table.qualified_name), schema=_schema(table))
     declared.description = table.description
     declared.labels = dict(LABELS)
     if FILE_MONTH.name in table.column_names and table is not MONTHS:
@@ -102,10 +119,9 @@ def _declared(dataset: BigQueryDataset, table: Table) -> bigquery.Table:
 
 
 def _describe(dataset: BigQueryDataset, standing: bigquery.Table, table: Table) -> None:
-    """Bring descriptions up to date; raises `StoreError` where a column's type contradicts the declaration."""
+    """Bring descriptions up to date where the declaration has changed them."""
     from google.cloud import bigquery
 
-    missing_columns(table, _catalogue(standing), _type_name)
     described = {field["name"]: field["description"] for field in bigquery_schema(table)}
     fields = [
         {**field.to_api_repr(), "description": described.get(field.name, field.description)}
@@ -122,20 +138,21 @@ def _describe(dataset: BigQueryDataset, standing: bigquery.Table, table: Table) 
         dataset.client.update_table(standing, changed)
 
 
-def standing_table(dataset: BigQueryDataset, name: str) -> Table:
-    """The declaration of a table that is there; raises `StoreError` where there is none.
+def standing_table(dataset: BigQueryDataset, qualified_name: str) -> Table | None:
+    """The declaration of a table that is there; None where there is none.
 
     BigQuery has one type of integers: columns of a contract read in the contract's type.
     """
-    from google.api_core.exceptions import NotFound
-
-    with dataset.clear_errors(f"read {name}"):
-        try:
-            standing = dataset.client.get_table(dataset.table_id(name))
-        except NotFound as error:
-            raise StoreError(f"{dataset} has no table {SCHEMA}.{name}: materialize its months first") from error
-    declared = declaration(name, _catalogue(standing), _type_name, str(dataset))
-    known = {column.name: column.type for table in _known_tables() if table.name == name for column in table.columns}
+    standing = _standing(dataset, qualified_name)
+    if standing is None:
+        return None
+    declared = declaration(qualified_name, _catalogue(standing), _type_name, str(dataset))
+    known = {
+        column.name: column.type
+        for table in _known_tables()
+        if table.qualified_name == declared.qualified_name
+        for column in table.columns
+    }
     columns = tuple(
         replace(column, type=known[column.name])
         if column.name in known and known[column.name].bigquery == column.type.bigquery
@@ -143,6 +160,16 @@ def standing_table(dataset: BigQueryDataset, name: str) -> Table:
         for column in declared.columns
     )
     return replace(declared, columns=columns)
+
+
+def _standing(dataset: BigQueryDataset, qualified_name: str) -> bigquery.Table | None:
+    from google.api_core.exceptions import NotFound
+
+    with dataset.clear_errors(f"look at {qualified_name}"):
+        try:
+            return dataset.client.get_table(dataset.table_id(qualified_name))
+        except NotFound:
+            return None
 
 
 def _known_tables() -> Iterator[Table]:

@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.contracts.schemas import bigquery_schema
+from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
+from taxi_platform.contracts.schemas import arrow_schema, bigquery_schema
 from taxi_platform.errors import SettingsError, StoreError
 from taxi_platform.references import CleanMonth
-from taxi_platform.stores import open_warehouse
+from taxi_platform.stores import bigquery_upload, open_warehouse
 from taxi_platform.stores.bigquery import BigQueryStore
 from taxi_platform.stores.bigquery_client import MAXIMUM_BYTES_BILLED
 from taxi_platform.stores.lake import Lake
@@ -82,6 +83,51 @@ def test_a_month_in_a_bucket_is_one_load_job_per_table_as_the_reference_says(
     facts = loaded.facts["trips"]
     assert facts["input_bytes"] == bucket._objects.size("trips/green/month=2020-03/trips.parquet")
     assert facts["job_url"].startswith(f"https://console.cloud.google.com/bigquery?project={dataset.project}&j=bq:US:")
+
+
+def test_a_month_on_disk_is_streamed_along_with_the_same_job(
+    store: BigQueryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In several chunks, the least there can be (https://cloud.google.com/bigquery/docs/reference/api-uploads)."""
+    monkeypatch.setattr(bigquery_upload, "CHUNK", 256 << 10)
+    lake = Lake(str(tmp_path / "lake"))
+    month = clean(lake, tmp_path, trips=30_000)
+    assert month.trips_size > 2 * bigquery_upload.CHUNK
+    loaded = store.replace_month(GREEN, month, lake)
+    assert loads(store) == ["load_taxi_green_trips_202003_c1_0", "load_taxi_green_quarantine_202003_c1_0"]
+    assert store.count_months(GREEN) == {MARCH.first_day: MonthCounts(30_000, 1)}
+    job: Any = store._dataset.client.get_job(loaded.facts["trips"]["job"])
+    assert "sourceUris" not in job.to_api_repr()["configuration"]["load"]
+    assert job.to_api_repr()["configuration"]["load"]["writeDisposition"] == "WRITE_TRUNCATE"
+
+
+def test_a_users_own_table_is_replaced_by_the_month_or_as_a_whole(store: BigQueryStore) -> None:
+    """In a dataset of its schema's name, made with it."""
+    columns = (
+        FILE_MONTH,
+        Column("revenue", ColumnType.DOUBLE, "Paid."),
+        Column("paid", ColumnType.BOOLEAN, "Whether."),
+    )
+    mart = Table("revenue", "Revenue.", columns, schema=f"marts_{store._dataset.name}")
+    months = [date(2020, 3, 1), date(2020, 4, 1)]
+    for month, revenue in ((months[0], 1.0), (months[1], 2.0), (months[0], 3.0)):
+        rows = pa.table([[month], [revenue], [True]], schema=arrow_schema(mart))
+        assert store.replace_table(mart, rows, month) == 1
+    assert store.standing_table(mart.qualified_name) == mart_without_description(mart)
+    found = store.read_months(mart.qualified_name, None, ["revenue"]).read_all()
+    assert sorted(found["revenue"].to_pylist()) == [2.0, 3.0]
+    narrow = replace(mart, columns=columns[:2])
+    rows = pa.table([months, [5.0, 6.0]], schema=arrow_schema(narrow))
+    assert store.replace_table(narrow, rows.to_reader()) == 2
+    found = store.read_months(mart.qualified_name, months).read_all()
+    assert found.column_names == ["file_month", "revenue"]
+    assert sorted(found["revenue"].to_pylist()) == [5.0, 6.0]
+    assert store.standing_table("marts.absent") is None
+
+
+def mart_without_description(mart: Table) -> Table:
+    """What a catalogue tells of a table: its columns."""
+    return replace(mart, description="")
 
 
 def test_tables_are_partitioned_clustered_described_and_labelled(
