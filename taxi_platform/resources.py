@@ -7,6 +7,7 @@ imports no client and touches no network.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,10 +73,11 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     url: str = Field(description="A DuckDB file or bigquery://project/dataset?location=….")
     wait_seconds: float = Field(600, description="How long to wait for a store that another process holds.")
 
-    def open(self) -> TableStore:
+    def open(self, at_most_seconds: float = math.inf) -> TableStore:
+        """The store; a caller that has less time waits no longer than that for others."""
         from taxi_platform.stores import open_warehouse
 
-        return open_warehouse(self.url, wait_seconds=self.wait_seconds)
+        return open_warehouse(self.url, wait_seconds=min(self.wait_seconds, at_most_seconds))
 
 
 class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]

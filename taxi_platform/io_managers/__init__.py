@@ -26,9 +26,9 @@ def io_managers(settings: Settings, resources: Mapping[str, Any] | None = None) 
     from taxi_platform.resources import resources as build_resources
 
     given: Mapping[str, Any] = build_resources(settings) if resources is None else resources
-    shared = {"lake": given["lake"], "staging": given["staging"]}
+    lake, staging, warehouse = given["lake"], given["staging"], given["warehouse"]
     return {
-        "lake_io": LakeIOManager(lake=given["lake"]),
-        "warehouse_io": WarehouseIOManager(**shared, warehouse=given["warehouse"]),
-        "postgres_io": PostgresIOManager(**shared, postgres=given["postgres"]),
+        "lake_io": LakeIOManager(lake=lake, warehouse=warehouse),
+        "warehouse_io": WarehouseIOManager(lake=lake, staging=staging, warehouse=warehouse),
+        "postgres_io": PostgresIOManager(lake=lake, staging=staging, postgres=given["postgres"]),
     }

@@ -14,12 +14,13 @@ import dagster as dg
 
 from taxi_platform.errors import StoreError
 from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, note_unchanged, record, store_each
+from taxi_platform.io_managers.raw_views import PATIENCE, refresh_raw_view
 from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months, input_months
 from taxi_platform.io_managers.values import CleanMonths, RawMonths, ZonesFile
 from taxi_platform.metadata import clean_metadata, raw_metadata, zones_metadata
 from taxi_platform.months import TripMonth
 from taxi_platform.references import CleanMonth, RawMonth, StagedClean, StagedRaw
-from taxi_platform.resources import LakeResource
+from taxi_platform.resources import LakeResource, WarehouseResource
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +34,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
     """Stores `RawMonths` and `CleanMonths` month by month; loads by the annotation of the argument."""
 
     lake: LakeResource
+    warehouse: WarehouseResource
     months_at_once: int = 2
     attempts: int = ATTEMPTS
 
@@ -53,7 +55,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
             with obj.open(month) as value:
                 return self._store(value)
 
-        record(context, store_each(obj.months, store, self.months_at_once, self.attempts))
+        outcome = store_each(obj.months, store, self.months_at_once, self.attempts)
+        if isinstance(obj, RawMonths) and any(metadata["changed"] for metadata in outcome.stored.values()):
+            refresh_raw_view(self.warehouse.open(PATIENCE), context.asset_key.path[-1], self.lake.open())
+        record(context, outcome)
 
     def load_input(self, context: dg.InputContext) -> Any:
         if len(context.asset_key.path) == 1:

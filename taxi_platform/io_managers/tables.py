@@ -16,6 +16,7 @@ import dagster as dg
 from taxi_platform.errors import StoreError
 from taxi_platform.io_managers.frames import store_rows, table_name
 from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, record, store_each
+from taxi_platform.io_managers.raw_views import refresh_raw_view
 from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months
 from taxi_platform.io_managers.values import ReferenceTable, TableMonths
 from taxi_platform.metadata import loaded_metadata
@@ -60,6 +61,7 @@ class TableIOManager(dg.ConfigurableIOManager):
         outcome = store_each(months.months, load, self.months_at_once, self.attempts)
         if outcome.stored:
             store.refresh_views(months.all_contracts)
+            refresh_raw_view(store, months.contract.dataset, lake)
         record(context, outcome)
 
     def load_input(self, context: dg.InputContext) -> Any:

@@ -126,8 +126,6 @@ def _column_type(table: str, name: str, kind: pa.DataType) -> ColumnType:
 
     if pa.types.is_dictionary(kind):  # a pandas category
         return _column_type(table, name, kind.value_type)
-    if pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
-        return ColumnType.TEXT_LIST
     found = _TYPES.get(str(kind))
     if found is None:
         advice = next((text for prefix, text in _ADVICE.items() if str(kind).startswith(prefix)), "cast it to text")

@@ -32,6 +32,7 @@ from taxi_platform.stores.bookkeeping import (
 )
 from taxi_platform.stores.catalogue import declaration, months_sql, selected
 from taxi_platform.stores.duckdb_file import DuckDBFile
+from taxi_platform.stores.duckdb_raw import raw_view_sql
 from taxi_platform.stores.duckdb_tables import (
     columns_of,
     ensure,
@@ -146,6 +147,14 @@ class DuckDBStore:
                 with transaction(connection):
                     connection.execute(f"CREATE OR REPLACE VIEW {SCHEMA}.trips AS {sql}")
                     connection.execute(f"COMMENT ON VIEW {SCHEMA}.trips IS {sql_literal(VIEW_DESCRIPTION)}")
+
+    def refresh_raw_view(self, dataset: str, lake: Lake) -> None:
+        """Nothing is made over a lake in a cloud: DuckDB reads it only with an extension, which is code."""
+        if "://" in lake.url:
+            return
+        with self._file.writing() as connection, transaction(connection):
+            for statement in raw_view_sql(dataset, lake):
+                connection.execute(statement)
 
     # ---- reading
 

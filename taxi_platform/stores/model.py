@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from taxi_platform.contracts.model import SCHEMA, Contract, Table
 from taxi_platform.references import CleanMonth
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from taxi_platform.stores.lake import Lake
 
-__all__ = ["SCHEMA", "LoadedMonth", "MonthCounts", "TableStore", "split_name"]
+__all__ = ["SCHEMA", "LoadedMonth", "MonthCounts", "RawViews", "TableStore", "split_name"]
 
 
 def split_name(qualified_name: str) -> tuple[str, str]:
@@ -109,4 +109,16 @@ class TableStore(Protocol):
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace ``taxi.trips``, the view over all datasets with zone names joined."""
+        ...
+
+
+@runtime_checkable
+class RawViews(Protocol):
+    """A store that can show raw months as they lie in the lake."""
+
+    def refresh_raw_view(self, dataset: str, lake: Lake) -> None:
+        """Make ``taxi.raw_{dataset}`` the current version of every raw month that the lake has.
+
+        Which versions are current is read while no other refresh can be under way: the last one to end knows of all.
+        """
         ...

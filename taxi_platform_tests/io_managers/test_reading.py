@@ -126,7 +126,7 @@ def test_a_notebook_reads_from_a_store_itself(desk: Desk) -> None:
         assert rows.read_pandas().total_amount.sum() == 6
         return
     url = desk.settings.postgres.get_secret_value()
-    with PostgresResource(url=url, folder=str(desk.settings.data / "postgres")).running() as postgres:
+    with PostgresResource(url=url, folder=str(desk.settings.data / "postgres"), wait_seconds=5).running() as postgres:
         rows = postgres.read_months("taxi.green_trips", [date(2020, 3, 1)], COLUMNS)
         assert rows.read_pandas().total_amount.sum() == 6
 
