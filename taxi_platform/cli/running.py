@@ -18,7 +18,7 @@ from taxi_platform.cli.report import MonthWork, print_run
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import SettingsError, TaxiError
-from taxi_platform.instance import remember_run, use_instance
+from taxi_platform.instance import opened_instance, remember_run, use_instance
 from taxi_platform.months import TripMonth, add_months, month_label, parse_month, parse_month_range
 from taxi_platform.settings import Settings
 from taxi_platform.status import month_statuses
@@ -102,8 +102,6 @@ def _run(
     wanted: Mapping[str, Sequence[date]],
     options: Mapping[str, bool],
 ) -> dict[TripMonth, MonthWork]:
-    import dagster as dg
-
     from taxi_platform.jobs import ZONES_JOB, job_name
     from taxi_platform.launch import run_job
     from taxi_platform.partitions import contiguous_ranges
@@ -113,7 +111,7 @@ def _run(
     assert isinstance(postgres, PostgresResource)
     work = {c.month(m): MonthWork() for c in contracts for m in wanted[c.dataset]}
     # The server stays up between runs: starting it for each would cost half a second a time.
-    with dg.DagsterInstance.get() as instance, postgres.running():
+    with opened_instance(settings) as instance, postgres.running():
         zones = run_job(instance, ZONES_JOB, {}, _config({}))
         if not zones.success:
             raise SettingsError(f"the taxi zones could not be brought: {_first_error(instance, zones.run_id)}")

@@ -1,0 +1,77 @@
+"""``taxi run`` with a bucket as the lake and BigQuery as the warehouse: four addresses changed, nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from taxi_platform_tests.end_to_end.test_run import GREEN_2020, GREEN_PARQUET, whole
+from taxi_platform_tests.support.platform import Platform
+
+# What the emulators' fixtures set, and a run in a process of its own has to see.
+EMULATED = ("AWS_", "AZURE_", "BIGQUERY_", "GOOGLE_", "STORAGE_")
+
+
+def platform(tmp_path: Path, tlc: Path, layout: str, **stores: str) -> Platform:
+    variables = {name: value for name, value in os.environ.items() if name.startswith(EMULATED)}
+    source = {"TAXI_SOURCE": layout, "TAXI_SOURCE_URL": str(tlc / layout), "TAXI_DATA": str(tmp_path / "data")}
+    return Platform(tmp_path, {**variables, **source, **stores})
+
+
+def test_csv_and_parquet_months_pass_through_buckets_and_bigquery(
+    tlc: Path, tmp_path: Path, gcs_bucket: str, bigquery_url: str
+) -> None:
+    stores = {"TAXI_LAKE": f"gs://{gcs_bucket}", "TAXI_WAREHOUSE": bigquery_url}
+    csv = platform(tmp_path, tlc, "dtc", **stores)
+    done = csv.taxi("run", "--datasets", "green", "--months", "2020-03..2020-08")
+    assert done.code == 0, done.text
+    parquet = platform(tmp_path, tlc, "tlc", **stores)
+    months = ",".join(name.split()[1] for name in GREEN_PARQUET)
+    done = parquet.taxi("run", "--datasets", "green", "--months", months)
+    assert done.code == 0, done.text
+    expected = {month: whole(*counts) for month, counts in {**GREEN_2020, **GREEN_PARQUET}.items()}
+    assert csv.rows() == expected
+    again = csv.taxi("run", "--datasets", "green", "--months", "2020-03..2020-08")
+    assert again.code == 0, again.text
+    assert again.out.count("unchanged") == len(GREEN_2020)
+    assert csv.rows() == expected
+
+
+def test_a_republished_month_replaces_its_own_and_two_runs_of_one_month_agree(
+    tlc: Path, tmp_path: Path, gcs_bucket: str, bigquery_url: str
+) -> None:
+    upstream = tmp_path / "upstream"
+    for name in ("green/green_tripdata_2020-04.csv.gz", "green/green_tripdata_2020-05.csv.gz"):
+        (upstream / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tlc / "dtc" / name, upstream / name)
+    shutil.copytree(tlc / "dtc" / "misc", upstream / "misc")
+    stores = {"TAXI_LAKE": f"gs://{gcs_bucket}", "TAXI_WAREHOUSE": bigquery_url, "TAXI_SOURCE_URL": str(upstream)}
+    running = platform(tmp_path, tlc, "dtc", **stores)
+    command = ("run", "--datasets", "green", "--months", "2020-04")
+    both = [running.start(*command) for _ in range(2)]
+    results = [running.finish(run) for run in both]
+    assert [r.code for r in results] == [0, 0], "\n".join(r.text for r in results)
+    assert running.rows() == {"green 2020-04": whole(*GREEN_2020["green 2020-04"])}
+    shutil.copy(upstream / "green/green_tripdata_2020-05.csv.gz", upstream / "green/green_tripdata_2020-04.csv.gz")
+    done = running.taxi(*command)
+    assert done.code == 0, done.text
+    raw, trips, quarantined, warehouse, postgres = running.rows()["green 2020-04"]
+    assert raw == GREEN_2020["green 2020-05"][0]
+    assert trips is not None
+    assert quarantined is not None
+    assert raw == trips + quarantined
+    assert trips == warehouse == postgres
+
+
+@pytest.mark.parametrize(("scheme", "bucket"), [("s3", "s3_bucket"), ("az", "azure_container")])
+def test_other_clouds_are_equals(
+    tlc: Path, tmp_path: Path, scheme: str, bucket: str, request: pytest.FixtureRequest
+) -> None:
+    lake = f"{scheme}://{request.getfixturevalue(bucket)}/some/prefix"
+    running = platform(tmp_path, tlc, "dtc", TAXI_LAKE=lake)
+    done = running.taxi("run", "--datasets", "green", "--months", "2020-04..2020-05")
+    assert done.code == 0, done.text
+    assert running.rows() == {m: whole(*GREEN_2020[m]) for m in ("green 2020-04", "green 2020-05")}
