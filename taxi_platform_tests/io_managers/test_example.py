@@ -28,7 +28,7 @@ def test_a_project_of_its_own_makes_its_tables_from_the_platforms(tmp_path: Path
         ("daily_revenue", "--partition", "2020-03-01"),
         ("borough_revenue",),
     ):
-        done = platform.dagster("asset", "materialize", "--select", *arguments)
+        done = platform.dagster("asset", "materialize", "-m", "own_asset", "--select", *arguments)
         assert done.code == 0, done.text
 
     with duckdb.connect(str(platform.data / "warehouse.duckdb"), read_only=True) as warehouse:
