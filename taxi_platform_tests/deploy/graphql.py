@@ -6,6 +6,7 @@ Belongs here: launching and watching over GraphQL. Does not: asserting.
 from __future__ import annotations
 
 import json
+import sys
 import time
 import urllib.request
 from typing import Any
@@ -98,3 +99,17 @@ class Webserver:
     def unhealthy_daemons(self) -> list[str]:
         daemons = self.ask(_DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
         return [d["daemonType"] for d in daemons if d["required"] and not d["healthy"]]
+
+
+def main(url: str, month: str) -> None:
+    """Bring the zones and a month of green through the interface; the tags of its run say where it ran."""
+    webserver = Webserver(url)
+    for job, partition in (("taxi_zones", None), ("green_trips", month)):
+        run = webserver.launch(job, partition)
+        if (status := webserver.wait(run)) != "SUCCESS":
+            sys.exit(f"the run {run} of {job} ended with {status}")
+    print(json.dumps(webserver.tags(run), indent=2))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped,unused-ignore]
 from dagster._core.instance.config import dagster_instance_config
 
 from taxi_platform.alerts.settings import AlertSettings
@@ -22,7 +22,8 @@ GOOGLE = {"TAXI_LAKE": "gs://lake", "TAXI_WAREHOUSE": "bigquery://project/taxi",
 
 
 def test_the_dockerfile_passes_its_linter() -> None:
-    done = subprocess.run([tool("hadolint"), "Dockerfile"], cwd=COMPOSE_FOLDER, capture_output=True, text=True)
+    command = [tool("hadolint"), "Dockerfile"]
+    done = subprocess.run(command, cwd=COMPOSE_FOLDER, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
 

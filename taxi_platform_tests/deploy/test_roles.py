@@ -142,9 +142,7 @@ def test_an_administrator_that_is_no_superuser_can_make_the_roles(database: Comp
         superuser.execute("CREATE ROLE cloud_admin LOGIN CREATEDB CREATEROLE PASSWORD 'x'")
         superuser.execute("GRANT CONNECT ON DATABASE postgres, template1 TO cloud_admin")
     roles = database["trips-roles"]
-    made = roles.run(
-        "env", "PGPASSWORD=x", "psql", "--username=cloud_admin", "--file=/sql/trips.sql", "postgres"
-    )
+    made = roles.run("env", "PGPASSWORD=x", "psql", "--username=cloud_admin", "--file=/sql/trips.sql", "postgres")
     assert made.returncode == 0, made.stderr
     reader = (compose_folder / "secrets" / "taxi_reader_password").read_text()
     as_reader = {"host": database["trips-db"].address, "user": "taxi_reader", "dbname": "taxi", "password": reader}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from typing_extensions import LiteralString
 
 from taxi_platform_tests.deploy.composed import Composed
 from taxi_platform_tests.deploy.graphql import Webserver
@@ -17,11 +18,12 @@ def secret(stack: Composed, name: str) -> str:
     return Path(stack.config["secrets"][name]["file"]).read_text()
 
 
-def rows(stack: Composed, sql: str) -> list[tuple[object, ...]]:
+def rows(stack: Composed, sql: LiteralString) -> list[tuple[object, ...]]:
     """As the reader of the trips database."""
-    reader = {"user": "taxi_reader", "password": secret(stack, "taxi_reader_password")}
-    with psycopg.connect(host=stack["trips-db"].address, dbname="taxi", **reader) as connection:  # type: ignore[arg-type]
-        return connection.execute(sql).fetchall()  # type: ignore[arg-type]
+    password = secret(stack, "taxi_reader_password")
+    host = stack["trips-db"].address
+    with psycopg.connect(host=host, dbname="taxi", user="taxi_reader", password=password) as connection:
+        return connection.execute(sql).fetchall()
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +53,9 @@ def test_whoever_reads_the_trips_sees_the_new_month(stack: Composed, month: str)
 def test_the_daemon_is_healthy_and_launched_the_run(stack: Composed, webserver: Webserver, month: str) -> None:
     assert webserver.unhealthy_daemons() == []
     sql = "SELECT count(*) FROM runs WHERE status = 'SUCCESS' AND run_id = %s"
-    dagster = {"user": "dagster", "password": secret(stack, "dagster_password")}
-    with psycopg.connect(host=stack["dagster-db"].address, dbname="dagster", **dagster) as connection:  # type: ignore[arg-type]
+    password = secret(stack, "dagster_password")
+    host = stack["dagster-db"].address
+    with psycopg.connect(host=host, dbname="dagster", user="dagster", password=password) as connection:
         assert connection.execute(sql, [month]).fetchone() == (1,)
 
 
