@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from taxi_platform_tests.deploy.tools import COMPOSE_FOLDER
 
 @dg.op
 def says() -> None:
-    print("printed by a run")
+    sys.stdout.write("printed by a run\n")
 
 
 @dg.job
