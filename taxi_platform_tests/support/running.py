@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,8 @@ __all__ = ["RunningPlatform", "running_platform"]
 _PATIENCE = 300.0
 """Seconds to wait for anything: many times what it takes, so that a slow machine only takes longer."""
 _PACKAGE = Path(taxi_platform.__file__).parent
+
+_WORKER = re.compile(r"Started process for run \(pid: (\d+)\)")
 
 _BACKFILL = """
 mutation ($selection: [AssetKeyInput!]!, $months: [String!]!) {
@@ -79,14 +82,10 @@ class RunningPlatform:
             time.sleep(0.5)
 
     def kill_worker(self, run_id: str) -> None:
-        """End the process of a run as a machine that is out of memory does."""
-        import psutil
-
-        found = [p for p in psutil.process_iter(["cmdline"]) if any(run_id in part for part in p.info["cmdline"] or [])]
-        for process in found:
-            process.kill()
-        if not found:
-            raise RuntimeError(f"run {run_id} has no process")
+        """End the process of a run as a machine does that is out of memory."""
+        messages = (entry.message for entry in self.instance.all_logs(run_id))
+        started = next(filter(None, (_WORKER.search(message) for message in messages)))
+        os.kill(int(started[1]), signal.SIGKILL)
 
 
 @contextlib.contextmanager
