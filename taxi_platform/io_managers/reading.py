@@ -16,7 +16,7 @@ from taxi_platform.months import TripMonth, parse_month
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["as_annotated", "chosen_columns", "chosen_months", "input_months"]
+__all__ = ["as_annotated", "chosen_columns", "chosen_months", "input_months", "wants_frame"]
 
 
 def input_months(context: dg.InputContext) -> tuple[TripMonth, ...]:
@@ -52,14 +52,25 @@ def as_annotated(context: dg.InputContext, rows: pa.RecordBatchReader) -> Any:
         dagster.DagsterInvalidDefinitionError: for any other annotation, naming the three.
     """
     wanted = context.dagster_type.typing_type
-    name = f"{getattr(wanted, '__module__', '')}.{getattr(wanted, '__qualname__', '')}"
+    name = _name_of(wanted)
     if name.startswith("pyarrow.") and name.endswith("RecordBatchReader"):
         return rows
     if name.startswith("pyarrow.") and name.endswith("Table"):
         return rows.read_all()
-    if name.startswith("pandas.") and name.endswith("DataFrame"):
+    if wants_frame(context):
         return rows.read_pandas()
     raise dg.DagsterInvalidDefinitionError(
         f"the argument {context.name!r} takes {context.asset_key.to_user_string()} as {name.strip('.') or wanted}: "
         "annotate it as pyarrow.RecordBatchReader, pyarrow.Table or pandas.DataFrame"
     )
+
+
+def wants_frame(context: dg.InputContext) -> bool:
+    """Whether the argument is annotated as a pandas DataFrame."""
+    name = _name_of(context.dagster_type.typing_type)
+    return name.startswith("pandas.") and name.endswith("DataFrame")
+
+
+def _name_of(annotation: object) -> str:
+    """By name, so that nobody pays for importing what they do not use."""
+    return f"{getattr(annotation, '__module__', '')}.{getattr(annotation, '__qualname__', '')}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
@@ -17,12 +17,15 @@ from taxi_platform.errors import StoreError
 from taxi_platform.io_managers.frames import store_rows, table_name
 from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, record, store_each
 from taxi_platform.io_managers.raw_views import refresh_raw_view
-from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months
+from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months, wants_frame
 from taxi_platform.io_managers.values import ReferenceTable, TableMonths
 from taxi_platform.metadata import loaded_metadata
 from taxi_platform.months import TripMonth, month_label
 from taxi_platform.resources import LakeResource, PostgresResource, StagingResource, WarehouseResource
 from taxi_platform.stores.model import SCHEMA, TableStore, split_name
+
+if TYPE_CHECKING:
+    from taxi_platform.stores.bigquery import BigQueryStore
 
 __all__ = ["PostgresIOManager", "WarehouseIOManager"]
 
@@ -70,7 +73,12 @@ class TableIOManager(dg.ConfigurableIOManager):
         months, store = chosen_months(context), self.store()
         if months is not None:
             _check_loaded(store, name, months)
-        return as_annotated(context, store.read_months(name, months, chosen_columns(context)))
+        columns = chosen_columns(context)
+        if store.kind == "bigquery" and wants_frame(context):
+            from taxi_platform.io_managers.bigquery_frames import read_frame
+
+            return read_frame(context, cast("BigQueryStore", store), name, months, columns)
+        return as_annotated(context, store.read_months(name, months, columns))
 
 
 class WarehouseIOManager(TableIOManager):

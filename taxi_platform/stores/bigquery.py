@@ -19,7 +19,7 @@ from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.references import CleanMonth
-from taxi_platform.stores.bigquery_client import parse_address
+from taxi_platform.stores.bigquery_client import BigQueryDataset, parse_address
 from taxi_platform.stores.bigquery_jobs import LoadedPartition, MonthLoad
 from taxi_platform.stores.bigquery_tables import (
     ensure_table,
@@ -67,6 +67,11 @@ class BigQueryStore:
 
     def __repr__(self) -> str:
         return f"BigQueryStore({self._dataset.project}.{self._dataset.name})"
+
+    @property
+    def dataset(self) -> BigQueryDataset:
+        """Where the platform's own tables are."""
+        return self._dataset
 
     # ---- writing
 

@@ -20,6 +20,7 @@ from taxi_platform.partitions import monthly_partitions
 from taxi_platform.resources import resources
 from taxi_platform.settings import Settings
 from taxi_platform.stores import open_warehouse
+from taxi_platform.stores.bigquery_client import parse_address
 from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.model import TableStore
 from taxi_platform.stores.postgres import PostgresStore
@@ -28,6 +29,11 @@ from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
 
 GREEN = CONTRACTS["green"]
 MONTHS = monthly_partitions(GREEN)
+OWN_SCHEMAS = ("marts", "Reports", "where")
+"""Where tests have tables: the server outlives them."""
+
+EVERY_STORE = pytest.mark.parametrize("desk", ["duckdb", "postgres", "bigquery"], indirect=True)
+"""The emulated BigQuery is slow: tests have it where the store can make a difference."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,13 @@ def load(store: TableStore, lake: Lake, contract: Contract = GREEN) -> None:
         store.replace_month(contract, clean, lake)
 
 
-@pytest.fixture(params=["warehouse_io", "postgres_io"])
+def drop_own_datasets(url: str) -> None:
+    client = parse_address(url).client
+    for schema in OWN_SCHEMAS:
+        client.delete_dataset(schema, delete_contents=True, not_found_ok=True)
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
 def desk(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -92,16 +104,19 @@ def desk(
     lake: Lake,
     postgres_url: str,  # noqa: F811
 ) -> Desk:
-    """Assets over a loaded store of each kind."""
+    """Assets over a loaded store of each kind; `EVERY_STORE` adds BigQuery."""
     environment = {"TAXI_DATA": str(tmp_path / "data"), "TAXI_POSTGRES": postgres_url, "TAXI_WAIT_SECONDS": "5"}
+    if request.param == "bigquery":
+        environment["TAXI_WAREHOUSE"] = request.getfixturevalue("bigquery_url")
+        drop_own_datasets(environment["TAXI_WAREHOUSE"])
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     settings = Settings.from_environment(environment)
     with connected(postgres_url) as connection:
-        for schema in ("marts", "Reports", "where"):
+        for schema in OWN_SCHEMAS:
             connection.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
     store: TableStore = PostgresStore(postgres_url, wait_seconds=5)
-    if request.param == "warehouse_io":
+    if request.param != "postgres":
         store = open_warehouse(settings.warehouse, wait_seconds=5)
     load(store, lake)
-    return Desk(settings, store, request.param)
+    return Desk(settings, store, "postgres_io" if request.param == "postgres" else "warehouse_io")

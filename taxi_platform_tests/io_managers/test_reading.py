@@ -14,7 +14,7 @@ from taxi_platform.definitions import build_definitions
 from taxi_platform.errors import StoreError
 from taxi_platform.resources import PostgresResource, resources
 from taxi_platform.stores.lake import Lake
-from taxi_platform_tests.io_managers.conftest import MONTHS, Desk
+from taxi_platform_tests.io_managers.conftest import EVERY_STORE, MONTHS, Desk
 from taxi_platform_tests.support.staged import MARCH, staged_raw
 
 COLUMNS = ["total_amount", "file_month"]
@@ -35,16 +35,25 @@ def reading(desk: Desk, kind: Any, seen: list[Any], key: list[str], partitioned:
     )(read)
 
 
+@EVERY_STORE
+@pytest.mark.parametrize("kind", [pa.RecordBatchReader, pd.DataFrame])
+def test_a_month_is_read_in_the_form_of_the_annotation(desk: Desk, kind: Any) -> None:
+    month_in_the_form(desk, kind, desk.trips_key)
+
+
 @pytest.mark.parametrize("kind", [pa.RecordBatchReader, pa.Table, pd.DataFrame])
-@pytest.mark.parametrize("layer", ["store", "lake"])
-def test_a_month_is_read_in_the_form_of_the_annotation(desk: Desk, kind: Any, layer: str) -> None:
+def test_a_month_of_the_lake_is_read_in_the_form_of_the_annotation(desk: Desk, kind: Any) -> None:
+    month_in_the_form(desk, kind, ["trips", "green"])
+
+
+def month_in_the_form(desk: Desk, kind: Any, key: list[str]) -> None:
     seen: list[Any] = []
-    key = desk.trips_key if layer == "store" else ["trips", "green"]
     desk.run(reading(desk, kind, seen, key), partition_key="2020-04-01")
     assert isinstance(seen[0], pd.DataFrame if kind is pd.DataFrame else pa.Table)
     frame = seen[0] if isinstance(seen[0], pd.DataFrame) else seen[0].to_pandas()
     assert list(frame.columns) == COLUMNS
     assert list(frame.total_amount) == [0, 1, 2, 3, 4]
+    assert [str(kind) for kind in frame.dtypes] == ["float64", "object"]
     assert set(frame.file_month) == {date(2020, 4, 1)}
 
 
@@ -105,6 +114,7 @@ def test_another_annotation_is_refused_and_the_three_are_named(desk: Desk) -> No
         desk.run(mine, partition_key="2020-03-01")
 
 
+@EVERY_STORE
 def test_a_notebook_loads_a_month_or_all_of_them(desk: Desk) -> None:
     defs = build_definitions(desk.settings)
     loaded: Any = defs.load_asset_value(desk.trips_key, python_type=pd.DataFrame, partition_key="2020-03-01")
