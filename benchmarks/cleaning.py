@@ -126,7 +126,7 @@ def with_pandas(source: Path, folder: Path) -> int:
             "pickup_outside_file_month": (pickup < start - day) | (pickup >= end + day),
             "dropoff_before_pickup": dropoff < pickup,
             "duration_over_24h": dropoff - pickup > day,
-            "unknown_location": sum((place.notna() & ~place.between(1, 265)) for place in places) > 0,
+            "unknown_location": pd.concat([p.notna() & ~p.between(1, 265) for p in places], axis=1).any(axis=1),
             "distance_impossible": (distance < 0) | (distance > 1000),
             "exact_duplicate": frame.duplicated(),
             "void_pair": void,

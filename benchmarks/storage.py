@@ -53,9 +53,10 @@ def main() -> None:
 
 
 def _logical_bytes(column: pa.ChunkedArray) -> int:
-    filled = len(column) - column.null_count
+    filled: int = len(column) - column.null_count
     if pa.types.is_string(column.type):
-        return 2 * filled + (pc.sum(pc.binary_length(column)).as_py() or 0)
+        text: int = pc.sum(pc.binary_length(column)).as_py() or 0
+        return 2 * filled + text
     return 8 * filled
 
 
