@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["DuckDBFile"]
 
 _HOLDER = re.compile(r"PID (\d+)")
+_HELD_HERE = ("different configuration", "Unique file handle conflict")
 
 
 class DuckDBFile:
@@ -90,8 +91,9 @@ class DuckDBFile:
                     raise
                 holder = _HOLDER.search(str(error))
                 raise HeldError(int(holder[1]) if holder else None) from error
-            except duckdb.ConnectionException as error:
-                if "different configuration" not in str(error):
+            except duckdb.Error as error:
+                # Another thread has it open for the other purpose, or is just about to open or close it.
+                if not any(text in str(error) for text in _HELD_HERE):
                     raise
                 raise HeldError(os.getpid()) from error
 
