@@ -28,6 +28,10 @@ query ($id: ID!) {
     ... on Run { status tags { key value } }
   }
 }"""
+_MESSAGES = """
+query ($id: ID!) {
+  logsForRun(runId: $id) { ... on EventConnection { events { ... on MessageEvent { message level } } } }
+}"""
 _LOCATION = """
 { workspaceOrError { ... on Workspace { locationEntries {
   name loadStatus locationOrLoadError { __typename ... on PythonError { message } }
@@ -87,6 +91,10 @@ class Webserver:
             time.sleep(0.3)
         return status
 
+    def messages(self, run: str) -> str:
+        """What the run's page shows, line by line."""
+        return "\n".join(event["message"] for event in self.ask(_MESSAGES, id=run)["logsForRun"]["events"])
+
     def reload(self) -> None:
         """The button beside the code location."""
         self.ask(_RELOAD)
@@ -107,7 +115,7 @@ def main(url: str, month: str) -> None:
     for job, partition in (("taxi_zones", None), ("green_trips", month)):
         run = webserver.launch(job, partition)
         if (status := webserver.wait(run)) != "SUCCESS":
-            sys.exit(f"the run {run} of {job} ended with {status}")
+            sys.exit(f"the run of {job} ended with {status}:\n{webserver.messages(run)}")
     print(json.dumps(webserver.tags(run), indent=2))  # noqa: T201
 
 
