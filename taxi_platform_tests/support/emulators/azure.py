@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import shutil
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,10 +55,16 @@ def _installed() -> str:
     with FileLock(folder / "install.lock"):
         if not program.exists():
             command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), _AZURITE]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env={**_trust(), **os.environ})
             if done.returncode:
                 raise EmulatorMissingError(f"npm cannot install Azurite: {done.stderr[-300:]}")
     return str(program)
+
+
+def _trust() -> dict[str, str]:
+    """Node trusts a list of its own; here, beside it, what the machine's other programs trust."""
+    bundle = Path(ssl.get_default_verify_paths().capath or "/etc/ssl/certs") / "ca-certificates.crt"
+    return {"NODE_EXTRA_CA_CERTS": str(bundle)} if bundle.is_file() else {}
 
 
 def create_container(url: str, container: str) -> None:
