@@ -38,6 +38,12 @@ class MonthStatus:
         return {**asdict(self), "file_month": self.file_month.isoformat()}
 
     @property
+    def is_everywhere(self) -> bool:
+        """Every store has the month, whatever it holds of it."""
+        rows = (self.raw_rows, self.trips_rows, self.quarantined_rows, self.warehouse_rows, self.postgres_rows)
+        return None not in rows
+
+    @property
     def is_whole(self) -> bool:
         """Every store has the month, and raw = trips + quarantine, warehouse = PostgreSQL = trips."""
         if self.raw_rows is None or self.trips_rows is None or self.quarantined_rows is None:

@@ -89,7 +89,7 @@ def _verdict(status: MonthStatus, done: MonthWork | None = None) -> str:
     if done is not None and done.error:
         return "[red]failed[/red]"
     if not status.is_whole:
-        return "[red]does not add up[/red]"
+        return "[red]does not add up[/red]" if status.is_everywhere else "[yellow]not in every store[/yellow]"
     return "unchanged" if done is not None and not done.changed else ""
 
 
