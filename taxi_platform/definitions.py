@@ -27,6 +27,7 @@ from taxi_platform.contracts import CONTRACTS  # noqa: E402
 from taxi_platform.contracts.model import Contract  # noqa: E402
 from taxi_platform.io_managers import io_managers  # noqa: E402
 from taxi_platform.jobs import build_jobs  # noqa: E402
+from taxi_platform.recovery import build_recovery_sensor  # noqa: E402
 from taxi_platform.resources import resources  # noqa: E402
 from taxi_platform.schedules import build_schedules  # noqa: E402
 from taxi_platform.sensors import build_sensors  # noqa: E402
@@ -59,6 +60,7 @@ def build_definitions(
         sensors=[
             *build_sensors(datasets, settings),
             *build_automation_sensors(datasets, settings),
+            build_recovery_sensor(),
             *build_alert_sensors(alerts or AlertSettings.from_environment({}), datasets),
         ],
         resources={**given, **io_managers(settings, given), **(overrides or {})},

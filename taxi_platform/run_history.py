@@ -1,7 +1,7 @@
-"""What the instance's run records say of months: which are under way, and how often a version was asked for.
+"""What the instance's run records say: which months are under way, how often a version was asked for, what is retried.
 
-Belongs here: the tags by which automation finds its own runs again, and reading them. Does not: deciding what to ask
-for (``sensors``, ``schedules``). Nothing here remembers: a record that is deleted is forgotten.
+Belongs here: the tags by which automation finds its own runs again, those that Dagster sets, and reading them. Does
+not: deciding what to ask for (``sensors``, ``schedules``). Nothing here remembers: a deleted record is forgotten.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 import dagster as dg
 
@@ -18,7 +19,11 @@ from taxi_platform.jobs import job_name
 from taxi_platform.months import TripMonth, month_label
 from taxi_platform.partitions import run_months
 
-__all__ = ["Asked", "asked_tags", "attempt_of", "last_asked", "months_under_way"]
+__all__ = ["WILL_RETRY", "Asked", "asked_tags", "attempt_of", "is_ours", "last_asked", "months_under_way", "retry"]
+
+WILL_RETRY = "dagster/will_retry"
+"""Set on failed runs only, after the failure's event, by whoever stored that event (or else by the daemon)."""
+_RETRIED_AS = "dagster/auto_retry_run_id"
 
 _DATASET = "taxi/asked_for"
 _VERSIONS = "taxi/versions"
@@ -81,3 +86,25 @@ def months_under_way(
         if whole_job or wanted & (run.asset_selection or set()):
             months.update(run_months(contract, run.tags) or ())
     return frozenset(months)
+
+
+def is_ours(run: dg.DagsterRun, context: dg.SensorEvaluationContext) -> bool:
+    """Whether the run belongs to the sensor's own code location, wherever it was started.
+
+    A command line (``dagster asset materialize``) records no code location: there, job and assets decide.
+    """
+    repository = context.repository_def
+    if repository is None or not repository.has_job(run.job_name):
+        return False
+    if run.asset_selection and not run.asset_selection & repository.asset_graph.get_all_asset_keys():
+        return False
+    here, origin = context.code_location_origin, run.remote_job_origin
+    return not (here and origin) or origin.repository_origin.code_location_origin.location_name == here.location_name
+
+
+def retry(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Literal["none", "coming", "started"]:
+    """Whether Dagster itself runs a failed run again; "coming" also while that is not yet decided."""
+    if run.tags.get(_RETRIED_AS):
+        return "started"
+    undecided = "true" if instance.run_retries_enabled else "false"
+    return "coming" if run.tags.get(WILL_RETRY, undecided) == "true" else "none"

@@ -1,7 +1,7 @@
 """What Dagster's instance knows about runs that have ended, as plain facts.
 
-Belongs here: which runs are ours, which have ended since, whether a retry is coming, why a run failed. Does not: what
-follows from it (``policy``). Nothing here reads a private name of Dagster.
+Belongs here: which have ended since, and why a run failed. Does not: what follows from it (``policy``). Nothing here
+reads a private name of Dagster.
 """
 
 from __future__ import annotations
@@ -22,11 +22,8 @@ from taxi_platform.sensors import MOST_ATTEMPTS
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
 
-__all__ = ["Ended", "ended_since", "facts", "is_ours", "newest_end", "retry"]
+__all__ = ["Ended", "ended_since", "facts", "newest_end"]
 
-# Set on failed runs only, after the failure's event, by whoever stored that event (or else by the daemon).
-_WILL_RETRY = "dagster/will_retry"
-_RETRIED_AS = "dagster/auto_retry_run_id"
 _OWN_ERROR = re.compile(r"taxi_platform\.errors\.\w+: ")
 _EVENTS: tuple[Literal[dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS], ...] = (
     dg.DagsterEventType.RUN_FAILURE,
@@ -59,28 +56,6 @@ def ended_since(instance: DagsterInstance, after: int, limit: int) -> list[Ended
         if len(records) == limit:  # there may be more: nothing beyond the last one is complete
             horizon = min(records[-1].storage_id, horizon or records[-1].storage_id)
     return sorted(end for end in ended if horizon is None or end.storage_id <= horizon)
-
-
-def is_ours(run: DagsterRun, context: dg.SensorEvaluationContext) -> bool:
-    """Whether the run belongs to the sensor's own code location, wherever it was started.
-
-    A command line (``dagster asset materialize``) records no code location: there, job and assets decide.
-    """
-    repository = context.repository_def
-    if repository is None or not repository.has_job(run.job_name):
-        return False
-    if run.asset_selection and not run.asset_selection & repository.asset_graph.get_all_asset_keys():
-        return False
-    here, origin = context.code_location_origin, run.remote_job_origin
-    return not (here and origin) or origin.repository_origin.code_location_origin.location_name == here.location_name
-
-
-def retry(run: DagsterRun, instance: DagsterInstance) -> Literal["none", "coming", "started"]:
-    """Whether Dagster itself runs a failed run again; "coming" also while that is not yet decided."""
-    if run.tags.get(_RETRIED_AS):
-        return "started"
-    undecided = "true" if instance.run_retries_enabled else "false"
-    return "coming" if run.tags.get(_WILL_RETRY, undecided) == "true" else "none"
 
 
 def facts(run: DagsterRun, instance: DagsterInstance, contracts: Mapping[str, Contract]) -> FinishedRun:

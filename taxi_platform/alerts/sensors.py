@@ -22,10 +22,11 @@ from taxi_platform.alerts.channels import Channel, open_channels
 from taxi_platform.alerts.message import Alert
 from taxi_platform.alerts.outbox import OutboxState, send
 from taxi_platform.alerts.policy import OpenFailures, about_run, about_staleness
-from taxi_platform.alerts.runs import ended_since, facts, is_ours, newest_end, retry
+from taxi_platform.alerts.runs import ended_since, facts, newest_end
 from taxi_platform.alerts.settings import AlertSettings
 from taxi_platform.contracts.model import Contract
 from taxi_platform.months import parse_month
+from taxi_platform.run_history import is_ours, retry
 
 __all__ = ["build_alert_sensors"]
 
@@ -33,8 +34,7 @@ _RUNS_PER_TICK = 20
 _RETRY_GRACE = 180.0
 """Seconds after which a retry that was announced and never started is taken for a failure after all.
 
-Dagster starts it within seconds, or never: its daemon overlooks a failure that it sees before the run is marked as
-failed (seen on 1.13.27 after a worker was killed).
+Dagster starts it within seconds, or within a minute more where its daemon overlooked the failure (``recovery``).
 """
 
 
