@@ -10,13 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from taxi_platform.errors import StoreError
+from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.references import FACTS_KEY, CleanFacts
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-__all__ = ["Footer", "belong_together", "facts_of", "read_footer"]
+    from taxi_platform.stores.objects import Objects
+
+__all__ = ["Footer", "belong_together", "facts_of", "read_footer", "stored_footer"]
+
+_ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,27 @@ def read_footer(stream: BinaryIO, where: str) -> Footer:
     except pa.ArrowInvalid as error:
         raise StoreError(f"{where} is not a whole Parquet file: {error}") from error
     return Footer(metadata.num_rows, size, facts_of(metadata))
+
+
+def stored_footer(objects: Objects, path: str) -> Footer | None:
+    """The footer of an object of the lake; None where there is none.
+
+    Raises:
+        StoreError: it is not a Parquet file.
+    """
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+    # Replaced between two requests: what matters is the footer that is there now.
+    again = Retrying(retry=retry_if_exception_type(StoreBusyError), stop=stop_after_attempt(_ATTEMPTS), reraise=True)
+    return again(_footer_there, objects, path)
+
+
+def _footer_there(objects: Objects, path: str) -> Footer | None:
+    stream = objects.open(path)
+    if stream is None:
+        return None
+    with stream:
+        return read_footer(stream, objects.uri(path))
 
 
 def facts_of(metadata: pq.FileMetaData) -> CleanFacts | None:
