@@ -1,21 +1,28 @@
-"""The sensor that has Dagster keep its word: a retry that was announced and never launched is announced once more.
+"""The sensor that finds what Dagster overlooks: runs whose worker has gone, and retries that were never launched.
 
 Belongs here: finding such runs and reporting them. Does not: deciding what is retried (``run_retries`` in
 ``dagster.yaml``) and launching it (Dagster's daemon).
 
-Dagster 1.13 stores a run's failure first and marks the run as failed a moment later. Its daemon looks at new failures
-every five seconds; one that it sees within that moment is no failed run to it, and it never looks again. The run then
-says ``dagster/will_retry`` for good, nothing retries it, and its backfill waits for ever. Reported again, when the run
-has long been marked, the failure is seen as what it is.
+**Workers.** The code server reports a worker that dies. When the code server dies as well, as when a machine goes down,
+nobody does, and the run counts as started until ``max_runtime_seconds``, with its place in the queue and its months.
+Its lease says that the worker has gone.
+
+**Retries.** Dagster 1.13 stores a run's failure first and marks the run as failed a moment later. Its daemon looks at
+new failures every five seconds; one that it sees within that moment is no failed run to it, and it never looks again.
+The run then says ``dagster/will_retry`` for good, nothing retries it, and its backfill waits for ever. Reported again,
+when the run has long been marked, the failure is seen as what it is.
 """
 
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import dagster as dg
 
+from taxi_platform.leases import forget, is_lost
+from taxi_platform.resources import StagingResource
 from taxi_platform.run_history import WILL_RETRY, is_ours, retry
 
 __all__ = ["build_recovery_sensor"]
@@ -34,18 +41,35 @@ def build_recovery_sensor() -> dg.SensorDefinition:
     """The sensor, running from the start: it begins nothing that Dagster has not decided on already."""
 
     @dg.sensor(
-        name="overlooked_retries",
+        name="crashed_runs",
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Has Dagster look once more at crashed runs that it meant to start again and overlooked.",
+        description=(
+            "Ends runs whose worker went down with its machine, and has Dagster look once more at crashed runs that it "
+            "meant to start again and overlooked."
+        ),
     )
-    def overlooked_retries(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        done = [_settled(run, context.instance) for run in _overlooked(context, time.time())]
+    def crashed_runs(context: dg.SensorEvaluationContext, staging: StagingResource) -> dg.SkipReason:
+        done = [_ended(run, context.instance, staging.leases) for run in _lost(context, staging.leases)]
+        done += [_settled(run, context.instance) for run in _overlooked(context, time.time())]
         for sentence in done:
             context.log.warning(sentence)
-        return dg.SkipReason("; ".join(done) or "no retry was overlooked")
+        return dg.SkipReason("; ".join(done) or "every run that crashed is seen to")
 
-    return overlooked_retries
+    return crashed_runs
+
+
+def _lost(context: dg.SensorEvaluationContext, leases: Path) -> Iterator[dg.DagsterRun]:
+    """Our runs that were started, and that nobody works on."""
+    for run in context.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        if is_lost(leases, run.run_id) and is_ours(run, context):
+            yield run
+
+
+def _ended(run: dg.DagsterRun, instance: dg.DagsterInstance, leases: Path) -> str:
+    instance.report_run_failed(run, "The worker of this run has gone: it was killed, or its machine went down.")
+    forget(leases, run.run_id)
+    return f"run {run.run_id} has lost its worker, and is ended"
 
 
 def _overlooked(context: dg.SensorEvaluationContext, now: float) -> Iterator[dg.DagsterRun]:

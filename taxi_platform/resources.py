@@ -57,9 +57,21 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class StagingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Local disk for files on their way into the lake."""
+    """Local disk for files on their way into the lake, and for the lease of a run that works there."""
 
     folder: str = Field(description="Private folders are made below it and removed after use.")
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[StagingResource]:
+        from taxi_platform.leases import lease
+
+        with lease(self.leases, context.run.run_id) if context.run else contextlib.nullcontext():
+            yield self
+
+    @property
+    def leases(self) -> Path:
+        """Where runs keep their leases."""
+        return Path(self.folder) / "runs"
 
     def open(self) -> contextlib.AbstractContextManager[Path]:
         from taxi_platform.staging import staging_folder
