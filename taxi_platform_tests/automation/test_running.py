@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from taxi_platform.metadata import WITHDRAWN
 from taxi_platform.partitions import recent_months
 from taxi_platform.settings import Settings
 from taxi_platform.status import month_statuses
@@ -16,7 +18,7 @@ from taxi_platform_tests.support.running import RunningPlatform, running_platfor
 from taxi_platform_tests.support.upstream import Fault, Upstream, serve
 
 NEWEST = [month.label for month in recent_months(GREEN, 6)]
-Rows = dict[str, int]
+Rows = dict[str, int | None]
 
 
 @pytest.fixture
@@ -34,6 +36,7 @@ def variables(variables: dict[str, str], server: Upstream) -> dict[str, str]:
         "TAXI_DATASETS": "green",
         "TAXI_LOOKBACK_MONTHS": "6",
         "TAXI_POLL_SECONDS": "2",
+        "TAXI_WITHDRAWN": "remove",
     }
 
 
@@ -49,17 +52,49 @@ def platform(tmp_path: Path, variables: dict[str, str]) -> Iterator[RunningPlatf
 
 
 def whole_months(settings: Settings) -> Rows:
-    """Months that every store holds alike → upstream's rows, counted in the stores."""
+    """Months that every store holds alike → upstream's rows, counted in the stores; None for one that only some hold."""
     return {
-        f"{status.file_month:%Y-%m}": status.raw_rows or 0
+        f"{status.file_month:%Y-%m}": status.raw_rows if status.is_whole else None
         for status in month_statuses(settings, [GREEN])
-        if status.is_whole
+        if not status.is_gone
     }
 
 
 def ever_materialized(platform: RunningPlatform, layer: str) -> set[str]:
     keys = platform.instance.get_materialized_partitions(dg.AssetKey([layer, "green"]))
     return {key[:7] for key in keys}
+
+
+def recorded(platform: RunningPlatform, layer: str) -> set[str]:
+    """Months that a layer holds by Dagster's records: the newest one of a month says whether it was withdrawn."""
+    held = set()
+    for label in ever_materialized(platform, layer):
+        newest = materializations(platform, layer, label)[-1].asset_materialization
+        if newest is not None and WITHDRAWN not in newest.metadata:
+            held.add(label)
+    return held
+
+
+def materializations(platform: RunningPlatform, layer: str, label: str, since: float = 0) -> list[dg.EventLogRecord]:
+    """Of one month, oldest first."""
+    wanted = dg.AssetRecordsFilter(
+        asset_key=dg.AssetKey([layer, "green"]), asset_partitions=[f"{label}-01"], after_timestamp=since
+    )
+    return list(platform.instance.fetch_materializations(wanted, limit=100, ascending=True).records)
+
+
+def was_asked_for_in_time(platform: RunningPlatform, label: str, change: float) -> bool:
+    """Whether the run that brought a raw month's change was asked for by one of the first three looks that ended after
+    the change; the first of them may have begun before it."""
+    (sensor,) = [state for state in platform.instance.all_instigator_state() if state.name == "green_published"]
+    looks = platform.instance.get_ticks(sensor.instigator_origin_id, sensor.selector_id)
+    after = sorted((look for look in looks if (look.end_timestamp or 0) > change), key=lambda look: look.timestamp)
+    changed = [
+        record.run_id
+        for record in materializations(platform, "raw", label, change)
+        if record.asset_materialization and record.asset_materialization.metadata["changed"].value
+    ]
+    return changed[0] in [run_id for look in after[:3] for run_id in look.run_ids]
 
 
 def path(label: str) -> str:
@@ -74,14 +109,21 @@ def test_the_stores_become_what_upstream_has_whatever_upstream_does(
     expected = {oldest: 1_000, second: 1_000, fourth: 1_000}
     platform.wait("a first deployment's months", lambda: whole_months(settings) == expected)
 
+    changes = {third: time.time()}
     upstream.publish(third)
+    changes[second] = time.time()
     upstream.publish(second, rows=1_100)
+    changes[oldest] = time.time()
     upstream.withdraw(oldest)
     upstream.publish_broken(newest)
-    expected |= {third: 1_000, second: 1_100}
+    expected = {second: 1_100, third: 1_000, fourth: 1_000}
     platform.wait("a month between, a republished one, a vanished one", lambda: whole_months(settings) == expected)
     platform.wait("the broken file to be tried", lambda: server.count("GET", path(newest)))
 
+    def fault_met() -> None:
+        changes[fifth] = time.time()
+
+    server.on_fault = fault_met
     for label in NEWEST:
         server.fail(path(label), Fault.status(503), times=4, method="HEAD")
     upstream.publish(newest)
@@ -89,7 +131,10 @@ def test_the_stores_become_what_upstream_has_whatever_upstream_does(
     expected |= {newest: 1_000, fifth: 1_200}
     platform.wait("what came while upstream was down", lambda: whole_months(settings) == expected)
     # A store has a month a moment before Dagster has its record.
-    platform.wait("their records", lambda: all(ever_materialized(platform, layer) == set(expected) for layer in ALL))
+    platform.wait("their records", lambda: all(recorded(platform, layer) == set(expected) for layer in ALL))
+    assert all(ever_materialized(platform, layer) == set(NEWEST) for layer in ALL)
+    late = [label for label, change in changes.items() if not was_asked_for_in_time(platform, label, change)]
+    assert not late
 
 
 def test_a_backfill_with_a_bad_month_and_a_killed_worker_loses_nothing(
@@ -115,3 +160,27 @@ def test_a_backfill_with_a_bad_month_and_a_killed_worker_loses_nothing(
     assert crashed is not None
     assert crashed.status is dg.DagsterRunStatus.FAILURE
     assert [r.parent_run_id for r in platform.instance.get_runs() if r.parent_run_id] == [run.run_id]
+
+
+def test_a_machine_that_goes_down_in_the_middle_of_a_range_takes_it_up_again(
+    tmp_path: Path, variables: dict[str, str], settings: Settings, upstream: Publisher, server: Upstream
+) -> None:
+    months = [f"2020-0{month}" for month in range(1, 4)]
+    upstream.publish(f"{months[0]}..{months[-1]}")
+    server.fail(path(months[-1]), Fault.slow(120), method="GET")
+    with running_platform(tmp_path / "home", variables) as platform:
+        platform.backfill(ALL, "green", months)
+        platform.wait("the month that hangs", lambda: server.count("GET", path(months[-1])))
+        finished = [settings.data / f"lake/raw/green/month={month}/manifest.json" for month in months[:-1]]
+        platform.wait("the months before it", lambda: all(file.exists() for file in finished))
+        platform.go_down()
+        (run,) = platform.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    with running_platform(tmp_path / "home", variables) as platform:
+        everything = dict.fromkeys(months, 1_000)
+        platform.wait("every month in every store", lambda: whole_months(settings) == everything)
+        platform.wait("their records", lambda: all(ever_materialized(platform, layer) == set(months) for layer in ALL))
+        crashed = platform.instance.get_run_by_id(run.run_id)
+        assert crashed is not None
+        assert crashed.status is dg.DagsterRunStatus.FAILURE
+        assert [r.parent_run_id for r in platform.instance.get_runs() if r.parent_run_id] == [run.run_id]
+    assert [server.count("GET", path(month)) for month in months] == [1, 1, 2]

@@ -23,7 +23,7 @@ import dagster as dg
 
 import taxi_platform
 
-__all__ = ["RunningPlatform", "running_platform"]
+__all__ = ["LocalPlatform", "RunningPlatform", "running_platform"]
 
 _PATIENCE = 300.0
 """Seconds to wait for anything: many times what it takes, so that a slow machine only takes longer."""
@@ -88,10 +88,30 @@ class RunningPlatform:
         os.kill(int(started[1]), signal.SIGKILL)
 
 
+@dataclass(frozen=True)
+class LocalPlatform(RunningPlatform):
+    """One whose processes are all of this machine."""
+
+    process: subprocess.Popen[bytes]
+
+    def go_down(self) -> None:
+        """End every process at once, workers included, as a machine does that loses its power."""
+        import psutil
+
+        root = psutil.Process(self.process.pid)
+        processes = [root, *root.children(recursive=True)]
+        for process in processes:
+            process.kill()
+        psutil.wait_procs(processes)
+
+
 @contextlib.contextmanager
-def running_platform(home: Path, variables: Mapping[str, str]) -> Iterator[RunningPlatform]:
-    """``dagster dev`` on the shipped ``dagster.yaml`` and ``workspace.yaml``, with the instance in ``home``."""
-    home.mkdir(parents=True)
+def running_platform(home: Path, variables: Mapping[str, str]) -> Iterator[LocalPlatform]:
+    """``dagster dev`` on the shipped ``dagster.yaml`` and ``workspace.yaml``, with the instance in ``home``.
+
+    A home where a platform ran before is taken up again.
+    """
+    home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(_PACKAGE / "dagster.yaml", home / "dagster.yaml")
     outside = {k: v for k, v in os.environ.items() if not k.startswith(("TAXI_", "DAGSTER_"))}
     port, log = _free_port(), home / "dev.log"
@@ -106,7 +126,7 @@ def running_platform(home: Path, variables: Mapping[str, str]) -> Iterator[Runni
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        platform = RunningPlatform(f"http://127.0.0.1:{port}", home, instance, log)
+        platform = LocalPlatform(f"http://127.0.0.1:{port}", home, instance, log, process)
         try:
             platform.wait("the web interface", lambda: process.poll() is not None or _answers(platform))
             if process.poll() is not None:
