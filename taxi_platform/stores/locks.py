@@ -21,6 +21,8 @@ __all__ = ["HeldError", "exclusive", "keep_trying", "open_lock", "try_lock"]
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
+_SOON = 2.0
+"""Seconds that months of one run wait for each other's turn, which nobody needs to know of."""
 
 
 class HeldError(Exception):
@@ -40,9 +42,10 @@ class HeldError(Exception):
 def keep_trying(attempt: Callable[[], T], what: str, wait_seconds: float) -> T:
     """Call ``attempt`` until it raises no `HeldError`; raises `StoreBusyError` after ``wait_seconds``.
 
-    The first wait for another process is logged, once.
+    A wait for another process that is not over soon is logged, once.
     """
-    deadline = time.monotonic() + wait_seconds
+    begun = time.monotonic()
+    deadline, soon = begun + wait_seconds, begun + min(_SOON, wait_seconds / 2)
     pause, told = _FIRST_PAUSE, False
     while True:
         try:
@@ -52,7 +55,7 @@ def keep_trying(attempt: Callable[[], T], what: str, wait_seconds: float) -> T:
                 raise StoreBusyError(
                     f"{what} is held by {held.holder} for over {wait_seconds:g} s: let it end, then run this again"
                 ) from None
-            if not told and held.pid != os.getpid():
+            if not told and time.monotonic() >= soon and held.pid != os.getpid():
                 _logger.warning("waiting for %s, which holds %s (at most %g s)", held.holder, what, wait_seconds)
                 told = True
         time.sleep(pause)
