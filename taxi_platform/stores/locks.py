@@ -45,7 +45,7 @@ def keep_trying(attempt: Callable[[], T], what: str, wait_seconds: float) -> T:
     A wait for another process that is not over soon is logged, once.
     """
     begun = time.monotonic()
-    deadline, soon = begun + wait_seconds, begun + min(_SOON, wait_seconds / 2)
+    deadline, soon = begun + wait_seconds, begun + _SOON
     pause, told = _FIRST_PAUSE, False
     while True:
         try:

@@ -17,6 +17,7 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.months import TripMonth
 from taxi_platform.references import CleanMonth
+from taxi_platform.stores import locks
 from taxi_platform.stores.duckdb import DuckDBStore
 from taxi_platform.stores.lake import Lake
 from taxi_platform_tests.support.staged import MARCH, staged_clean
@@ -84,8 +85,13 @@ def test_places_that_are_no_database_are_refused_in_a_sentence(lake: Lake, tmp_p
 
 
 def test_a_writer_waits_for_a_foreign_reader_by_name(
-    store: DuckDBStore, lake: Lake, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    store: DuckDBStore,
+    lake: Lake,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(locks, "_SOON", 0.0)
     store.replace_month(GREEN, clean(lake, tmp_path), lake)
     with foreign(store, read_only=True) as reader:
         assert store.count_months(GREEN)

@@ -17,6 +17,7 @@ from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.months import TripMonth
+from taxi_platform.stores import locks
 from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
 from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.model import MonthCounts
@@ -153,8 +154,13 @@ def test_a_reader_with_an_older_snapshot_finds_a_whole_month(store: PostgresStor
 
 
 def test_a_month_that_another_session_loads_is_waited_for_by_name(
-    store: PostgresStore, lake: Lake, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    store: PostgresStore,
+    lake: Lake,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(locks, "_SOON", 0.0)
     load(store, lake, tmp_path)
     impatient = PostgresStore(store.url, wait_seconds=0.1)
     with connected(store.url) as other, other.transaction():
