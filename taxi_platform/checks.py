@@ -45,10 +45,7 @@ def _conservation(contract: Contract) -> dg.AssetChecksDefinition:
         store = lake.open()
         rows, broken = [], []
         for month in _months(context, contract, store):
-            cleaned, clean = store.current_clean(month), store.count_clean(month)
-            # Not always of the current version: an earlier one can be cleaned again.
-            raw = store.count_raw(month, cleaned.facts.raw_version if cleaned else None)
-            trips, quarantined = (clean.trips, clean.quarantined) if clean else (None, None)
+            raw, trips, quarantined = _rows(store, month)
             rows.append((month.label, raw, trips, quarantined))
             if raw is None or trips is None or quarantined is None or raw != trips + quarantined:
                 broken.append(month.label)
@@ -61,6 +58,16 @@ def _conservation(contract: Contract) -> dg.AssetChecksDefinition:
         )
 
     return nothing_lost
+
+
+def _rows(lake: "Lake", month: TripMonth) -> tuple[int | None, int | None, int | None]:
+    """Raw, trips and quarantined; 0 each of a withdrawn month, of which only earlier versions are there."""
+    trips, quarantined = lake.count_pair(month)
+    if (trips, quarantined) == (None, None) and lake.raw_manifest(month).is_withdrawn:
+        return 0, 0, 0
+    # Not always of the current version: an earlier one can be cleaned again.
+    cleaned = lake.current_clean(month)
+    return lake.count_raw(month, cleaned.facts.raw_version if cleaned else None), trips, quarantined
 
 
 def _contract_drift(contract: Contract) -> dg.AssetChecksDefinition:

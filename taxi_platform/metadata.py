@@ -17,12 +17,24 @@ from taxi_platform.references import CleanMonth, RawMonth
 from taxi_platform.stores.model import LoadedMonth
 from taxi_platform.stores.zones import StoredZones
 
-__all__ = ["ROWS", "TABLE", "clean_metadata", "column_schema", "loaded_metadata", "raw_metadata", "zones_metadata"]
+__all__ = [
+    "ROWS",
+    "TABLE",
+    "WITHDRAWN",
+    "clean_metadata",
+    "column_schema",
+    "loaded_metadata",
+    "raw_metadata",
+    "withdrawn_metadata",
+    "zones_metadata",
+]
 
 ROWS = "dagster/partition_row_count"
 URI = "dagster/uri"
 TABLE = "dagster/table_name"
 COLUMNS = "dagster/column_schema"
+WITHDRAWN = "withdrawn"
+"""True on the materialization that took a month out of a store: Dagster has no event for what is gone."""
 
 
 def column_schema(table: Table) -> Mapping[str, Any]:
@@ -94,6 +106,11 @@ def loaded_metadata(clean: CleanMonth, loaded: LoadedMonth) -> Mapping[str, Any]
         "changed": loaded.changed,
         **loaded.facts,
     }
+
+
+def withdrawn_metadata(*, changed: bool) -> Mapping[str, Any]:
+    """Of a month that upstream has withdrawn: the store holds no row of it."""
+    return {ROWS: 0, WITHDRAWN: True, "changed": changed}
 
 
 def zones_metadata(stored: StoredZones) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from taxi_platform.months import TripMonth
 
-__all__ = ["FACTS_KEY", "CleanFacts", "CleanMonth", "RawMonth", "StagedClean", "StagedRaw"]
+__all__ = ["FACTS_KEY", "CleanFacts", "CleanMonth", "RawMonth", "StagedClean", "StagedRaw", "WithdrawnMonth"]
 
 
 FACTS_KEY = "taxi_platform"
@@ -125,3 +125,10 @@ class StagedClean:
     facts: CleanFacts
     trips_file: Path
     quarantine_file: Path
+
+
+@dataclass(frozen=True)
+class WithdrawnMonth:
+    """A month that upstream has withdrawn: no store is to hold it. The lake keeps its raw versions."""
+
+    month: TripMonth

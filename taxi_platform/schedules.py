@@ -86,13 +86,13 @@ def _reconciliation(contract: Contract, settings: Settings) -> dg.ScheduleDefini
 
 
 def layers_to_repair(status: MonthStatus) -> tuple[str, ...]:
-    """The layers to materialize so that every store holds the month: none where it is whole."""
-    if status.is_whole:
+    """The layers to materialize so that every store holds the month, or none does: none where it is so already."""
+    if status.is_whole or status.is_gone:
         return ()
-    if status.raw_rows is None:
+    if status.raw_rows is None and not status.is_withdrawn:
         return LAYERS
     rows = (status.trips_rows, status.quarantined_rows)
-    if None in rows or status.raw_rows != sum(n or 0 for n in rows):
+    if rows != (None, None) if status.is_withdrawn else None in rows or status.raw_rows != sum(n or 0 for n in rows):
         return LAYERS[1:]
     stores = {"warehouse": status.warehouse_rows, "postgres": status.postgres_rows}
     return tuple(layer for layer, rows_there in stores.items() if rows_there != status.trips_rows)

@@ -3,20 +3,21 @@
 Belongs here: what is asked for because upstream has it. Does not: what follows in the other stores (``automation``).
 
 A look compares what upstream has now with what the lake holds now, so that nothing depends on a memory: a cursor that
-is reset repeats nothing, and a month that did not arrive is seen again. The cursor keeps what upstream had at the last
-look, for people and for telling that a month has vanished. Vanished months stay in every store.
+is reset repeats nothing, and a month that did not arrive is seen again. A month that upstream has no longer stays in
+every store, or is taken out of them when it was denied often enough (``TAXI_WITHDRAWN``).
 """
 
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 import hashlib
-import json
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
+from taxi_platform.comparison import Comparison, compare, version_label
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import TaxiError
 from taxi_platform.jobs import ZONES_JOB
@@ -24,17 +25,19 @@ from taxi_platform.months import TripMonth, month_label
 from taxi_platform.partitions import contiguous_ranges, recent_months, run_tags
 from taxi_platform.resources import LakeResource, SourceResource
 from taxi_platform.run_history import Asked, asked_tags, last_asked, months_under_way
+from taxi_platform.sensor_memory import Memory
 from taxi_platform.settings import Settings
 from taxi_platform.sources import RetryPolicy
 from taxi_platform.sources.looking import Look, look_at
-from taxi_platform.sources.model import UNVERSIONED, Version
 
-__all__ = ["HASTY", "LOOK_SECONDS", "MOST_ATTEMPTS", "build_sensors"]
+__all__ = ["HASTY", "LOOKS_TO_BELIEVE", "LOOK_SECONDS", "MOST_ATTEMPTS", "build_sensors"]
 
 LOOK_SECONDS = 40.0
 """Dagster ends a tick after 60 s; the lake and the run records need some of them."""
 HASTY = RetryPolicy(attempts=2, first_wait=0.5, longest_wait=2.0, connect_timeout=5.0, read_timeout=10.0)
 """A look that fails is repeated by the next tick."""
+LOOKS_TO_BELIEVE = 2
+"""So often in a row must upstream deny a month before it is taken out of the stores."""
 MOST_ATTEMPTS = 5
 """Runs for one version of a month; after the last one, the monthly sweep or a person asks."""
 
@@ -54,7 +57,7 @@ def _months_sensor(contract: Contract, settings: Settings) -> dg.SensorDefinitio
         default_status=_status(running=settings.automates(contract.dataset)),
         description=(
             f"Looks at the {settings.lookback_months} newest months of {contract.title} upstream and asks for those "
-            "that are new or published again."
+            "that are new or published again; with TAXI_WITHDRAWN=remove also those to be taken out."
         ),
     )
     def published(
@@ -64,23 +67,31 @@ def _months_sensor(contract: Contract, settings: Settings) -> dg.SensorDefinitio
         look = look_at(source.open(HASTY), months, LOOK_SECONDS)
         if not look.published and not look.unpublished:
             return dg.SkipReason(f"upstream gave no usable answer, and is looked at again: {look.reasons}")
-        seen = {contract.month(date.fromisoformat(k)): token for k, token in json.loads(context.cursor or "{}").items()}
-        new, unreadable = _new_versions(look, lake)
-        for sentence in (*_vanished(look, seen), *unreadable, *sorted(set(look.unknown.values()))):
+        found = compare(look, lake.open())
+        before = Memory.from_cursor(contract, context.cursor)
+        now = before.after(look, found)
+        withdrawn = _withdrawn(found, now) if settings.withdrawn == "remove" else {}
+        for sentence in (
+            *(_vanished(found, now) if settings.withdrawn == "remove" else _kept(look, before)),
+            *found.unreadable,
+            *sorted(set(look.unknown.values())),
+        ):
             context.log.warning(sentence)
         under_way = months_under_way(context.instance, contract, [raw])
         asked = last_asked(context.instance, contract.dataset)
-        waiting = {month.first_day: version for month, version in new.items() if month not in under_way}
-        attempts = _due(waiting, asked, first_wait=settings.poll_seconds, now=time.time())
-        requests = [
-            _run_request(contract.dataset, {day: waiting[day] for day in days}, attempt)
-            for attempt, due in sorted(attempts.items())
-            for days in contiguous_ranges(due)
-        ]
+
+        def ask(versions: Mapping[TripMonth, str], config: Mapping[str, Any]) -> Iterator[dg.RunRequest]:
+            waiting = {month.first_day: version for month, version in versions.items() if month not in under_way}
+            attempts = _due(waiting, asked, first_wait=settings.poll_seconds, now=time.time())
+            for attempt, due in sorted(attempts.items()):
+                for days in contiguous_ranges(due):
+                    yield _run_request(contract.dataset, {day: waiting[day] for day in days}, attempt, config)
+
+        requests = [*ask(found.new, {}), *ask(withdrawn, _removing(contract))]
         return dg.SensorResult(
             run_requests=requests,
-            skip_reason=None if requests else _why_nothing(new, look),
-            cursor=json.dumps({month.partition_key: token for month, token in _now_seen(look, seen).items()}),
+            skip_reason=None if requests else _why_nothing({*found.new, *withdrawn}, look, found),
+            cursor=now.to_cursor(),
         )
 
     return published
@@ -107,7 +118,7 @@ def _zones_sensor(settings: Settings) -> dg.SensorDefinition:
         if stored is not None and (stored.source_token == version.token or not version.is_comparable):
             return dg.SkipReason("the lake has what upstream has")
         # Seldom enough to be repeated once a day where it fails.
-        return dg.RunRequest(run_key=f"zones|{_token(version)}|{date.today().isoformat()}")  # noqa: DTZ011
+        return dg.RunRequest(run_key=f"zones|{version_label(version)}|{date.today().isoformat()}")  # noqa: DTZ011
 
     return zones_published
 
@@ -116,24 +127,19 @@ def _status(*, running: bool) -> dg.DefaultSensorStatus:
     return dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
 
 
-def _new_versions(look: Look, lake: LakeResource) -> tuple[dict[TripMonth, str], list[str]]:
-    """Months whose version the lake does not have, with its token; and what kept the lake from answering."""
-    store = lake.open()
-    new: dict[TripMonth, str] = {}
-    unreadable: list[str] = []
-    for month, version in look.published.items():
-        try:
-            stored = store.current_raw(month)
-        except TaxiError as error:
-            unreadable.append(str(error))
-            continue
-        if stored is None or (version.is_comparable and stored.source_token != version.token):
-            new[month] = _token(version)
-    return new, unreadable
+def _withdrawn(found: Comparison, now: Memory) -> dict[TripMonth, str]:
+    """Vanished months to take out of the stores; each with a name that is another when it comes back and goes again."""
+    if found.is_outage:
+        return {}
+    return {
+        month: f"withdrawn {fetched_at}"
+        for month, fetched_at in found.vanished.items()
+        if now.denied[month] >= LOOKS_TO_BELIEVE
+    }
 
 
-def _token(version: Version) -> str:
-    return version.token if version.is_comparable else UNVERSIONED
+def _removing(contract: Contract) -> dict[str, Any]:
+    return {"ops": {f"raw__{contract.dataset}": {"config": {"remove_withdrawn": True}}}}
 
 
 def _due(
@@ -152,7 +158,7 @@ def _due(
     return due
 
 
-def _run_request(dataset: str, versions: Mapping[date, str], attempt: int) -> dg.RunRequest:
+def _run_request(dataset: str, versions: Mapping[date, str], attempt: int, config: Mapping[str, Any]) -> dg.RunRequest:
     """One run over contiguous months."""
     days = sorted(versions)
     months, version = month_label(days[0]), versions[days[0]]
@@ -161,23 +167,31 @@ def _run_request(dataset: str, versions: Mapping[date, str], attempt: int) -> dg
         version = hashlib.sha256("\n".join(versions[day] for day in days).encode()).hexdigest()[:16]
     return dg.RunRequest(
         run_key=f"{dataset}|{months}|{version}|{attempt}",
+        run_config=config,
         tags={**run_tags(days), **asked_tags(dataset, versions, attempt)},
     )
 
 
-def _why_nothing(new: Mapping[TripMonth, str], look: Look) -> str:
-    said = f"nothing to ask for: the lake has {len(look.published) - len(new)} of the {len(look.published)} published"
-    if new:
-        waiting = ", ".join(month.label for month in sorted(new))
+def _why_nothing(wanted: Collection[TripMonth], look: Look, found: Comparison) -> str:
+    has = len(look.published) - len(found.new)
+    said = f"nothing to ask for: the lake has {has} of the {len(look.published)} published"
+    if wanted:
+        waiting = ", ".join(month.label for month in sorted(wanted))
         said += f"; under way, or waiting to be asked for again: {waiting}"
     return said + (f"; not answered: {look.reasons}" if look.unknown else "")
 
 
-def _vanished(look: Look, seen: Mapping[TripMonth, str]) -> list[str]:
-    return [f"{month} is no longer upstream; the stores keep it" for month in sorted(look.unpublished & set(seen))]
+def _kept(look: Look, before: Memory) -> list[str]:
+    gone = sorted(look.unpublished & set(before.published))
+    return [f"{month} is no longer upstream; the stores keep it" for month in gone]
 
 
-def _now_seen(look: Look, seen: Mapping[TripMonth, str]) -> dict[TripMonth, str]:
-    """What upstream had at its last answer; a month without an answer keeps what it had before."""
-    unanswered = {month: seen[month] for month in look.unknown if month in seen}
-    return dict(sorted({**unanswered, **{month: _token(v) for month, v in look.published.items()}}.items()))
+def _vanished(found: Comparison, now: Memory) -> list[str]:
+    if found.is_outage and found.vanished:
+        gone = ", ".join(month.label for month in sorted(found.vanished))
+        return [f"upstream denies most of what the lake has, and nothing is taken out of the stores for it: {gone}"]
+    return [
+        f"{month} is no longer upstream, by {now.denied[month]} looks in a row; at {LOOKS_TO_BELIEVE} it is taken out "
+        "of the stores"
+        for month in sorted(found.vanished)
+    ]

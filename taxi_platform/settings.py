@@ -72,6 +72,9 @@ class Settings(BaseModel):
     )
     lookback_months: int = Field(15, ge=1, le=240, description="How many of the newest months automation looks after.")
     poll_seconds: int = Field(3600, ge=1, description="How often automation looks at upstream.")
+    withdrawn: Literal["keep", "remove"] = Field(
+        "keep", description="What automation does in every store with a month that upstream no longer has."
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

@@ -33,15 +33,26 @@ class MonthStatus:
     warehouse_rows: int | None
     postgres_rows: int | None
     source_etag: str | None
+    is_withdrawn: bool = False
+    """Upstream has withdrawn the month: no store is to have it."""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "file_month": self.file_month.isoformat()}
 
     @property
+    def rows(self) -> tuple[int | None, ...]:
+        """Raw, trips, quarantined, in the warehouse, in PostgreSQL."""
+        return (self.raw_rows, self.trips_rows, self.quarantined_rows, self.warehouse_rows, self.postgres_rows)
+
+    @property
     def is_everywhere(self) -> bool:
         """Every store has the month, whatever it holds of it."""
-        rows = (self.raw_rows, self.trips_rows, self.quarantined_rows, self.warehouse_rows, self.postgres_rows)
-        return None not in rows
+        return None not in self.rows
+
+    @property
+    def is_gone(self) -> bool:
+        """Withdrawn, and no store has anything of it."""
+        return self.is_withdrawn and not any(rows is not None for rows in self.rows)
 
     @property
     def is_whole(self) -> bool:
@@ -78,17 +89,19 @@ def month_statuses(
 def _status(
     month: TripMonth, lake: Lake, warehouse: Mapping[date, MonthCounts], postgres: Mapping[date, MonthCounts]
 ) -> MonthStatus:
-    clean = lake.count_clean(month)
-    raw = lake.current_raw(month)
+    trips, quarantined = lake.count_pair(month)
+    manifest = lake.raw_manifest(month)
+    raw = manifest.current_version
     return MonthStatus(
         dataset=month.dataset,
         file_month=month.first_day,
         raw_rows=lake.count_raw(month),
-        trips_rows=clean.trips if clean else None,
-        quarantined_rows=clean.quarantined if clean else None,
+        trips_rows=trips,
+        quarantined_rows=quarantined,
         warehouse_rows=_trips(warehouse.get(month.first_day)),
         postgres_rows=_trips(postgres.get(month.first_day)),
         source_etag=raw.etag if raw else None,
+        is_withdrawn=manifest.is_withdrawn,
     )
 
 

@@ -45,6 +45,13 @@ def test_an_empty_variable_counts_as_not_set(here: Path) -> None:
     assert Settings.from_environment(empty) == Settings.from_environment({})
 
 
+def test_months_that_upstream_withdraws_are_kept_unless_somebody_says_otherwise() -> None:
+    assert Settings.from_environment({}).withdrawn == "keep"
+    assert Settings.from_environment({"TAXI_WITHDRAWN": "remove"}).withdrawn == "remove"
+    with pytest.raises(SettingsError, match=r"TAXI_WITHDRAWN='delete' cannot be used: .*'keep' or 'remove'"):
+        Settings.from_environment({"TAXI_WITHDRAWN": "delete"})
+
+
 def test_spaces_around_a_value_do_not_matter() -> None:
     assert Settings.from_environment({"TAXI_SOURCE": " tlc "}).source == "tlc"
 

@@ -20,11 +20,12 @@ from taxi_platform.errors import MonthNotPublishedError, SettingsError
 from taxi_platform.io_managers.values import RawMonths
 from taxi_platform.months import TripMonth
 from taxi_platform.partitions import monthly_partitions, trip_month
-from taxi_platform.references import RawMonth, StagedRaw
+from taxi_platform.references import RawMonth, StagedRaw, WithdrawnMonth
 from taxi_platform.resources import LakeResource, SourceResource, StagingResource
 
 if TYPE_CHECKING:
-    from taxi_platform.sources.model import Source
+    from taxi_platform.sources.model import Source, Version
+    from taxi_platform.stores.manifest import Manifest
 
 __all__ = ["UPSTREAM_POOL", "RawConfig", "Upstream", "raw_asset"]
 
@@ -59,6 +60,13 @@ class RawConfig(dg.Config):
             "keeps to these, and brings their version of the month back when it looks next."
         ),
     )
+    remove_withdrawn: bool = Field(
+        False,
+        description=(
+            "Take a month that upstream no longer has out of every store, instead of failing. Its versions stay in "
+            "the lake."
+        ),
+    )
 
 
 def raw_asset(contract: Contract) -> dg.AssetsDefinition:
@@ -86,8 +94,8 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
         staging: StagingResource,
     ) -> RawMonths:
         @contextlib.contextmanager
-        def fetch(month: TripMonth) -> Iterator[StagedRaw | RawMonth]:
-            with fetched(contract, month, upstream, lake, staging, force=config.force) as value:
+        def fetch(month: TripMonth) -> Iterator[StagedRaw | RawMonth | WithdrawnMonth]:
+            with fetched(contract, month, upstream, lake, staging, config) as value:
                 yield value
 
         upstream = _chosen(config.source, source)
@@ -116,20 +124,21 @@ def fetched(
     upstream: "Source",
     lake: LakeResource,
     staging: StagingResource,
-    *,
-    force: bool,
-) -> Iterator[StagedRaw | RawMonth]:
+    config: RawConfig,
+) -> Iterator[StagedRaw | RawMonth | WithdrawnMonth]:
     """The month as the lake has it where upstream has not changed (one HEAD); else fetched, read and staged."""
-    from taxi_platform.ingest import is_current_conversion, stage_raw
+    from taxi_platform.ingest import stage_raw
 
-    version = upstream.stat(month)
+    version, manifest = upstream.stat(month), lake.open().raw_manifest(month)
     if version is None:
-        raise MonthNotPublishedError(f"{upstream.name} has no file for {month}: it may not be published yet")
-    current = lake.open().current_raw(month)
-    known = current is not None and current.source_token == version.token and is_current_conversion(current)
-    if current is not None and known and not force:
+        if not (config.remove_withdrawn and manifest.versions):
+            raise MonthNotPublishedError(f"{upstream.name} has no file for {month}: it may not be published yet")
+        _LOG.info("%s: withdrawn upstream", month)
+        yield WithdrawnMonth(month)
+        return
+    if (unchanged := _unchanged(manifest, version)) and not config.force:
         _LOG.info("%s: unchanged upstream", month)
-        yield current
+        yield unchanged
         return
     with staging.open() as folder:
         _LOG.info("%s: fetching %s", month, version.url)
@@ -137,3 +146,13 @@ def fetched(
         staged = stage_raw(contract, month, download, folder)
         _LOG.info("%s: %s records read", month, f"{staged.raw.rows:,}")
         yield staged
+
+
+def _unchanged(manifest: "Manifest", version: "Version") -> RawMonth | None:
+    """The current version, where upstream has what it had and this release would convert it into the same file."""
+    from taxi_platform.ingest import is_current_conversion
+
+    upstream, current = manifest.upstream_version, manifest.current_version
+    if upstream is None or current is None or upstream.source_token != version.token:
+        return None
+    return current if manifest.is_selected or is_current_conversion(current) else None

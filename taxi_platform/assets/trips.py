@@ -20,7 +20,7 @@ from taxi_platform.io_managers.values import CleanMonths, RawMonths
 from taxi_platform.metadata import column_schema
 from taxi_platform.months import TripMonth
 from taxi_platform.partitions import monthly_partitions
-from taxi_platform.references import CleanMonth, RawMonth, StagedClean
+from taxi_platform.references import CleanMonth, RawMonth, StagedClean, StagedRaw, WithdrawnMonth
 from taxi_platform.resources import LakeResource, StagingResource
 
 __all__ = ["CleaningConfig", "trips_asset"]
@@ -73,12 +73,13 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
     )
     def trips(config: CleaningConfig, raw: RawMonths, lake: LakeResource, staging: StagingResource) -> CleanMonths:
         @contextlib.contextmanager
-        def clean(month: TripMonth) -> Iterator[StagedClean | CleanMonth]:
-            with (
-                _raw_month(month, raw, lake, config) as raw_month,
-                cleaned(contract, raw_month, lake, staging, config.options) as value,
-            ):
-                yield value
+        def clean(month: TripMonth) -> Iterator[StagedClean | CleanMonth | WithdrawnMonth]:
+            with _raw_month(month, raw, lake, config) as raw_month:
+                if isinstance(raw_month, WithdrawnMonth):
+                    yield raw_month
+                    return
+                with cleaned(contract, raw_month, lake, staging, config.options) as value:
+                    yield value
 
         if config.raw_version is not None and len(raw) != 1:
             raise SettingsError(f"raw_version goes with a run over one month, and this one has {len(raw)}")
@@ -108,9 +109,11 @@ def cleaned(
 
 
 @contextlib.contextmanager
-def _raw_month(month: TripMonth, raw: RawMonths, lake: LakeResource, config: CleaningConfig) -> Iterator[RawMonth]:
+def _raw_month(
+    month: TripMonth, raw: RawMonths, lake: LakeResource, config: CleaningConfig
+) -> Iterator[RawMonth | WithdrawnMonth]:
     if config.raw_version is not None:
         yield lake.open().raw_version(month, config.raw_version)
         return
     with raw.open(month) as current:
-        yield current.raw if not isinstance(current, RawMonth) else current
+        yield current.raw if isinstance(current, StagedRaw) else current

@@ -73,10 +73,7 @@ def _table(*more: str) -> Table:
 
 
 def _counts(status: MonthStatus) -> list[str]:
-    values = (
-        status.raw_rows, status.trips_rows, status.quarantined_rows, status.warehouse_rows, status.postgres_rows
-    )  # fmt: skip
-    return ["-" if value is None else f"{value:,}" for value in values]
+    return ["-" if value is None else f"{value:,}" for value in status.rows]
 
 
 def _speed(status: MonthStatus, done: MonthWork) -> tuple[str, str]:
@@ -88,6 +85,8 @@ def _speed(status: MonthStatus, done: MonthWork) -> tuple[str, str]:
 def _verdict(status: MonthStatus, done: MonthWork | None = None) -> str:
     if done is not None and done.error:
         return "[red]failed[/red]"
+    if status.is_gone:
+        return "withdrawn upstream"
     if not status.is_whole:
         return "[red]does not add up[/red]" if status.is_everywhere else "[yellow]not in every store[/yellow]"
     return "unchanged" if done is not None and not done.changed else ""

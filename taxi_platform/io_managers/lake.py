@@ -6,7 +6,7 @@ Belongs here: the choice of what is stored and loaded how. Does not: how the lak
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,9 @@ from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, note_unchang
 from taxi_platform.io_managers.raw_views import PATIENCE, refresh_raw_view
 from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months, input_months
 from taxi_platform.io_managers.values import CleanMonths, RawMonths, ZonesFile
-from taxi_platform.metadata import clean_metadata, raw_metadata, zones_metadata
+from taxi_platform.metadata import clean_metadata, raw_metadata, withdrawn_metadata, zones_metadata
 from taxi_platform.months import TripMonth
-from taxi_platform.references import CleanMonth, RawMonth, StagedClean, StagedRaw
+from taxi_platform.references import CleanMonth, RawMonth, StagedClean, StagedRaw, WithdrawnMonth
 from taxi_platform.resources import LakeResource, WarehouseResource
 
 if TYPE_CHECKING:
@@ -51,10 +51,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             context.add_output_metadata(metadata)
             return
 
-        def store(month: TripMonth) -> Metadata:
-            with obj.open(month) as value:
-                return self._store(value)
-
+        store = self._storing_raw(obj) if isinstance(obj, RawMonths) else self._storing_clean(obj)
         outcome = store_each(obj.months, store, self.months_at_once, self.attempts)
         if isinstance(obj, RawMonths) and any(metadata["changed"] for metadata in outcome.stored.values()):
             refresh_raw_view(self.warehouse.open(PATIENCE), context.asset_key.path[-1], self.lake.open())
@@ -70,17 +67,31 @@ class LakeIOManager(dg.ConfigurableIOManager):
             return CleanMonths(input_months(context), self._clean)
         return as_annotated(context, self._read(context))
 
-    def _store(self, value: StagedRaw | RawMonth | StagedClean | CleanMonth) -> Metadata:
+    def _storing_raw(self, months: RawMonths) -> Callable[[TripMonth], Metadata]:
         lake = self.lake.open()
-        if isinstance(value, RawMonth):
-            return raw_metadata(value, lake.uri(value.path), changed=False)
-        if isinstance(value, StagedRaw):
-            before = lake.current_raw(value.raw.month)
-            raw = lake.store_raw(value)
+
+        def store(month: TripMonth) -> Metadata:
+            with months.open(month) as value:
+                if isinstance(value, WithdrawnMonth):
+                    return withdrawn_metadata(changed=lake.withdraw_raw(month))
+                before = lake.current_raw(month)
+                raw = lake.store_raw(value) if isinstance(value, StagedRaw) else value
             # Upstream may publish equal bytes under another version of its own: nothing that follows has to run.
             return raw_metadata(raw, lake.uri(raw.path), changed=before is None or before.version != raw.version)
-        clean = lake.store_clean(value) if isinstance(value, StagedClean) else value
-        return clean_metadata(clean, lake.uri(clean.trips_path), changed=clean is not value)
+
+        return store
+
+    def _storing_clean(self, months: CleanMonths) -> Callable[[TripMonth], Metadata]:
+        lake = self.lake.open()
+
+        def store(month: TripMonth) -> Metadata:
+            with months.open(month) as value:
+                if isinstance(value, WithdrawnMonth):
+                    return withdrawn_metadata(changed=lake.remove_clean(month))
+                clean = lake.store_clean(value) if isinstance(value, StagedClean) else value
+                return clean_metadata(clean, lake.uri(clean.trips_path), changed=clean is not value)
+
+        return store
 
     def _store_zones(self, zones: ZonesFile) -> Metadata:
         lake = self.lake.open()
@@ -109,20 +120,26 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return as_annotated(context, (zones if columns is None else zones.select(columns)).to_reader())
 
     @contextlib.contextmanager
-    def _raw(self, month: TripMonth) -> Iterator[RawMonth]:
-        raw = self.lake.open().current_raw(month)
+    def _raw(self, month: TripMonth) -> Iterator[RawMonth | WithdrawnMonth]:
+        manifest = self.lake.open().raw_manifest(month)
+        raw = WithdrawnMonth(month) if manifest.is_withdrawn else manifest.current_version
         if raw is None:
             raise StoreError(f"{self.lake.url} has no raw {month}: materialize raw/{month.dataset} for it first")
         yield raw
 
     @contextlib.contextmanager
-    def _clean(self, month: TripMonth) -> Iterator[CleanMonth]:
-        clean = self.lake.open().current_clean(month)
-        if clean is None:
+    def _clean(self, month: TripMonth) -> Iterator[CleanMonth | WithdrawnMonth]:
+        """A withdrawn month too where it was cleaned again since, from a version that a run named."""
+        lake = self.lake.open()
+        clean = lake.current_clean(month)
+        if clean is not None:
+            yield clean
+        elif lake.raw_manifest(month).is_withdrawn:
+            yield WithdrawnMonth(month)
+        else:
             raise StoreError(
                 f"{self.lake.url} has no whole clean {month}: materialize trips/{month.dataset} for it first"
             )
-        yield clean
 
     def _read(self, context: dg.InputContext) -> pa.RecordBatchReader:
         """The rows of the chosen months, each of which must be there; of all months, those there are."""

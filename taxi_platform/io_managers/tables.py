@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
+from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import StoreError
 from taxi_platform.io_managers.frames import store_rows, table_name
 from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, record, store_each
 from taxi_platform.io_managers.raw_views import refresh_raw_view
 from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months, wants_frame
 from taxi_platform.io_managers.values import ReferenceTable, TableMonths
-from taxi_platform.metadata import loaded_metadata
+from taxi_platform.metadata import loaded_metadata, withdrawn_metadata
 from taxi_platform.months import TripMonth, month_label
+from taxi_platform.references import WithdrawnMonth
 from taxi_platform.resources import LakeResource, PostgresResource, StagingResource, WarehouseResource
 from taxi_platform.stores.model import SCHEMA, TableStore, split_name
 
@@ -59,6 +61,8 @@ class TableIOManager(dg.ConfigurableIOManager):
 
         def load(month: TripMonth) -> Metadata:
             with months.open(month) as clean:
+                if isinstance(clean, WithdrawnMonth):
+                    return withdrawn_metadata(changed=_taken_out(store, months.contract, month))
                 return loaded_metadata(clean, store.replace_month(months.contract, clean, lake))
 
         outcome = store_each(months.months, load, self.months_at_once, self.attempts)
@@ -97,6 +101,13 @@ class PostgresIOManager(TableIOManager):
 
     def store(self) -> TableStore:
         return self.postgres.open()
+
+
+def _taken_out(store: TableStore, contract: Contract, month: TripMonth) -> bool:
+    """Whether the month was there."""
+    there = bool(store.count_months(contract, [month.first_day]))
+    store.delete_month(contract, month.first_day)
+    return there
 
 
 def _check_loaded(store: TableStore, name: str, months: Sequence[date]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from taxi_platform.contracts.model import Contract, Table
 from taxi_platform.months import TripMonth
-from taxi_platform.references import CleanMonth, RawMonth, StagedClean, StagedRaw
+from taxi_platform.references import CleanMonth, RawMonth, StagedClean, StagedRaw, WithdrawnMonth
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,16 +46,16 @@ class Months(Generic[T]):
         return len(self.months)
 
 
-class RawMonths(Months[StagedRaw | RawMonth]):
-    """Raw months: staged ones still to be put into the lake, or references to what the lake has."""
+class RawMonths(Months[StagedRaw | RawMonth | WithdrawnMonth]):
+    """Raw months: staged ones still to be put into the lake, references to what it has, and withdrawn ones."""
 
 
-class CleanMonths(Months[StagedClean | CleanMonth]):
-    """Cleaned months: staged ones still to be put into the lake, or references to what the lake has."""
+class CleanMonths(Months[StagedClean | CleanMonth | WithdrawnMonth]):
+    """Cleaned months: staged ones still to be put into the lake, references to what it has, and withdrawn ones."""
 
 
-class TableMonths(Months[CleanMonth]):
-    """Cleaned months of the lake, on their way into a table."""
+class TableMonths(Months[CleanMonth | WithdrawnMonth]):
+    """Cleaned months of the lake on their way into a table, and withdrawn ones on their way out of it."""
 
     def __init__(self, contract: Contract, clean: CleanMonths, all_contracts: Sequence[Contract]) -> None:
         super().__init__(clean.months, clean.open)  # type: ignore[arg-type]  # what comes from the lake is stored

@@ -21,12 +21,12 @@ __all__ = ["raw_view_sql"]
 
 
 def raw_view_sql(dataset: str, lake: Lake) -> tuple[str, ...]:
-    """The statements that make the view over the current version of every raw month; none where there is no month."""
+    """The statements that make the view over the current version of every raw month; without one, no view."""
     current = filter(None, map(lake.current_raw, lake.months(dataset)))
     files = ", ".join(sql_literal(lake.uri(raw.path)) for raw in current)
-    if not files:
-        return ()
     view = f"{SCHEMA}.{quoted(f'raw_{dataset}')}"
+    if not files:
+        return (f"DROP VIEW IF EXISTS {view}",)
     source = (
         f"read_parquet([{files}], union_by_name = true, hive_partitioning = true, hive_types = {{'month': VARCHAR}})"
     )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from taxi_platform.stores.manifest import Manifest
     from taxi_platform.stores.zones import StoredZones
 
 __all__ = ["ZONES_PATH", "Lake"]
@@ -70,8 +71,12 @@ class Lake:
 
     # ---- raw: immutable versions, a manifest that names the current one
 
+    def raw_manifest(self, month: TripMonth) -> Manifest:
+        """Versions, the current one and upstream's; without versions where the month was never stored."""
+        return self._raw.manifest(month)
+
     def current_raw(self, month: TripMonth) -> RawMonth | None:
-        """The version the manifest names as current; None where the month was never stored."""
+        """The version the manifest names as current; None where the month was never stored, or is withdrawn."""
         return self._raw.manifest(month).current_version
 
     def raw_versions(self, month: TripMonth) -> tuple[RawMonth, ...]:
@@ -86,12 +91,20 @@ class Lake:
         """Make a raw month current: first its object, created once and never changed, then the manifest.
 
         A version that is known already (equal bytes upstream) gets its new provenance in the manifest and nothing else.
+        Where another version was selected since upstream last changed, that one stays current and is returned.
         """
         return self._raw.store(staged)
 
     def select_raw(self, month: TripMonth, version: str) -> RawMonth:
-        """Make a stored version current again, its provenance untouched; raises `StoreError` naming those there are."""
+        """Make a stored version current again, until upstream has one that the lake has not seen as upstream's last.
+
+        Provenance stays as it is; raises `StoreError` naming the versions there are.
+        """
         return self._raw.select(month, version)
+
+    def withdraw_raw(self, month: TripMonth) -> bool:
+        """Leave the month without a current version, every version kept; returns whether there was a current one."""
+        return self._raw.withdraw(month)
 
     def count_raw(self, month: TripMonth, version: str | None = None) -> int | None:
         """Rows of the current raw version, or of that one, by its Parquet footer; None where the month has none."""
@@ -114,8 +127,17 @@ class Lake:
 
     def count_clean(self, month: TripMonth) -> MonthCounts | None:
         """Clean and rejected rows by the two Parquet footers; None unless both are there."""
+        trips, quarantined = self.count_pair(month)
+        return None if trips is None or quarantined is None else MonthCounts(trips, quarantined)
+
+    def count_pair(self, month: TripMonth) -> tuple[int | None, int | None]:
+        """Clean and rejected rows, each None where there is no such object: half of a pair shows as what it is."""
         trips, quarantine = self._clean.footers(month)
-        return None if trips is None or quarantine is None else MonthCounts(trips.rows, quarantine.rows)
+        return trips.rows if trips else None, quarantine.rows if quarantine else None
+
+    def remove_clean(self, month: TripMonth) -> bool:
+        """Take a month's clean and rejected rows out, whole or torn; returns whether there was anything."""
+        return self._clean.remove(month)
 
     # ---- reading
 

@@ -60,6 +60,15 @@ class CleanPairs:
                     return clean
         raise StoreBusyError(f"another process keeps storing trips of {month} in {self._objects.url}: let it end first")
 
+    def remove(self, month: TripMonth) -> bool:
+        paths = (_trips_path(month), _quarantine_path(month))
+        there = any(self._objects.size(path) is not None for path in paths)
+        with self._objects.exclusive(_folder("quarantine", month)), self._objects.exclusive(_folder("trips", month)):
+            # Trips first: a kill between the two leaves no rows that a glob over trips would read.
+            for path in paths:
+                self._objects.remove(path)
+        return there
+
     def footers(self, month: TripMonth) -> tuple[Footer | None, Footer | None]:
         """Of trips and of quarantine, each None where there is no such object."""
         return (

@@ -46,12 +46,19 @@ class RawVersions:
             raw = replace(raw, size=size)
             if size != staged.file.stat().st_size:
                 self._check_adopted(raw)
-            return self._update(month, lambda manifest: manifest.with_stored(raw))
+            return _current(self._update(month, lambda manifest: manifest.with_stored(raw)))
 
     def select(self, month: TripMonth, name: str) -> RawMonth:
         self.version(month, name)
         with self._objects.exclusive(_folder(month)):
-            return self._update(month, lambda manifest: manifest.with_current(name))
+            return _current(self._update(month, lambda manifest: manifest.with_current(name)))
+
+    def withdraw(self, month: TripMonth) -> bool:
+        if not self.manifest(month).current:
+            return False
+        with self._objects.exclusive(_folder(month)):
+            self._update(month, lambda manifest: manifest.withdrawn())
+        return True
 
     def count(self, raw: RawMonth) -> int:
         """Rows of that version, by its Parquet footer."""
@@ -65,7 +72,7 @@ class RawVersions:
             return Manifest(month)
         return Manifest.read(month, content, self._objects.uri(_manifest_path(month)))
 
-    def _update(self, month: TripMonth, change: Callable[[Manifest], Manifest]) -> RawMonth:
+    def _update(self, month: TripMonth, change: Callable[[Manifest], Manifest]) -> Manifest:
         written: list[Manifest] = []
 
         def changed(content: bytes | None) -> bytes:
@@ -73,9 +80,7 @@ class RawVersions:
             return written[-1].to_bytes()
 
         self._objects.update(_manifest_path(month), changed)
-        current = written[-1].current_version
-        assert current is not None
-        return current
+        return written[-1]
 
     def _check_adopted(self, raw: RawMonth) -> None:
         """An object of this version stands there in another size: right if it has the month's rows all the same.
@@ -88,6 +93,12 @@ class RawVersions:
                 f"{self._objects.uri(raw.path)} has {rows:,} rows, but this version of raw {raw.month} has "
                 f"{raw.rows:,}: move that object away, then run it again"
             )
+
+
+def _current(manifest: Manifest) -> RawMonth:
+    current = manifest.current_version
+    assert current is not None, "a version was made current"
+    return current
 
 
 def _folder(month: TripMonth) -> str:

@@ -72,6 +72,10 @@ class Objects(Protocol):
         """Store a file under this name, verified, in place of what is there. Disk callers hold `exclusive`."""
         ...
 
+    def remove(self, path: str) -> None:
+        """Take an object away; nothing happens where there is none. Disk callers hold `exclusive`."""
+        ...
+
     def update(self, path: str, change: Callable[[bytes | None], bytes]) -> None:
         """Replace a small object by what ``change`` makes of it; no other update comes between.
 

@@ -133,6 +133,15 @@ class CloudObjects:
         with self._clear_errors("write", path):
             self._put(path, file, attributes)
 
+    def remove(self, path: str) -> None:
+        import obstore
+
+        with (
+            self._clear_errors("remove", path),
+            suppress(FileNotFoundError),
+        ):  # S3 and Azure say nothing of an absent one
+            obstore.delete(self._cloud.store, path)
+
     def update(self, path: str, change: Callable[[bytes | None], bytes]) -> None:
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError

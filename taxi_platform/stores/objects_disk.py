@@ -115,6 +115,11 @@ class DiskObjects:
         with self._clear_errors("write", path):
             self._put(path, lambda target: _copy(file, target))
 
+    def remove(self, path: str) -> None:
+        with self._clear_errors("remove", path), suppress(FileNotFoundError):
+            (self._root / path).unlink()
+            _sync_folder((self._root / path).parent)
+
     def update(self, path: str, change: Callable[[bytes | None], bytes]) -> None:
         content = change(self.read(path))
         with self._clear_errors("write", path):

@@ -16,6 +16,7 @@ import pytest
 from taxi_platform import sensors
 from taxi_platform.months import parse_month
 from taxi_platform.partitions import recent_months, run_tags
+from taxi_platform.sensors import LOOKS_TO_BELIEVE
 from taxi_platform.sources.retries import RetryPolicy
 from taxi_platform_tests.automation.conftest import GREEN, Deployment, Publisher
 from taxi_platform_tests.support.upstream import Fault, Upstream, serve
@@ -66,7 +67,7 @@ def test_new_months_are_asked_for_one_run_a_contiguous_range(deployment: Deploym
     data = tick(deployment)
     assert asked(data) == [[NEWEST[0], NEWEST[1]], [NEWEST[3], NEWEST[3]]]
     keys = [request.run_key for request in data.run_requests or []]
-    etag = json.loads(data.cursor or "")[f"{NEWEST[3]}-01"]
+    etag = json.loads(data.cursor or "")["published"][f"{NEWEST[3]}-01"]
     assert keys[1] == f"green|{NEWEST[3]}|{etag}|1"
 
 
@@ -138,15 +139,17 @@ def _talk_nonsense(listener: socket.socket) -> None:
 
 
 def test_a_month_that_vanishes_upstream_stays_in_the_lake(deployment: Deployment) -> None:
-    deployment.upstream.publish(f"{NEWEST[0]}..{NEWEST[1]}")
+    deployment.upstream.publish(f"{NEWEST[0]}..{NEWEST[2]}")
     cursor = tick(deployment).cursor
-    assert deployment.run(f"{NEWEST[0]}..{NEWEST[1]}", ["raw"]).success
+    assert deployment.run(f"{NEWEST[0]}..{NEWEST[2]}", ["raw"]).success
     deployment.upstream.withdraw(NEWEST[0])
-    gone = tick(deployment, cursor)
-    assert asked(gone) == []
-    assert list(json.loads(gone.cursor or "")) == [f"{NEWEST[1]}-01"]
+    for _ in range(LOOKS_TO_BELIEVE + 1):
+        gone = tick(deployment, cursor)
+        assert asked(gone) == []
+        cursor = gone.cursor
+    assert list(json.loads(cursor or "")["published"]) == [f"{NEWEST[1]}-01", f"{NEWEST[2]}-01"]
     deployment.upstream.publish(NEWEST[0])
-    assert asked(tick(deployment, gone.cursor)) == []
+    assert asked(tick(deployment, cursor)) == []
 
 
 def test_a_server_that_tells_no_versions_apart_is_not_asked_for_what_the_lake_has(
@@ -197,3 +200,96 @@ def test_a_month_that_is_under_way_is_not_asked_for(deployment: Deployment) -> N
         status=dg.DagsterRunStatus.STARTED,
     )
     assert asked(tick(deployment)) == [[NEWEST[2], NEWEST[2]]]
+
+
+@pytest.fixture
+def removing(deployment: Deployment) -> Deployment:
+    """A lake that holds the five oldest months, of which upstream is about to withdraw some."""
+    deployment.settings = deployment.settings.model_copy(update={"withdrawn": "remove"})
+    deployment.upstream.publish(f"{NEWEST[0]}..{NEWEST[4]}")
+    assert deployment.run(f"{NEWEST[0]}..{NEWEST[4]}", ["raw"]).success
+    return deployment
+
+
+def obey(deployment: Deployment, data: dg.SensorExecutionData) -> None:
+    """Run what a tick asks for."""
+    for request in data.run_requests or []:
+        first, last = span(request.tags)
+        config = (request.run_config or {}).get("ops")
+        assert deployment.run(f"{first}..{last}", ["raw"], config, request.tags).success
+
+
+def ticks(deployment: Deployment, count: int, cursor: str | None = None) -> list[dg.SensorExecutionData]:
+    done = []
+    for _ in range(count):
+        done.append(tick(deployment, cursor))
+        cursor = done[-1].cursor
+    return done
+
+
+def test_withdrawn_months_are_removed_at_the_second_look_and_come_back_by_themselves(removing: Deployment) -> None:
+    removing.upstream.withdraw(NEWEST[1])
+    removing.upstream.withdraw(NEWEST[2])
+    first, second = ticks(removing, 2)
+    assert asked(first) == []
+    assert asked(second) == [[NEWEST[1], NEWEST[2]]]
+    assert [r.run_config for r in second.run_requests or []] == [
+        {"ops": {"raw__green": {"config": {"remove_withdrawn": True}}}}
+    ]
+    obey(removing, second)
+    after = tick(removing, second.cursor)
+    assert asked(after) == []
+    assert json.loads(after.cursor or "")["denied"] == {}
+
+    removing.upstream.publish(NEWEST[1])
+    again = tick(removing, after.cursor)
+    assert asked(again) == [[NEWEST[1], NEWEST[1]]]
+    obey(removing, again)
+    assert asked(tick(removing, again.cursor)) == []
+
+
+def test_a_month_that_goes_a_second_time_is_removed_a_second_time(removing: Deployment) -> None:
+    for _ in range(2):
+        removing.upstream.withdraw(NEWEST[1])
+        gone = ticks(removing, 2)[-1]
+        assert asked(gone) == [[NEWEST[1], NEWEST[1]]]
+        obey(removing, gone)
+        removing.upstream.publish(NEWEST[1], rows=1_100)
+        obey(removing, tick(removing))
+
+
+def test_a_look_without_an_answer_neither_counts_nor_starts_the_count_anew(
+    removing: Deployment, server: Upstream
+) -> None:
+    removing.upstream.withdraw(NEWEST[1])
+    first = tick(removing)
+    server.fail(path(NEWEST[1]), Fault.status(503))
+    unanswered = tick(removing, first.cursor)
+    assert asked(unanswered) == []
+    assert asked(tick(removing, unanswered.cursor)) == [[NEWEST[1], NEWEST[1]]]
+
+
+def test_a_month_that_is_back_at_the_next_look_is_kept(removing: Deployment) -> None:
+    removing.upstream.withdraw(NEWEST[1])
+    first = tick(removing)
+    removing.upstream.publish(NEWEST[1])
+    back = tick(removing, first.cursor)
+    removing.upstream.withdraw(NEWEST[1])
+    assert [asked(first), asked(back), asked(tick(removing, back.cursor))] == [[], [], []]
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_an_upstream_that_denies_most_of_what_the_lake_has_removes_nothing(removing: Deployment, left: int) -> None:
+    for label in NEWEST[left:5]:
+        removing.upstream.withdraw(label)
+    outage = ticks(removing, LOOKS_TO_BELIEVE + 1)
+    assert [asked(data) for data in outage] == [[]] * len(outage)
+    removing.upstream.publish(f"{NEWEST[0]}..{NEWEST[3]}")
+    first, second = ticks(removing, 2, outage[-1].cursor)
+    assert (asked(first), asked(second)) == ([], [[NEWEST[4], NEWEST[4]]])
+
+
+def test_a_cursor_of_an_earlier_release_only_makes_the_count_start_anew(removing: Deployment) -> None:
+    removing.upstream.withdraw(NEWEST[1])
+    first, second = ticks(removing, 2, cursor=json.dumps({f"{NEWEST[1]}-01": "token"}))
+    assert (asked(first), asked(second)) == ([], [[NEWEST[1], NEWEST[1]]])

@@ -85,6 +85,68 @@ def test_an_earlier_version_can_be_made_current_again(lake: Lake, tmp_path: Path
     assert lake.raw_versions(MARCH) == (first, second)
 
 
+def test_a_selected_version_stays_current_while_upstream_has_what_it_had(lake: Lake, tmp_path: Path) -> None:
+    first = lake.store_raw(staged_raw(tmp_path, "v1", token="t1"))
+    lake.store_raw(staged_raw(tmp_path, "v2", token="t2"))
+    lake.select_raw(MARCH, "v1")
+    assert lake.store_raw(staged_raw(tmp_path, "v2", token="t3")) == first
+    manifest = Lake(lake.url).raw_manifest(MARCH)
+    assert (manifest.current, manifest.upstream, manifest.is_selected) == ("v1", "v2", True)
+    assert manifest.upstream_version is not None
+    assert manifest.upstream_version.source_token == "t3"
+    third = lake.store_raw(staged_raw(tmp_path, "v3", token="t4"))
+    assert lake.current_raw(MARCH) == third
+    assert not lake.raw_manifest(MARCH).is_selected
+
+
+def test_selecting_upstreams_own_version_follows_upstream_again(lake: Lake, tmp_path: Path) -> None:
+    lake.store_raw(staged_raw(tmp_path, "v1"))
+    lake.store_raw(staged_raw(tmp_path, "v2"))
+    lake.select_raw(MARCH, "v1")
+    lake.select_raw(MARCH, "v2")
+    assert not lake.raw_manifest(MARCH).is_selected
+
+
+def test_a_withdrawn_month_keeps_its_versions_and_has_no_current_one(lake: Lake, tmp_path: Path) -> None:
+    stored = lake.store_raw(staged_raw(tmp_path))
+    assert lake.withdraw_raw(MARCH)
+    assert not lake.withdraw_raw(MARCH)
+    assert lake.current_raw(MARCH) is None
+    assert lake.count_raw(MARCH) is None
+    assert lake.raw_versions(MARCH) == (stored,)
+    assert lake.raw_manifest(MARCH).is_withdrawn
+    assert lake.count_raw(MARCH, "v1") == 5
+    assert lake.months("green") == (MARCH,)
+
+
+def test_a_withdrawn_month_comes_back_by_upstream_or_by_selection(lake: Lake, tmp_path: Path) -> None:
+    stored = lake.store_raw(staged_raw(tmp_path))
+    lake.withdraw_raw(MARCH)
+    assert lake.select_raw(MARCH, "v1") == stored
+    assert lake.raw_manifest(MARCH).is_selected
+    assert lake.withdraw_raw(MARCH)
+    assert lake.store_raw(staged_raw(tmp_path)) == stored
+    assert not lake.raw_manifest(MARCH).is_selected
+
+
+def test_withdrawing_a_month_never_stored_makes_nothing(lake: Lake) -> None:
+    assert not lake.withdraw_raw(MARCH)
+    assert not lake.remove_clean(MARCH)
+    assert lake.months("green") == ()
+
+
+def test_a_manifest_without_word_of_upstream_follows_it(lake: Lake, objects: Objects, tmp_path: Path) -> None:
+    """As earlier releases wrote them."""
+    lake.store_raw(staged_raw(tmp_path))
+    content = objects.read("raw/green/month=2020-03/manifest.json")
+    assert content is not None
+    document = json.loads(content)
+    del document["upstream"]
+    put(objects, "raw/green/month=2020-03/manifest.json", json.dumps(document).encode(), tmp_path)
+    assert lake.raw_manifest(MARCH).upstream == "v1"
+    assert not lake.raw_manifest(MARCH).is_selected
+
+
 def test_an_unknown_version_is_refused_naming_those_there_are(lake: Lake, tmp_path: Path) -> None:
     lake.store_raw(staged_raw(tmp_path, "v1"))
     lake.store_raw(staged_raw(tmp_path, "v2"))
@@ -181,6 +243,22 @@ def test_half_a_pair_is_no_month(lake: Lake, objects: Objects, tmp_path: Path) -
     put(objects, "trips/green/month=2020-03/trips.parquet", staged.trips_file.read_bytes(), tmp_path)
     assert lake.current_clean(MARCH) is None
     assert lake.count_clean(MARCH) is None
+
+
+def test_a_clean_month_is_removed_whole_torn_or_broken(lake: Lake, objects: Objects, tmp_path: Path) -> None:
+    staged = staged_clean(tmp_path)
+    quarantine = "quarantine/green/month=2020-03/quarantine.parquet"
+    lake.store_clean(staged)
+    assert lake.remove_clean(MARCH)
+    assert not lake.remove_clean(MARCH)
+    assert (lake.current_clean(MARCH), lake.count_pair(MARCH), lake.months("green")) == (None, (None, None), ())
+    put(objects, quarantine, staged.quarantine_file.read_bytes(), tmp_path)
+    assert lake.count_pair(MARCH) == (None, 1)
+    assert lake.remove_clean(MARCH)
+    put(objects, quarantine, b"<html>403</html>" * 10, tmp_path)
+    assert lake.remove_clean(MARCH)
+    assert lake.count_pair(MARCH) == (None, None)
+    assert lake.store_clean(staged) == lake.current_clean(MARCH)
 
 
 def test_clean_files_that_lie_about_their_rows_are_not_stored(lake: Lake, tmp_path: Path) -> None:

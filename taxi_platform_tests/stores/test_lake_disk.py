@@ -111,10 +111,10 @@ import os, signal, sys
 from pathlib import Path
 from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.objects_disk import DiskObjects
-from taxi_platform_tests.support.staged import staged_clean, staged_raw
+from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
 
 root, work, what, calls = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-real = {name: getattr(os, name) for name in ("replace", "fsync")}
+real = {name: getattr(os, name) for name in ("replace", "fsync", "unlink")}
 count = 0
 
 def killing(name):
@@ -131,10 +131,26 @@ for name in real:
 lake = Lake(root)
 if what == "raw":
     lake.store_raw(staged_raw(work, "v2", rows=7))
+elif what == "withdrawn":
+    lake.withdraw_raw(MARCH)
+    lake.remove_clean(MARCH)
 else:
     lake.store_clean(staged_clean(work, "c2", trips=7))
 print("done")
 """
+
+
+def stopped_after(calls: int, root: Path, work: Path, what: str) -> bool:
+    """Whether the writer got through before it was killed."""
+    done = subprocess.run(
+        [sys.executable, "-c", STOP_AFTER, str(root), str(work), what, str(calls)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    finished = done.stdout == "done\n"
+    assert finished or done.returncode == -signal.SIGKILL, done.stderr
+    return finished
 
 
 @pytest.mark.parametrize("what", ["raw", "clean"])
@@ -146,14 +162,7 @@ def test_a_kill_at_any_step_leaves_the_old_month_or_the_new_one_and_a_rerun_repa
         lake = Lake(str(root))
         old_raw = lake.store_raw(staged_raw(tmp_path / "old", "v1", rows=5))
         old_clean = lake.store_clean(staged_clean(tmp_path / "old", "c1", trips=4))
-        done = subprocess.run(
-            [sys.executable, "-c", STOP_AFTER, str(root), str(tmp_path / f"new{calls}"), what, str(calls)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        finished = done.stdout == "done\n"
-        assert finished or done.returncode == -signal.SIGKILL, done.stderr
+        finished = stopped_after(calls, root, tmp_path / f"new{calls}", what)
         raw, clean = lake.current_raw(MARCH), lake.current_clean(MARCH)
         assert raw is not None
         assert raw == old_raw or (what == "raw" and raw.version == "v2")
@@ -168,6 +177,29 @@ def test_a_kill_at_any_step_leaves_the_old_month_or_the_new_one_and_a_rerun_repa
             break
     assert finished
     assert calls > 3, "a month is stored in several steps"
+
+
+def test_a_kill_while_a_month_is_withdrawn_leaves_no_trips_without_quarantine_and_a_rerun_ends_it(
+    tmp_path: Path,
+) -> None:
+    seen = set()
+    for calls in range(40):
+        root = tmp_path / f"lake{calls}"
+        lake = Lake(str(root))
+        stored = lake.store_raw(staged_raw(tmp_path / "old"))
+        lake.store_clean(staged_clean(tmp_path / "old", trips=4, quarantined=1))
+        finished = stopped_after(calls, root, tmp_path / "new", "withdrawn")
+        left = (lake.current_raw(MARCH) is not None, *lake.count_pair(MARCH))
+        assert left in [(True, 4, 1), (False, 4, 1), (False, None, 1), (False, None, None)]
+        seen.add(left)
+        lake.withdraw_raw(MARCH)
+        lake.remove_clean(MARCH)
+        assert (lake.current_raw(MARCH), lake.count_pair(MARCH)) == (None, (None, None))
+        assert lake.raw_versions(MARCH) == (stored,)
+        if finished:
+            break
+    assert finished
+    assert len(seen) > 2, "a month is withdrawn in several steps"
 
 
 def test_twenty_racing_writers_of_one_version_make_one_object(tmp_path: Path) -> None:

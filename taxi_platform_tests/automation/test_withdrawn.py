@@ -1,0 +1,193 @@
+"""Months that upstream withdraws, taken out of real stores by runs of this process."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+
+from taxi_platform.metadata import ROWS, WITHDRAWN
+from taxi_platform.months import TripMonth, parse_month
+from taxi_platform.schedules import layers_to_repair
+from taxi_platform.status import MonthStatus, month_statuses
+from taxi_platform.stores.lake import Lake
+from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
+
+REMOVE = {"raw__green": {"config": {"remove_withdrawn": True}}}
+FEBRUARY = GREEN.month(parse_month("2020-02"))
+
+
+@pytest.fixture
+def withdrawn(deployment: Deployment) -> Deployment:
+    """Three months everywhere, of which upstream has no longer the middle one."""
+    deployment.upstream.publish("2020-01..2020-03")
+    assert deployment.run("2020-01..2020-03").success
+    deployment.evaluate()
+    deployment.upstream.withdraw("2020-02")
+    return deployment
+
+
+def lake(deployment: Deployment) -> Lake:
+    return Lake(deployment.settings.lake)
+
+
+def status(deployment: Deployment, month: TripMonth = FEBRUARY) -> MonthStatus:
+    (found,) = [s for s in month_statuses(deployment.settings, [GREEN]) if s.file_month == month.first_day]
+    return found
+
+
+def last_metadata(deployment: Deployment, layer: str, month: TripMonth = FEBRUARY) -> dict[str, Any]:
+    key = dg.AssetKey([layer, "green"])
+    (record,) = deployment.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[month.partition_key]), limit=1
+    ).records
+    assert record.asset_materialization is not None
+    return {name: value.value for name, value in record.asset_materialization.metadata.items()}
+
+
+def failed_checks(result: dg.ExecuteInProcessResult) -> list[str]:
+    return [e.check_name for e in result.get_asset_check_evaluations() if not e.passed]
+
+
+def test_a_run_over_a_withdrawn_month_takes_it_out_of_every_store(withdrawn: Deployment) -> None:
+    before = {label: status(withdrawn, GREEN.month(parse_month(label))) for label in ("2020-01", "2020-03")}
+    result = withdrawn.run("2020-01..2020-03", config=REMOVE)
+    assert result.success
+    assert failed_checks(result) == []
+    assert status(withdrawn).rows == (None,) * 5
+    assert status(withdrawn).is_gone
+    for label, was in before.items():
+        assert status(withdrawn, GREEN.month(parse_month(label))) == was
+        assert was.is_whole
+    folder = withdrawn.settings.data / "lake"
+    assert not list((folder / "trips/green/month=2020-02").iterdir())
+    assert not list((folder / "quarantine/green/month=2020-02").iterdir())
+
+
+def test_its_history_says_that_it_was_withdrawn_and_its_versions_stay(withdrawn: Deployment) -> None:
+    versions = lake(withdrawn).raw_versions(FEBRUARY)
+    assert withdrawn.run("2020-02", config=REMOVE).success
+    for layer in ALL:
+        metadata = last_metadata(withdrawn, layer)
+        assert (metadata[WITHDRAWN], metadata[ROWS], metadata["changed"]) == (True, 0, True)
+    assert lake(withdrawn).raw_versions(FEBRUARY) == versions
+    assert lake(withdrawn).raw_manifest(FEBRUARY).is_withdrawn
+    assert lake(withdrawn).count_raw(FEBRUARY, versions[0].version) == 1_000
+    # Dagster cannot take a partition back.
+    assert withdrawn.recorded("raw") == {"2020-01", "2020-02", "2020-03"}
+
+
+def test_the_other_stores_follow_by_automation_and_once(withdrawn: Deployment) -> None:
+    assert withdrawn.run("2020-02", ["raw"], REMOVE).success
+    assert withdrawn.evaluate() == {layer: {"2020-02"} for layer in ALL[1:]}
+    assert withdrawn.run("2020-02", ALL[1:]).success
+    assert status(withdrawn).is_gone
+    assert withdrawn.evaluate() == {}
+
+
+def test_a_second_run_finds_nothing_to_do_and_nothing_follows_it(withdrawn: Deployment) -> None:
+    assert withdrawn.run("2020-02", config=REMOVE).success
+    withdrawn.evaluate()
+    assert withdrawn.run("2020-02", ["raw"], REMOVE).success
+    assert last_metadata(withdrawn, "raw")["changed"] is False
+    assert withdrawn.evaluate() == {}
+
+
+def test_without_the_parameter_the_month_fails_and_stays(withdrawn: Deployment) -> None:
+    was = status(withdrawn)
+    result = withdrawn.run("2020-02")
+    assert not result.success
+    assert status(withdrawn) == was
+    assert was.is_whole
+
+
+def test_a_month_that_was_never_published_fails_with_the_parameter_too(withdrawn: Deployment) -> None:
+    result = withdrawn.run("2020-04", config=REMOVE)
+    assert not result.success
+    assert "2020-04" not in withdrawn.recorded("raw")
+    (failure,) = [e for e in result.all_events if e.is_step_failure and e.step_key == "raw__green"]
+    assert "has no file for green 2020-04" in failure.step_failure_data.error_display_string
+
+
+def test_a_month_that_is_published_again_comes_back(withdrawn: Deployment) -> None:
+    assert withdrawn.run("2020-02", config=REMOVE).success
+    withdrawn.upstream.publish("2020-02")
+    assert withdrawn.run("2020-02").success
+    assert status(withdrawn).is_whole
+    assert len(lake(withdrawn).raw_versions(FEBRUARY)) == 1
+    assert last_metadata(withdrawn, "raw")["changed"] is True
+
+
+def test_raw_views_show_it_no_longer(withdrawn: Deployment) -> None:
+    import duckdb
+
+    def months() -> list[tuple[str]]:
+        with duckdb.connect(withdrawn.settings.warehouse, read_only=True) as connection:
+            sql = "SELECT DISTINCT strftime(file_month, '%Y-%m') FROM taxi.raw_green ORDER BY 1"
+            return connection.execute(sql).fetchall()
+
+    assert months() == [("2020-01",), ("2020-02",), ("2020-03",)]
+    assert withdrawn.run("2020-02", ["raw"], REMOVE).success
+    assert months() == [("2020-01",), ("2020-03",)]
+    withdrawn.upstream.withdraw("2020-01")
+    withdrawn.upstream.withdraw("2020-03")
+    assert withdrawn.run("2020-01..2020-03", ["raw"], REMOVE).success
+    with pytest.raises(duckdb.CatalogException, match="raw_green"):
+        months()
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_the_reconciliation_finishes_what_a_killed_run_left(withdrawn: Deployment, done: int) -> None:
+    assert withdrawn.run("2020-02", ALL[:done], REMOVE).success
+    layers = layers_to_repair(status(withdrawn))
+    assert layers == {1: ALL[1:], 2: ALL[2:], 3: ALL[3:]}[done]
+    assert withdrawn.run("2020-02", layers).success
+    assert status(withdrawn).is_gone
+    assert layers_to_repair(status(withdrawn)) == ()
+
+
+@pytest.mark.parametrize("left", ["trips", "quarantine"])
+def test_half_a_pair_that_a_kill_left_is_no_month_and_is_removed(withdrawn: Deployment, left: str) -> None:
+    folder = withdrawn.settings.data / f"lake/{left}/green/month=2020-02"
+    content = (folder / f"{left}.parquet").read_bytes()
+    assert withdrawn.run("2020-02", config=REMOVE).success
+    (folder / f"{left}.parquet").write_bytes(content)
+    assert not status(withdrawn).is_gone
+    assert layers_to_repair(status(withdrawn)) == ALL[1:]
+    assert withdrawn.run("2020-02", ALL[1:]).success
+    assert status(withdrawn).is_gone
+
+
+def test_nothing_is_reconciled_of_a_month_that_is_gone(withdrawn: Deployment) -> None:
+    assert withdrawn.run("2020-02", config=REMOVE).success
+    with dg.instance_for_test() as instance:
+        repository = withdrawn.definitions.get_repository_def()
+        at = datetime(2020, 9, 1, 6, tzinfo=ZoneInfo("America/New_York"))
+        with dg.build_schedule_context(instance, scheduled_execution_time=at, repository_def=repository) as context:
+            data = repository.get_schedule_def("green_reconciliation").evaluate_tick(context)
+    assert data.run_requests == []
+    assert data.skip_message
+
+
+def test_checks_over_all_months_pass_with_a_withdrawn_one_among_them(withdrawn: Deployment) -> None:
+    assert withdrawn.run("2020-02", config=REMOVE).success
+    job = withdrawn.definitions.resolve_implicit_global_asset_job_def()
+    names = [(["trips", "green"], "nothing_lost"), (["trips", "green"], "contract_known")]
+    names += [([layer, "green"], "same_as_lake") for layer in ALL[2:]]
+    keys = frozenset(dg.AssetCheckKey(dg.AssetKey(key), name) for key, name in names)
+    only_checks = job.get_subset(asset_selection=frozenset(), asset_check_selection=keys)
+    result = only_checks.execute_in_process(instance=withdrawn.instance)
+    assert len(result.get_asset_check_evaluations()) == len(keys)
+    assert failed_checks(result) == []
+
+
+def test_an_earlier_version_of_a_withdrawn_month_can_be_loaded_once(withdrawn: Deployment) -> None:
+    (version,) = lake(withdrawn).raw_versions(FEBRUARY)
+    assert withdrawn.run("2020-02", config=REMOVE).success
+    config = {"trips__green": {"config": {"raw_version": version.version}}}
+    assert withdrawn.run("2020-02", ALL[1:], config).success
+    assert status(withdrawn).rows[1:3] != (None, None)
+    assert status(withdrawn).warehouse_rows == status(withdrawn).trips_rows == status(withdrawn).postgres_rows
