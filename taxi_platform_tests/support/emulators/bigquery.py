@@ -1,7 +1,7 @@
-"""BigQuery for tests: local-bigquery, in an environment of its own, with partition decorators added.
+"""BigQuery for tests: local-bigquery in an environment of its own, with partition decorators and external tables added.
 
-Belongs here: installing and running it. Does not: what is added to it (``bigquery_server``). The package needs Python
-3.13 and libraries that contradict this project's, so it is installed once into a cache folder.
+Belongs here: installing and running it. Does not: what is added to it (``bigquery_server``, ``bigquery_external``). The
+package needs Python 3.13 and libraries that contradict this project's, so it is installed once into a cache folder.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def emulated_bigquery(folder: Path, gcs_url: str) -> Iterator[str]:
     port = free_port()
     command = [
         str(home / "env" / "bin" / "python"),
-        str(Path(__file__).with_name("bigquery_server.py")),
+        *("-m", "taxi_platform_tests.support.emulators.bigquery_server"),
         *("serve", "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(free_port())),
         *("--project", PROJECT, "--dataset", "unused", "--data-dir", str(folder / "data")),
     ]
-    env = {"HOME": str(home), "STORAGE_EMULATOR_HOST": gcs_url, "PYTHONPATH": ""}
+    env = {"HOME": str(home), "STORAGE_EMULATOR_HOST": gcs_url, "PYTHONPATH": str(Path(__file__).parents[3])}
     with running(command, port, folder / "log", env):
         yield f"http://127.0.0.1:{port}"
 

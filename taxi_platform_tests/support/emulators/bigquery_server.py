@@ -1,8 +1,9 @@
-"""local-bigquery with partition decorators: run by the interpreter that has local-bigquery, never imported.
+"""local-bigquery with partition decorators and external tables, run by the interpreter that has local-bigquery.
 
 The package takes ``table$202003`` for a table of that name. What is added here: a WRITE_TRUNCATE load into a partition
 of a table partitioned by a column replaces that partition alone, all or nothing, and may add fields; tables and jobs
-are created once, whoever asks at once. Each behaviour has a test of its own in ``test_emulated_bigquery`` that cites
+are created once, whoever asks at once; a view's query can be updated. External tables are a module of their own
+(``bigquery_external``). Each behaviour has a test of its own in ``test_emulated_bigquery`` that cites
 Google's reference.
 """
 
@@ -19,19 +20,22 @@ from typing import Any
 
 import duckdb
 from local_bigquery import cli
-from local_bigquery.catalog import datasets, tables
+from local_bigquery.catalog import datasets, metadata, tables
 from local_bigquery.engine import database
 from local_bigquery.engine.database import quote
 from local_bigquery.errors import BigQueryError
-from local_bigquery.jobs import load, runner
+from local_bigquery.jobs import load, query, runner
 from local_bigquery.jobs.storage import literal, paths
 from local_bigquery.models import Table, TableReference
+
+from taxi_platform_tests.support.emulators import bigquery_external
 
 DECORATED = re.compile(r"(?P<table>.+)\$(?P<partition>\d{4}|\d{6}|\d{8})")
 DIGITS = {"YEAR": 4, "MONTH": 6, "DAY": 8}
 COMMIT_ATTEMPTS = 50
 
 load_whole_table = load.run
+update_catalogue = tables.update
 replacing = threading.Lock()
 cataloguing = threading.RLock()
 
@@ -161,6 +165,22 @@ def one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
     return locked
 
 
+def update(*arguments: Any) -> Any:
+    """Carry out ``tables.update`` or ``tables.patch`` where it changes what a view or an external table reads."""
+    *target, body, etag, _ = arguments
+    standing = tables.load(*target)
+    metadata.check_etag(standing, etag)
+    if body.view and body.view.query:
+        sql = query.translate_view(*target[:2], body.view.query)
+        database.execute(f"CREATE OR REPLACE VIEW {tables.name(*target)} AS {sql}")
+    if body.externalDataConfiguration:
+        bigquery_external.define(tuple(target), standing.merged(body))
+    return update_catalogue(*arguments)
+
+
+bigquery_external.install()
+bigquery_external.create = settled(bigquery_external.create)
+tables.update = update
 load.run = runner.HANDLERS["load"] = run
 runner.submit = one_at_a_time(runner.submit)
 datasets.create, tables.create, tables.update = map(settled, (datasets.create, tables.create, tables.update))
