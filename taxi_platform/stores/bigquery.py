@@ -21,6 +21,7 @@ from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.references import CleanMonth
 from taxi_platform.stores.bigquery_client import BigQueryDataset, parse_address
 from taxi_platform.stores.bigquery_jobs import LoadedPartition, MonthLoad
+from taxi_platform.stores.bigquery_raw import refresh_raw_view
 from taxi_platform.stores.bigquery_tables import (
     ensure_table,
     existing_tables,
@@ -158,6 +159,11 @@ class BigQueryStore:
         sql = unified_view_sql(contracts, existing_tables(self._dataset), self._dataset.sql, _sql_type)
         if sql:
             replace_view(self._dataset, UNIFIED.name, sql, VIEW_DESCRIPTION)
+
+    def refresh_raw_view(self, dataset: str, lake: Lake) -> None:
+        """Nothing is made over a lake elsewhere: BigQuery reads external tables from Cloud Storage."""
+        if lake.url.startswith("gs://"):
+            refresh_raw_view(self._dataset, dataset, lake)
 
     # ---- reading
 

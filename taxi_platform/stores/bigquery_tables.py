@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from google.cloud import bigquery
 
-__all__ = ["create_table", "ensure_table", "existing_tables", "replace_rows", "replace_view", "standing_table"]
+__all__ = [
+    "create_dataset",
+    "create_table",
+    "ensure_table",
+    "existing_tables",
+    "replace_rows",
+    "replace_view",
+    "standing_table",
+]
 
 
 def ensure_table(dataset: BigQueryDataset, table: Table) -> None:
@@ -53,7 +61,7 @@ def create_table(dataset: BigQueryDataset, table: Table) -> None:
         try:
             dataset.client.create_table(declared, exists_ok=True)
         except NotFound:
-            _create_dataset(dataset, declared.dataset_id)
+            create_dataset(dataset, declared.dataset_id)
             dataset.client.create_table(declared, exists_ok=True)
 
 
@@ -93,7 +101,8 @@ def replace_view(dataset: BigQueryDataset, name: str, sql: str, description: str
     dataset.query(f'CREATE OR REPLACE VIEW {dataset.sql(name)} OPTIONS (description = "{text}") AS\n{sql}')
 
 
-def _create_dataset(dataset: BigQueryDataset, name: str) -> None:
+def create_dataset(dataset: BigQueryDataset, name: str) -> None:
+    """Create a dataset of that name beside the platform's own, or that one, unless it is there."""
     from google.cloud import bigquery
 
     declared = bigquery.Dataset(f"{dataset.project}.{name}")

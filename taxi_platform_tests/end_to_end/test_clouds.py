@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import date
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 
+from taxi_platform.stores.bigquery_client import parse_address
+from taxi_platform.stores.lake import Lake
 from taxi_platform_tests.end_to_end.test_run import GREEN_2020, GREEN_PARQUET, whole
 from taxi_platform_tests.support.platform import Platform
 
@@ -19,6 +23,28 @@ def platform(tmp_path: Path, tlc: Path, layout: str, **stores: str) -> Platform:
     variables = {name: value for name, value in os.environ.items() if name.startswith(EMULATED)}
     source = {"TAXI_SOURCE": layout, "TAXI_SOURCE_URL": str(tlc / layout), "TAXI_DATA": str(tmp_path / "data")}
     return Platform(tmp_path, {**variables, **source, **stores})
+
+
+def raw_counts(url: str, *columns: str) -> dict[date, tuple[int, ...]]:
+    """Per month, the rows that ``raw_green`` shows, and how many of them have each column."""
+    dataset = parse_address(url)
+    counts = ", ".join(["COUNT(*)", *(f"COUNT({column})" for column in columns)])
+    rows = dataset.query(f"SELECT file_month, {counts} FROM {dataset.sql('raw_green')} GROUP BY 1")
+    return {month: tuple(counted) for month, *counted in (row.values() for row in rows)}
+
+
+def lake_counts(url: str, *columns: str) -> dict[date, tuple[int, ...]]:
+    """The same of the lake's current raw objects."""
+    lake = Lake(url)
+    found = {}
+    for month in lake.months("green"):
+        raw = lake.current_raw(month)
+        assert raw is not None
+        with lake.open_parquet(raw.path) as file:
+            table = file.read(columns=list(columns))
+        assert table.num_rows == lake.count_raw(month)
+        found[month.first_day] = (table.num_rows, *(pc.count(table[column]).as_py() for column in columns))
+    return found
 
 
 def test_csv_and_parquet_months_pass_through_buckets_and_bigquery(
@@ -34,9 +60,15 @@ def test_csv_and_parquet_months_pass_through_buckets_and_bigquery(
     assert done.code == 0, done.text
     expected = {month: whole(*counts) for month, counts in {**GREEN_2020, **GREEN_PARQUET}.items()}
     assert csv.rows() == expected
+    # Of six sets of columns: ehail_fee is a text, null-typed or a double, ids are integers or doubles.
+    columns = ("VendorID", "lpep_pickup_datetime", "RatecodeID", "ehail_fee", "trip_type")
+    raw = raw_counts(bigquery_url, *columns)
+    assert len(raw) == len(expected)
+    assert raw == lake_counts(f"gs://{gcs_bucket}", *columns)
     again = csv.taxi("run", "--datasets", "green", "--months", "2020-03..2020-08")
     assert again.code == 0, again.text
     assert again.out.count("unchanged") == len(GREEN_2020)
+    assert "stays as it was" not in again.text
     assert csv.rows() == expected
 
 
@@ -64,6 +96,8 @@ def test_a_republished_month_replaces_its_own_and_two_runs_of_one_month_agree(
     assert quarantined is not None
     assert raw == trips + quarantined
     assert trips == warehouse == postgres
+    assert raw_counts(bigquery_url) == {date(2020, 4, 1): (raw,)}
+    assert "stays as it was" not in done.text
 
 
 @pytest.mark.parametrize(("scheme", "bucket"), [("s3", "s3_bucket"), ("az", "azure_container")])

@@ -57,6 +57,23 @@ def test_a_query_by_file_month_reads_that_month_alone(settings: Settings) -> Non
     assert "Scanning Files: 1/4" in query(settings, sql)[0][1]
 
 
+def test_in_bigquery_too(tmp_path: Path, gcs_bucket: str, bigquery_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    from taxi_platform.stores.bigquery_client import parse_address
+
+    stores = {"TAXI_LAKE": f"gs://{gcs_bucket}", "TAXI_WAREHOUSE": bigquery_url}
+    sample = {"TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "1000"}
+    settings = Settings.from_environment({"TAXI_DATA": str(tmp_path), **stores, **sample})
+    lake, dataset = Lake(settings.lake), parse_address(bigquery_url)
+    view = dataset.sql("raw_green")
+    for key in GENERATIONS:
+        materialize(settings, key)
+        rows = dataset.query(f"SELECT file_month, COUNT(*) FROM {view} GROUP BY 1")
+        assert dict(row.values() for row in rows) == {m.first_day: lake.count_raw(m) for m in lake.months("green")}
+    assert "stays as it was" not in caplog.text
+    names = {field.name.lower() for field in dataset.query(f"SELECT * FROM {view} LIMIT 0").schema}
+    assert {"file_month", "pickup_longitude", "pulocationid", "congestion_surcharge", "cbd_congestion_fee"} <= names
+
+
 def staged(folder: Path, version: str, rows: int, month: TripMonth, columns: dict[str, Any]) -> Any:
     made = staged_raw(folder, version, rows, month)
     pq.write_table(pa.table(columns), made.file)
