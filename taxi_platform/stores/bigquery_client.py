@@ -52,8 +52,17 @@ class BigQueryDataset:
         return f"the BigQuery dataset {self.project}.{self.name}"
 
     def table_id(self, qualified_name: str) -> str:
-        """A table's full name: the platform's own (``taxi.…``) are in this dataset, others in that of their schema."""
+        """A table's full name: the platform's own (``taxi.…``) are in this dataset, others in that of their schema.
+
+        Raises:
+            StoreError: the schema is this dataset, where it could be taken for one of the platform's own.
+        """
         schema, name = split_name(qualified_name)
+        if schema == self.name != SCHEMA:
+            raise StoreError(
+                f"{qualified_name} would stand among the platform's own tables, which are in {self}: give it another "
+                "schema, or TAXI_WAREHOUSE another dataset"
+            )
         return f"{self.project}.{self.name if schema == SCHEMA else schema}.{name}"
 
     def sql(self, qualified_name: str) -> str:

@@ -125,6 +125,15 @@ def test_a_users_own_table_is_replaced_by_the_month_or_as_a_whole(store: BigQuer
     assert store.standing_table("marts.absent") is None
 
 
+def test_a_users_own_table_cannot_stand_among_the_platforms(store: BigQueryStore) -> None:
+    """Where the address names the dataset that the table's schema would be: ``marts.months`` is not ``taxi.months``."""
+    schema = store.dataset.name
+    mart = Table("months", "Months.", (Column("a", ColumnType.BIGINT, "A."),), schema=schema)
+    rows = pa.table([[1]], schema=arrow_schema(mart))
+    with pytest.raises(StoreError, match=rf"{schema}\.months would stand among the platform's own tables, .* another"):
+        store.replace_table(mart, rows)
+
+
 def mart_without_description(mart: Table) -> Table:
     """What a catalogue tells of a table: its columns."""
     return replace(mart, description="")
