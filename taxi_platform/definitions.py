@@ -53,7 +53,7 @@ def build_definitions(
     datasets = tuple(contracts)
     given = resources(settings)
     return dg.Definitions(
-        assets=build_assets(datasets),
+        assets=build_assets(datasets, settings.warehouse_kind),
         asset_checks=build_checks(datasets),
         jobs=build_jobs(datasets),
         schedules=build_schedules(datasets, settings),

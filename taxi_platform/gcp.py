@@ -24,7 +24,7 @@ def gcp_resources(settings: Settings) -> dict[str, BigQueryResource | GCSResourc
     """
     from dagster_gcp import BigQueryResource, GCSResource
 
-    if not settings.warehouse.startswith("bigquery://"):
+    if settings.warehouse_kind != "bigquery":
         return {"bigquery": BigQueryResource(), "gcs": GCSResource()}
     from taxi_platform.stores.bigquery_client import parse_address
 

@@ -160,6 +160,11 @@ class Settings(BaseModel):
             )
         return self
 
+    @property
+    def warehouse_kind(self) -> Literal["bigquery", "duckdb"]:
+        """Which database the warehouse is."""
+        return "bigquery" if self.warehouse.startswith("bigquery://") else "duckdb"
+
     def automates(self, dataset: str) -> bool:
         """Whether the dataset's sensors, schedules and automation are to run without anybody starting them."""
         return self.automation == "on" and dataset in self.datasets.split(",")

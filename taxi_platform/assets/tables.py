@@ -16,7 +16,7 @@ from taxi_platform.metadata import TABLE, column_schema
 from taxi_platform.partitions import monthly_partitions
 from taxi_platform.stores.model import SCHEMA
 
-__all__ = ["POSTGRES", "WAREHOUSE", "TableLayer", "table_asset"]
+__all__ = ["POSTGRES", "TableLayer", "table_asset", "warehouse_layer"]
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,21 @@ class TableLayer:
 
     prefix: str
     io_manager_key: str
-    kinds: frozenset[str]
+    kind: str
+    """What the web interface shows the store as."""
     title: str
 
+    @property
+    def kinds(self) -> set[str]:
+        return {self.kind, "gold"}
 
-WAREHOUSE = TableLayer("warehouse", "warehouse_io", frozenset({"table"}), "the warehouse")
-POSTGRES = TableLayer("postgres", "postgres_io", frozenset({"postgres"}), "PostgreSQL")
+
+POSTGRES = TableLayer("postgres", "postgres_io", "postgresql", "PostgreSQL")
+
+
+def warehouse_layer(kind: str) -> TableLayer:
+    """The warehouse as a layer: ``duckdb`` or ``bigquery``."""
+    return TableLayer("warehouse", "warehouse_io", kind, "the warehouse")
 
 
 def table_asset(layer: TableLayer, contract: Contract, all_contracts: Sequence[Contract]) -> dg.AssetsDefinition:
@@ -45,7 +54,7 @@ def table_asset(layer: TableLayer, contract: Contract, all_contracts: Sequence[C
         io_manager_key=layer.io_manager_key,
         pool=layer.prefix,
         automation_condition=follows("trips"),
-        kinds=set(layer.kinds),
+        kinds=layer.kinds,
         metadata={TABLE: f"{SCHEMA}.{contract.trips.name}", **column_schema(contract.trips)},
         description=(
             f"{contract.description} In {layer.title} as `{SCHEMA}.{contract.trips.name}` and "

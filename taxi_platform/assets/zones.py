@@ -5,13 +5,13 @@ Belongs here: whether the lookup has to be fetched. Does not: reading it (``stor
 
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from taxi_platform.assets.raw import UPSTREAM_POOL
-from taxi_platform.assets.tables import POSTGRES, WAREHOUSE, TableLayer
+from taxi_platform.assets.tables import TableLayer
 from taxi_platform.automation import follows
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreError
@@ -32,9 +32,9 @@ __all__ = ["zones_assets"]
 _GROUP = "zones"
 
 
-def zones_assets() -> list[dg.AssetsDefinition]:
+def zones_assets(layers: Iterable[TableLayer]) -> list[dg.AssetsDefinition]:
     """The lookup in the lake and as a table of each store."""
-    return [_zones(), _zones_table(WAREHOUSE), _zones_table(POSTGRES)]
+    return [_zones(), *map(_zones_table, layers)]
 
 
 def _zones() -> dg.AssetsDefinition:
@@ -72,7 +72,7 @@ def _zones_table(layer: TableLayer) -> dg.AssetsDefinition:
         io_manager_key=layer.io_manager_key,
         pool=layer.prefix,
         automation_condition=follows("zones"),
-        kinds=set(layer.kinds),
+        kinds=layer.kinds,
         metadata={TABLE: f"{SCHEMA}.{ZONES.name}", **column_schema(ZONES)},
         description=f"{ZONES.description} In {layer.title} as `{SCHEMA}.{ZONES.name}`.",
     )
