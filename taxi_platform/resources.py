@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from taxi_platform.settings import Settings, variable
+from taxi_platform.environment import variable
+from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
     from taxi_platform.sources import RetryPolicy

@@ -6,29 +6,18 @@ Belongs here: every ``TAXI_…`` variable with its default, check and descriptio
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from taxi_platform.errors import SettingsError
+from taxi_platform.environment import read_environment, variable
 
-__all__ = ["Settings", "variable"]
+__all__ = ["Settings"]
 
-_PREFIX = "TAXI_"
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _SECRET = re.compile(r"@|password", re.IGNORECASE)
 _BIGQUERY = re.compile(r"bigquery://[\w.:-]+/\w+(\?.*)?", re.ASCII)
@@ -83,12 +72,7 @@ class Settings(BaseModel):
         Raises:
             SettingsError: a value cannot be used; the sentence names the variable and says what it takes.
         """
-        environment = os.environ if environment is None else environment
-        given = {name: value for name in cls.model_fields if (value := environment.get(variable(name), "").strip())}
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            raise SettingsError(_sentence(error, given)) from None
+        return read_environment(cls, environment, _shown)
 
     @model_validator(mode="before")
     @classmethod
@@ -178,11 +162,6 @@ class Settings(BaseModel):
         return {variable(name): str(value) for name, value in given.items() if value is not None}
 
 
-def variable(field: str) -> str:
-    """The environment variable of a setting: ``source_url`` → ``TAXI_SOURCE_URL``."""
-    return _PREFIX + field.upper()
-
-
 def _below_data(value: str, default: str, info: ValidationInfo, takes: str) -> str:
     """A path; where none is given, the default one in the data folder (absent where that was refused)."""
     return _folder(value or str(Path(info.data.get("data", "")) / default), takes)
@@ -203,16 +182,6 @@ def _without_user(value: str) -> str:
     if "@" in urlsplit(value).netloc:
         raise ValueError("it carries a user name or password, which would be shown: leave them out")
     return value
-
-
-def _sentence(error: ValidationError, given: Mapping[str, str]) -> str:
-    """The first problem as one sentence; a secret is never part of it."""
-    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if not problem["loc"]:
-        return message
-    name = str(problem["loc"][0])
-    return f"{variable(name)}={_shown(name, given.get(name, ''))!r} cannot be used: {message[:1].lower()}{message[1:]}"
 
 
 def _shown(name: str, value: str) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from taxi_platform.environment import variable
 from taxi_platform.errors import SettingsError
-from taxi_platform.settings import Settings, variable
+from taxi_platform.settings import Settings
 
 SECRET = "hunter2"
 ADDRESS = f"postgresql://me:{SECRET}@db.example.org:5432/taxi"

@@ -5,16 +5,14 @@ Belongs here: each variable with its default, check and description. Does not: t
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from taxi_platform.errors import SettingsError
-from taxi_platform.settings import variable
+from taxi_platform.environment import read_environment, variable
 
 __all__ = ["AlertSettings"]
 
@@ -45,12 +43,7 @@ class AlertSettings(BaseModel):
         Raises:
             SettingsError: a value cannot be used; the sentence names the variable, and never shows a secret.
         """
-        environment = os.environ if environment is None else environment
-        given = {n: value for n in cls.model_fields if (value := environment.get(_variable(n), "").strip())}
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            raise SettingsError(_sentence(error, given)) from None
+        return read_environment(cls, environment, _shown, "alert_")
 
     @property
     def is_configured(self) -> bool:
@@ -95,14 +88,10 @@ class AlertSettings(BaseModel):
     def _mail_is_whole(self) -> AlertSettings:
         parts = {n: bool(getattr(self, n)) for n in ("smtp", "email_from", "email_to")}
         if any(parts.values()) and not all(parts.values()):
-            missing = " and ".join(_variable(n) for n, given in parts.items() if not given)
-            given = " and ".join(_variable(n) for n, given in parts.items() if given)
+            missing = " and ".join(variable(f"alert_{n}") for n, given in parts.items() if not given)
+            given = " and ".join(variable(f"alert_{n}") for n, given in parts.items() if given)
             raise ValueError(f"{given} cannot be used without {missing}: e-mail needs all three")
         return self
-
-
-def _variable(field: str) -> str:
-    return variable(f"alert_{field}")
 
 
 def _check_address(value: str, schemes: tuple[str, ...], takes: str) -> None:
@@ -115,12 +104,5 @@ def _check_address(value: str, schemes: tuple[str, ...], takes: str) -> None:
         raise ValueError(f"it takes {takes}")
 
 
-def _sentence(error: ValidationError, given: Mapping[str, str]) -> str:
-    """The first problem as one sentence; a secret's value is never part of it."""
-    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if not problem["loc"]:
-        return message
-    name = str(problem["loc"][0])
-    value = "…" if name in _SECRET else given.get(name, "")
-    return f"{_variable(name)}={value!r} cannot be used: {message[0].lower()}{message[1:]}"
+def _shown(field: str, value: str) -> str:
+    return "…" if field in _SECRET else value
