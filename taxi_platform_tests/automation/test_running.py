@@ -52,7 +52,7 @@ def platform(tmp_path: Path, variables: dict[str, str]) -> Iterator[RunningPlatf
 
 
 def whole_months(settings: Settings) -> Rows:
-    """Months that every store holds alike → upstream's rows, counted in the stores; None for one that only some hold."""
+    """Months that every store holds alike → upstream's rows, counted in the stores; None where they are not alike."""
     return {
         f"{status.file_month:%Y-%m}": status.raw_rows if status.is_whole else None
         for status in month_statuses(settings, [GREEN])
@@ -75,7 +75,7 @@ def recorded(platform: RunningPlatform, layer: str) -> set[str]:
     return held
 
 
-def materializations(platform: RunningPlatform, layer: str, label: str, since: float = 0) -> list[dg.EventLogRecord]:
+def materializations(platform: RunningPlatform, layer: str, label: str, since: float = 0.0) -> list[dg.EventLogRecord]:
     """Of one month, oldest first."""
     wanted = dg.AssetRecordsFilter(
         asset_key=dg.AssetKey([layer, "green"]), asset_partitions=[f"{label}-01"], after_timestamp=since

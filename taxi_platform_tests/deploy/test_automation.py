@@ -38,6 +38,7 @@ def composed(compose_folder: Path, tmp_path: Path, server: Upstream) -> Iterator
         "TAXI_DATASETS": "green",
         "TAXI_LOOKBACK_MONTHS": "6",
         "TAXI_POLL_SECONDS": "2",
+        "TAXI_WITHDRAWN": "remove",
     }
     with Composed(compose_folder, tmp_path / "state", **settings).up() as composed:
         yield composed
