@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from taxi_platform.contracts import CONTRACTS
 from taxi_platform_tests.support.emulators.bigquery import PROJECT, emulated_bigquery
 from taxi_platform_tests.support.emulators.gcs import create_bucket, emulated_gcs
 from taxi_platform_tests.support.emulators.process import EmulatorMissingError
@@ -42,9 +43,23 @@ def _run(folder: Path, gcs: str, bigquery: str) -> int:
     }
     print(f"lake {stores['TAXI_LAKE']} and warehouse {stores['TAXI_WAREHOUSE']}, emulated")
     command = [sys.executable, "-m", "taxi_platform.cli", "run", *sys.argv[1:]]
-    code = subprocess.run(command, env={**os.environ, **stores}, check=False).returncode
+    os.environ.update(stores)
+    code = subprocess.run(command, check=False).returncode
+    _show_raw_months(stores["TAXI_WAREHOUSE"])
     print("The emulators have ended, and with them all that they held.")
     return code
+
+
+def _show_raw_months(warehouse: str) -> None:
+    """What the views over raw months show, as any client of BigQuery sees it."""
+    from taxi_platform.stores.bigquery import BigQueryStore
+    from taxi_platform.stores.bigquery_tables import existing_tables
+
+    dataset = BigQueryStore(warehouse).dataset
+    for view in sorted(existing_tables(dataset) & {f"raw_{name}" for name in CONTRACTS}):
+        rows = dataset.query(f"SELECT COUNT(DISTINCT file_month), COUNT(*) FROM {dataset.sql(view)}")
+        months, count = next(iter(rows)).values()
+        print(f"{dataset.name}.{view} in BigQuery: {count:,} rows of {months} months, as upstream published them")
 
 
 if __name__ == "__main__":

@@ -119,6 +119,7 @@ class RawViews(Protocol):
     def refresh_raw_view(self, dataset: str, lake: Lake) -> None:
         """Make ``taxi.raw_{dataset}`` the current version of every raw month that the lake has.
 
-        Which versions are current is read while no other refresh can be under way: the last one to end knows of all.
+        Which versions are current is read while no other refresh can be under way, or again where one came between: the
+        last one to end knows of all.
         """
         ...
