@@ -29,8 +29,8 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.schemas import arrow_schema, postgres_columns
 from taxi_platform.months import TripMonth
 
-_MONTH = TripMonth("yellow", date(2021, 1, 1))
-_YELLOW = CONTRACTS["yellow"]
+MONTH = TripMonth("yellow", date(2021, 1, 1))
+YELLOW = CONTRACTS["yellow"]
 _BATCH_ROWS = 131_072
 
 
@@ -61,9 +61,9 @@ def _load(store: Any, lake_url: str) -> int:
     from taxi_platform.stores.lake import Lake
 
     lake = Lake(lake_url)
-    clean = lake.current_clean(_MONTH)
+    clean = lake.current_clean(MONTH)
     assert clean is not None
-    rows: int = store.replace_month(_YELLOW, clean, lake).counts.trips
+    rows: int = store.replace_month(YELLOW, clean, lake).counts.trips
     return rows
 
 
@@ -74,7 +74,7 @@ def with_csv_copy(place: Place) -> int:
     from pyarrow import csv
 
     with psycopg.connect(place.postgres) as connection, connection.cursor() as cursor:
-        cursor.execute(f"CREATE TABLE plain_csv ({postgres_columns(_YELLOW.trips)})")
+        cursor.execute(f"CREATE TABLE plain_csv ({postgres_columns(YELLOW.trips)})")
         with cursor.copy("COPY plain_csv FROM STDIN (FORMAT csv, FREEZE)") as copy, _trips(place.lake) as file:
             for batch in file.iter_batches(32_768, use_threads=False):
                 text = pa.BufferOutputStream()
@@ -102,7 +102,7 @@ def _trips(lake_url: str) -> Any:
     from taxi_platform.stores.lake import Lake
 
     lake = Lake(lake_url)
-    clean = lake.current_clean(_MONTH)
+    clean = lake.current_clean(MONTH)
     assert clean is not None
     with lake.open_parquet(clean.trips_path) as file:
         yield file
@@ -129,7 +129,7 @@ def generate(rows: int, lake_url: str) -> None:
 
     def column(field: pa.Field, count: int) -> pa.Array:
         if field.name == "file_month":
-            return pa.array([_MONTH.first_day] * count)
+            return pa.array([MONTH.first_day] * count)
         if pa.types.is_timestamp(field.type):
             start = np.datetime64(datetime(2021, 1, 1), "us")
             return pa.array(start + random.integers(0, 31 * 86_400, count).astype("timedelta64[s]"))
@@ -146,14 +146,14 @@ def generate(rows: int, lake_url: str) -> None:
     facts = CleanFacts("v1", "r1", rows + rows // 100, rows, rows // 100, {"negative_total": rows // 100})
     with tempfile.TemporaryDirectory() as folder:
         files = []
-        for table, total in ((_YELLOW.trips, rows), (_YELLOW.quarantine, rows // 100)):
+        for table, total in ((YELLOW.trips, rows), (YELLOW.quarantine, rows // 100)):
             schema = arrow_schema(table).with_metadata({FACTS_KEY: json.dumps(facts.to_json()).encode()})
             files.append(Path(folder) / f"{table.name}.parquet")
             with pq.ParquetWriter(files[-1], schema, compression="zstd", compression_level=1) as writer:
                 for done in range(0, total, _BATCH_ROWS):
                     count = min(_BATCH_ROWS, total - done)
                     writer.write_table(pa.table([column(f, count).cast(f.type) for f in schema], schema=schema))
-        Lake(lake_url).store_clean(StagedClean(_MONTH, facts, *files))
+        Lake(lake_url).store_clean(StagedClean(MONTH, facts, *files))
 
 
 def measure(way: str, place: Place) -> None:

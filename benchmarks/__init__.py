@@ -1,0 +1,1 @@
+"""What this platform costs in time and memory, measured; each module is a command."""
