@@ -14,7 +14,16 @@ from typing import Any
 
 from taxi_platform.months import TripMonth
 
-__all__ = ["FACTS_KEY", "CleanFacts", "CleanMonth", "RawMonth", "StagedClean", "StagedRaw", "WithdrawnMonth"]
+__all__ = [
+    "FACTS_KEY",
+    "CleanFacts",
+    "CleanMonth",
+    "RawMonth",
+    "SelectedRaw",
+    "StagedClean",
+    "StagedRaw",
+    "WithdrawnMonth",
+]
 
 
 FACTS_KEY = "taxi_platform"
@@ -65,6 +74,13 @@ class StagedRaw:
     raw: RawMonth
     """As it will stand in the lake."""
     file: Path
+
+
+@dataclass(frozen=True)
+class SelectedRaw:
+    """A version that the lake has, on its way to being the month's current one."""
+
+    raw: RawMonth
 
 
 @dataclass(frozen=True)

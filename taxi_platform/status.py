@@ -35,6 +35,8 @@ class MonthStatus:
     source_etag: str | None
     is_withdrawn: bool = False
     """Upstream has withdrawn the month: no store is to have it."""
+    is_selected: bool = False
+    """Somebody has made another version current than upstream's."""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "file_month": self.file_month.isoformat()}
@@ -102,6 +104,7 @@ def _status(
         postgres_rows=_trips(postgres.get(month.first_day)),
         source_etag=raw.etag if raw else None,
         is_withdrawn=manifest.is_withdrawn,
+        is_selected=manifest.is_selected,
     )
 
 

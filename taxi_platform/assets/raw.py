@@ -7,7 +7,7 @@ Belongs here: whether a month has to be fetched at all. Does not: fetching (``so
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from taxi_platform.errors import MonthNotPublishedError, SettingsError
 from taxi_platform.io_managers.values import RawMonths
 from taxi_platform.months import TripMonth
 from taxi_platform.partitions import monthly_partitions, trip_month
-from taxi_platform.references import RawMonth, StagedRaw, WithdrawnMonth
+from taxi_platform.references import RawMonth, SelectedRaw, StagedRaw, WithdrawnMonth
 from taxi_platform.resources import LakeResource, SourceResource, StagingResource
 
 if TYPE_CHECKING:
@@ -67,6 +67,13 @@ class RawConfig(dg.Config):
             "the lake."
         ),
     )
+    select_version: str | None = Field(
+        None,
+        description=(
+            "Make this stored version current, without a look at upstream, in a run over one month. It stays so until "
+            "upstream has another than when it was last followed. `taxi versions` names them."
+        ),
+    )
 
 
 def raw_asset(contract: Contract) -> dg.AssetsDefinition:
@@ -78,7 +85,7 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=contract.dataset,
         io_manager_key="lake_io",
-        kinds={"parquet"},
+        kinds={"parquet", "bronze"},
         pool=UPSTREAM_POOL,
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=STALE_AFTER, warn_window=LATE_AFTER),
         description=(
@@ -93,15 +100,30 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
         lake: LakeResource,
         staging: StagingResource,
     ) -> RawMonths:
+        months = [trip_month(contract, key) for key in context.partition_keys]
+        if config.select_version is not None:
+            return _selected(months, config.select_version, lake)
+
         @contextlib.contextmanager
         def fetch(month: TripMonth) -> Iterator[StagedRaw | RawMonth | WithdrawnMonth]:
             with fetched(contract, month, upstream, lake, staging, config) as value:
                 yield value
 
         upstream = _chosen(config.source, source)
-        return RawMonths([trip_month(contract, key) for key in context.partition_keys], fetch)
+        return RawMonths(months, fetch)
 
     return raw
+
+
+def _selected(months: Sequence[TripMonth], version: str, lake: LakeResource) -> RawMonths:
+    if len(months) != 1:
+        raise SettingsError(f"select_version goes with a run over one month, and this one has {len(months)}")
+
+    @contextlib.contextmanager
+    def select(month: TripMonth) -> Iterator[SelectedRaw]:
+        yield SelectedRaw(lake.open().raw_version(month, version))
+
+    return RawMonths(months, select)
 
 
 def _chosen(choice: Upstream, configured: SourceResource) -> "Source":

@@ -20,7 +20,7 @@ from taxi_platform.io_managers.values import CleanMonths, RawMonths
 from taxi_platform.metadata import column_schema
 from taxi_platform.months import TripMonth
 from taxi_platform.partitions import monthly_partitions
-from taxi_platform.references import CleanMonth, RawMonth, StagedClean, StagedRaw, WithdrawnMonth
+from taxi_platform.references import CleanMonth, RawMonth, StagedClean, WithdrawnMonth
 from taxi_platform.resources import LakeResource, StagingResource
 
 __all__ = ["CleaningConfig", "trips_asset"]
@@ -40,8 +40,8 @@ class CleaningConfig(dg.Config):
     raw_version: str | None = Field(
         None,
         description=(
-            "Clean this stored version of the raw month, not the current one, in a run over one month. The manifest "
-            "beside the month in the lake names them."
+            "Clean this stored version of the raw month, not the current one, in a run over one month. `taxi versions` "
+            "names them."
         ),
     )
 
@@ -62,7 +62,7 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=contract.dataset,
         io_manager_key="lake_io",
-        kinds={"parquet"},
+        kinds={"parquet", "silver"},
         code_version=code_version(contract),
         automation_condition=follows("raw"),
         metadata=column_schema(contract.trips),
@@ -115,5 +115,6 @@ def _raw_month(
     if config.raw_version is not None:
         yield lake.open().raw_version(month, config.raw_version)
         return
-    with raw.open(month) as current:
-        yield current.raw if isinstance(current, StagedRaw) else current
+    with raw.open(month) as stored:
+        assert isinstance(stored, RawMonth | WithdrawnMonth), "what comes from the lake is stored"
+        yield stored

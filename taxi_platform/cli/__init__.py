@@ -1,6 +1,6 @@
 """``taxi``: the platform without a browser.
 
-Belongs here: the commands and their options. Does not: what they do (``running``, ``report``, ``status``).
+Belongs here: the commands and their options. Does not: what they do (``running``, ``versions``, ``developing``).
 Dagster takes a second to import, so only the commands that need it do.
 """
 
@@ -77,6 +77,29 @@ def status(as_json: bool) -> None:
         click.echo(json.dumps([s.to_json() for s in statuses], indent=2))
     else:
         print_statuses(statuses, settings)
+
+
+@main.command()
+@click.argument("dataset")
+@click.argument("month")
+@_one_sentence
+def versions(dataset: str, month: str) -> None:
+    """Show every version of a month that was ever fetched, as in: taxi versions green 2020-03."""
+    from taxi_platform.cli.versions import show_versions
+
+    show_versions(_last_settings(), dataset, month)
+
+
+@main.command()
+@click.argument("dataset")
+@click.argument("month")
+@click.argument("version")
+@_one_sentence
+def select(dataset: str, month: str, version: str) -> None:
+    """Go back to an earlier version of a month, in every store; it stays until upstream has yet another."""
+    from taxi_platform.cli.versions import select_version
+
+    sys.exit(select_version(_last_settings(), dataset, month, version))
 
 
 @main.command()

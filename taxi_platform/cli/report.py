@@ -1,4 +1,4 @@
-"""The tables that ``taxi run`` and ``taxi status`` print.
+"""The tables that ``taxi run``, ``taxi status`` and ``taxi versions`` print.
 
 Belongs here: what people read. Does not: counting (``taxi_platform.status``).
 """
@@ -14,8 +14,9 @@ from rich.table import Table
 from taxi_platform.months import TripMonth
 from taxi_platform.settings import Settings
 from taxi_platform.status import MonthStatus
+from taxi_platform.stores.manifest import Manifest
 
-__all__ = ["MonthWork", "print_run", "print_statuses"]
+__all__ = ["MonthWork", "print_run", "print_statuses", "print_versions"]
 
 _WIDTH_OF_FILES = 140
 _COUNTS = ("raw", "trips", "quarantined", "warehouse", "postgres")
@@ -61,8 +62,27 @@ def print_run(statuses: Sequence[MonthStatus], work: Mapping[TripMonth, MonthWor
     console.print(_where(settings), soft_wrap=True, highlight=False)
 
 
+def print_versions(manifest: Manifest) -> None:
+    """Every version of a raw month, and which one readers take."""
+    table = _plain_table()
+    for name in ("version", "rows", "fetched at", ""):
+        table.add_column(name, justify="right" if name == "rows" else "left", no_wrap=True)
+    table.add_column("source", overflow="fold")
+    for raw in manifest.versions:
+        said = {manifest.upstream: "upstream's", manifest.current: "current"}.get(raw.version, "")
+        table.add_row(raw.version, f"{raw.rows:,}", raw.fetched_at, said, raw.source_url)
+    console = _console()
+    console.print(table)
+    if manifest.is_withdrawn:
+        console.print(f"{manifest.month} is withdrawn upstream: no version is current.", highlight=False)
+
+
+def _plain_table() -> Table:
+    return Table(box=None, header_style="bold", pad_edge=False)
+
+
 def _table(*more: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = _plain_table()
     table.add_column("dataset", no_wrap=True)
     table.add_column("month", no_wrap=True)
     for name in _COUNTS:
@@ -89,7 +109,8 @@ def _verdict(status: MonthStatus, done: MonthWork | None = None) -> str:
         return "withdrawn upstream"
     if not status.is_whole:
         return "[red]does not add up[/red]" if status.is_everywhere else "[yellow]not in every store[/yellow]"
-    return "unchanged" if done is not None and not done.changed else ""
+    selected = "selected version" if status.is_selected else ""
+    return "unchanged" if done is not None and not done.changed else selected
 
 
 def _where(settings: Settings) -> str:

@@ -19,7 +19,7 @@ from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chos
 from taxi_platform.io_managers.values import CleanMonths, RawMonths, ZonesFile
 from taxi_platform.metadata import clean_metadata, raw_metadata, withdrawn_metadata, zones_metadata
 from taxi_platform.months import TripMonth
-from taxi_platform.references import CleanMonth, RawMonth, StagedClean, StagedRaw, WithdrawnMonth
+from taxi_platform.references import CleanMonth, RawMonth, SelectedRaw, StagedClean, StagedRaw, WithdrawnMonth
 from taxi_platform.resources import LakeResource, WarehouseResource
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 if isinstance(value, WithdrawnMonth):
                     return withdrawn_metadata(changed=lake.withdraw_raw(month))
                 before = lake.current_raw(month)
-                raw = lake.store_raw(value) if isinstance(value, StagedRaw) else value
+                raw = _made_current(lake, value)
             # Upstream may publish equal bytes under another version of its own: nothing that follows has to run.
             return raw_metadata(raw, lake.uri(raw.path), changed=before is None or before.version != raw.version)
 
@@ -158,6 +158,12 @@ class LakeIOManager(dg.ConfigurableIOManager):
         if not paths:
             raise StoreError(f"{self.lake.url} has no month of {layer}/{dataset} yet: materialize one first")
         return read_objects(lake, paths, chosen_columns(context))
+
+
+def _made_current(lake: Lake, value: StagedRaw | SelectedRaw | RawMonth) -> RawMonth:
+    if isinstance(value, StagedRaw):
+        return lake.store_raw(value)
+    return lake.select_raw(value.raw.month, value.raw.version) if isinstance(value, SelectedRaw) else value
 
 
 def _path(lake: Lake, layer: str, month: TripMonth) -> str | None:

@@ -191,3 +191,12 @@ def test_an_earlier_version_of_a_withdrawn_month_can_be_loaded_once(withdrawn: D
     assert withdrawn.run("2020-02", ALL[1:], config).success
     assert status(withdrawn).rows[1:3] != (None, None)
     assert status(withdrawn).warehouse_rows == status(withdrawn).trips_rows == status(withdrawn).postgres_rows
+
+
+def test_a_selected_version_brings_a_withdrawn_month_back(withdrawn: Deployment) -> None:
+    (version,) = lake(withdrawn).raw_versions(FEBRUARY)
+    was = status(withdrawn)
+    assert withdrawn.run("2020-02", config=REMOVE).success
+    assert withdrawn.run("2020-02", config={"raw__green": {"config": {"select_version": version.version}}}).success
+    assert status(withdrawn).rows == was.rows
+    assert status(withdrawn).is_selected

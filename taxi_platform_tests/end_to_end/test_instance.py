@@ -72,7 +72,7 @@ def test_status_is_a_sorted_json_array_of_the_documented_keys(platform: Platform
     assert [s["file_month"] for s in statuses] == sorted(s["file_month"] for s in statuses)
     assert set(statuses[-1]) == {
         "dataset", "file_month", "raw_rows", "trips_rows", "quarantined_rows", "warehouse_rows", "postgres_rows",
-        "source_etag",
+        "source_etag", "is_withdrawn", "is_selected",
     }  # fmt: skip
 
 
