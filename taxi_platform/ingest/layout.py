@@ -2,8 +2,8 @@
 
 Belongs here: reading the header and the first records, once per file. Does not: reading values (``records``).
 
-What upstream's CSV generations differ in, and where each difference is met: names in quotes, in other letter case or
-with spaces around them (here; the contract matches them), rows with two empty fields more than the header (here), blank
+What upstream's CSV generations differ in, and where each difference is met: names in quotes or with spaces around them
+(here), in other letter case (the contract matches them), rows with two empty fields more than the header (here), blank
 second lines and mixed line ends (``lines``), quoted values and numbers such as ``.50`` (``records``).
 """
 
@@ -35,7 +35,7 @@ class Layout:
     """Names and types of the columns, left to right, and how many empty fields follow them in every record."""
 
     names: tuple[str, ...]
-    """As upstream wrote them, without quotes."""
+    """As upstream wrote them, without quotes and outer spaces, with which a query engine has no way to say them."""
     types: tuple[pa.DataType, ...]
     spare: int
 
@@ -71,7 +71,7 @@ def read_header(data: bytes, name: str) -> tuple[list[str], bytes]:
     fields = fields_of(line.rstrip(b"\r"))
     if fields is None:
         raise BrokenFileError(f"{name} is not a CSV file: its first line cannot be read as a header")
-    names = [field or f"_unnamed_{position}" for position, field in enumerate(fields, 1)]
+    names = [field.strip() or f"_unnamed_{position}" for position, field in enumerate(fields, 1)]
     if repeated := [n for n, count in Counter([*names, UNPARSED_COLUMN]).items() if count > 1]:
         raise BrokenFileError(f"{name} cannot be read: its header has the column {repeated[0]!r} more than once")
     return names, rest

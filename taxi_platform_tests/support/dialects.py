@@ -75,7 +75,8 @@ class Generation:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(name for name, _ in self.columns)
+        """Of the raw month's columns: some of upstream's have spaces around them."""
+        return tuple(name.strip() for name, _ in self.columns)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -85,7 +86,7 @@ class Generation:
         return f"{self.dataset} {self.first:%Y-%m}"
 
     def header(self) -> bytes:
-        return ",".join(self._quoted(name) for name in self.names).encode() + self.after_header
+        return ",".join(self._quoted(name) for name, _ in self.columns).encode() + self.after_header
 
     def record(self, cells: Sequence[str]) -> bytes:
         """One line, without its end."""
