@@ -7,10 +7,11 @@ not: deciding what to ask for (``sensors``, ``schedules``). Nothing here remembe
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -19,11 +20,22 @@ from taxi_platform.jobs import job_name
 from taxi_platform.months import TripMonth, month_label
 from taxi_platform.partitions import run_months
 
-__all__ = ["WILL_RETRY", "Asked", "asked_tags", "attempt_of", "is_ours", "last_asked", "months_under_way", "retry"]
+__all__ = [
+    "WILL_RETRY",
+    "Asked",
+    "asked_tags",
+    "attempt_of",
+    "cause",
+    "is_ours",
+    "last_asked",
+    "months_under_way",
+    "retry",
+]
 
 WILL_RETRY = "dagster/will_retry"
 """Set on failed runs only, after the failure's event, by whoever stored that event (or else by the daemon)."""
 _RETRIED_AS = "dagster/auto_retry_run_id"
+_OWN_ERROR = re.compile(r"taxi_platform\.errors\.\w+: ")
 
 _DATASET = "taxi/asked_for"
 _VERSIONS = "taxi/versions"
@@ -108,3 +120,13 @@ def retry(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Literal["none", "
         return "started"
     undecided = "true" if instance.run_retries_enabled else "false"
     return "coming" if run.tags.get(WILL_RETRY, undecided) == "true" else "none"
+
+
+def cause(error: Any) -> str:
+    """The innermost error in one line; our own are sentences and need no class name before them."""
+    if error is None:
+        return "the step failed without a reason"
+    while error.cause is not None:
+        error = error.cause
+    first = next((line for line in error.message.splitlines() if line.strip()), error.cls_name or "an error")
+    return _OWN_ERROR.sub("", first.strip())

@@ -14,7 +14,7 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.definitions import build_definitions
 from taxi_platform.io_managers.values import CleanMonths, RawMonths
 from taxi_platform.jobs import job_name
-from taxi_platform.references import RawMonth
+from taxi_platform.references import StagedRaw
 from taxi_platform.settings import Settings
 
 HEAVY = ("google", "pandas", "duckdb", "pyarrow.dataset", "numpy", "requests", "psycopg", "dagster_gcp", "matplotlib")
@@ -71,7 +71,7 @@ class CountingIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: RawMonths) -> None:
         for month in obj:
             with obj.open(month) as staged:
-                assert not isinstance(staged, RawMonth)
+                assert isinstance(staged, StagedRaw)
                 self.seen[month.label] = staged.raw.rows
 
     def load_input(self, context: dg.InputContext) -> CleanMonths:

@@ -6,7 +6,6 @@ reads a private name of Dagster.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -16,7 +15,7 @@ from taxi_platform.alerts.policy import FailedStep, FinishedRun
 from taxi_platform.contracts.model import Contract
 from taxi_platform.jobs import job_name
 from taxi_platform.partitions import run_months
-from taxi_platform.run_history import attempt_of
+from taxi_platform.run_history import attempt_of, cause
 from taxi_platform.sensors import MOST_ATTEMPTS
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "ended_since", "facts", "newest_end"]
 
-_OWN_ERROR = re.compile(r"taxi_platform\.errors\.\w+: ")
 _EVENTS: tuple[Literal[dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS], ...] = (
     dg.DagsterEventType.RUN_FAILURE,
     dg.DagsterEventType.RUN_SUCCESS,
@@ -113,7 +111,7 @@ def _failed_steps(run_id: str, instance: DagsterInstance, months: tuple[str, ...
         by_month: Mapping[str, Any] = {}
         if given is not None and (failed_months := given.metadata.get("failed_months")) is not None:
             by_month = failed_months.value if isinstance(failed_months.value, dict) else {}
-        sentence = (given and given.description) or _cause(data.error)
+        sentence = (given and given.description) or cause(data.error)
         yield FailedStep(
             _asset(event.step_key), {m: str(s) for m, s in by_month.items()} or dict.fromkeys(months or ("",), sentence)
         )
@@ -127,16 +125,6 @@ def _run_problem(run_id: str, instance: DagsterInstance) -> str:
         event = record.event_log_entry.dagster_event
         if event is not None and event.event_type == dg.DagsterEventType.RUN_FAILURE:
             error = getattr(event.event_specific_data, "error", None)
-            return _cause(error) if error else f"{event.message} {reported}".strip()
+            return cause(error) if error else f"{event.message} {reported}".strip()
         reported = event.message or reported if event is not None else reported
     return "the run failed without a reason"
-
-
-def _cause(error: Any) -> str:
-    """The innermost error in one line; our own are sentences and need no class name before them."""
-    if error is None:
-        return "the step failed without a reason"
-    while error.cause is not None:
-        error = error.cause
-    first = next((line for line in error.message.splitlines() if line.strip()), error.cls_name or "an error")
-    return _OWN_ERROR.sub("", first.strip())

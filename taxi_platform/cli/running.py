@@ -36,10 +36,13 @@ def run_months(datasets: str | None, months: str | None, options: Mapping[str, b
     use_instance(settings)
     remember_run(settings)
     show_progress()
-    work = _run(settings, chosen, wanted, options)
+    work, zones_problem = _run(settings, chosen, wanted, options)
     statuses = month_statuses(settings, chosen, wanted)
     print_run(statuses, work, settings)
-    return 0 if all(s.is_whole for s in statuses) and not any(w.error for w in work.values()) else 1
+    if zones_problem:
+        click.echo(f"The taxi zones are as they were: {zones_problem}", err=True)
+    failed = zones_problem or any(w.error for w in work.values()) or not all(s.is_whole for s in statuses)
+    return 1 if failed else 0
 
 
 def named_contracts(names: str) -> list[Contract]:
@@ -87,16 +90,17 @@ def _run(
     contracts: Iterable[Contract],
     wanted: Mapping[str, Sequence[date]],
     options: Mapping[str, bool],
-) -> dict[TripMonth, MonthWork]:
+) -> tuple[dict[TripMonth, MonthWork], str | None]:
+    """What was done to each month, and what is wrong with the zones; months do without them."""
     from taxi_platform.partitions import contiguous_ranges
 
     work = {c.month(m): MonthWork() for c in contracts for m in wanted[c.dataset]}
     with ready_instance(settings) as instance:
-        run_zones(instance)
+        zones_problem = run_zones(instance)
         for contract in contracts:
             for months in contiguous_ranges(wanted[contract.dataset]):
                 run_range(instance, contract, months, _op_config(contract.dataset, options), work)
-    return work
+    return work, zones_problem
 
 
 def _op_config(dataset: str, options: Mapping[str, bool]) -> dict[str, Any]:

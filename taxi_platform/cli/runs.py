@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from taxi_platform.cli.report import MonthWork
 from taxi_platform.contracts.model import Contract
-from taxi_platform.errors import SettingsError
 from taxi_platform.instance import opened_instance
 from taxi_platform.months import TripMonth, month_label, parse_month
 from taxi_platform.settings import Settings
@@ -49,14 +48,13 @@ def show_progress() -> None:
     logger.propagate = False
 
 
-def run_zones(instance: dg.DagsterInstance) -> None:
-    """The zone lookup into every store; raises `SettingsError` where that fails."""
+def run_zones(instance: dg.DagsterInstance) -> str | None:
+    """The zone lookup into every store; what is wrong where that fails, None where it does not."""
     from taxi_platform.jobs import ZONES_JOB
     from taxi_platform.launch import run_job
 
     zones = run_job(instance, ZONES_JOB, {}, _config({}))
-    if not zones.success:
-        raise SettingsError(f"the taxi zones could not be brought: {_first_error(instance, zones.run_id)}")
+    return None if zones.success else _first_error(instance, zones.run_id)
 
 
 def run_range(
@@ -111,10 +109,10 @@ def _failed_months(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
 
 
 def _first_error(instance: dg.DagsterInstance, run_id: str) -> str:
+    from taxi_platform.run_history import cause
+
     for failure in _failures(instance, run_id):
-        error = failure.error.cause or failure.error if failure.error else None
-        if error:
-            return str(error.message).strip()
+        return cause(failure.error)
     return "the run failed; its log in the Dagster UI says why"
 
 

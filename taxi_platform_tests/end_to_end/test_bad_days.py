@@ -76,6 +76,16 @@ def test_a_month_that_upstream_does_not_have_fails_alone(platform: Platform) -> 
     assert platform.rows() == {"green 2020-04": (35_612, 35_354, 258, 35_354, 35_354)}
 
 
+def test_months_arrive_without_the_zone_lookup_and_the_run_says_that_it_is_missing(
+    platform: Platform, upstream: Upstream
+) -> None:
+    shutil.rmtree(upstream.folder / "misc")
+    done = platform.taxi("run", "--datasets", "green", "--months", "2020-04")
+    assert is_one_sentence(done)
+    assert "The taxi zones are as they were: there is no taxi zone lookup at misc/taxi_zone_lookup.csv" in done.err
+    assert platform.rows() == {"green 2020-04": (35_612, 35_354, 258, 35_354, 35_354)}
+
+
 def test_a_server_that_fails_and_recovers_is_not_even_noticed(platform: Platform, upstream: Upstream) -> None:
     upstream.fail(APRIL, Fault.status(500), Fault.reset(after=100_000), method="GET")
     done = platform.taxi("run", "--datasets", "green", "--months", "2020-04")
