@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,12 @@ import pytest
 pytest_plugins = ["taxi_platform_tests.support.emulators.fixtures"]
 
 _DEFAULT_TLC = Path(__file__).resolve().parents[2] / "shared" / "tlc"
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C through to what tests start: a job in a shell's background ignores it, and so do its children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
