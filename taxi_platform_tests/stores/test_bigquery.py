@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +24,7 @@ from taxi_platform.stores.bigquery import BigQueryStore
 from taxi_platform.stores.bigquery_client import MAXIMUM_BYTES_BILLED
 from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.model import MonthCounts
+from taxi_platform_tests.support.answering import answering
 from taxi_platform_tests.support.staged import MARCH, staged_clean
 
 GREEN = CONTRACTS["green"]
@@ -262,33 +260,11 @@ def test_an_address_that_names_no_dataset_is_refused(url: str) -> None:
         BigQueryStore(url)
 
 
-@contextmanager
-def refusing(reason: str) -> Iterator[str]:
+def refusing(reason: str) -> AbstractContextManager[str]:
     """A server that answers every request with 403 and one reason, as BigQuery writes it."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            message = "Access Denied: User does not have permission to query table"
-            error = {"code": 403, "message": message, "errors": [{"reason": reason, "message": message}]}
-            content = json.dumps({"error": error}).encode()
-            self.send_response(403)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = answer  # noqa: N815
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    message = "Access Denied: User does not have permission to query table"
+    error = {"code": 403, "message": message, "errors": [{"reason": reason, "message": message}]}
+    return answering(lambda _: json.dumps({"error": error}).encode(), status=403)
 
 
 def test_a_refusal_names_the_roles_needed(monkeypatch: pytest.MonkeyPatch) -> None:

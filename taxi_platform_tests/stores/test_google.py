@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -15,6 +13,7 @@ import pytest
 
 from taxi_platform.stores import google
 from taxi_platform.stores.lake import Lake
+from taxi_platform_tests.support.answering import answering
 from taxi_platform_tests.support.staged import MARCH, staged_raw
 
 
@@ -22,26 +21,12 @@ from taxi_platform_tests.support.staged import MARCH, staged_raw
 def token_server(asked: list[str]) -> Iterator[str]:
     """Gives out one token for a signed assertion (https://developers.google.com/identity/protocols/oauth2/service-account)."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            asked.append(body["grant_type"][0])
-            content = json.dumps({"access_token": "a-token", "expires_in": 3600, "token_type": "Bearer"}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def token(request: bytes) -> bytes:
+        asked.append(parse_qs(request.decode())["grant_type"][0])
+        return json.dumps({"access_token": "a-token", "expires_in": 3600, "token_type": "Bearer"}).encode()
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/token"
-        server.shutdown()
-        thread.join()
+    with answering(token) as address:
+        yield f"{address}/token"
 
 
 @pytest.fixture

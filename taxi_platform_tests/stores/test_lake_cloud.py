@@ -6,14 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import obstore
 import pytest
@@ -23,6 +19,7 @@ from taxi_platform.stores import clouds, google, objects_cloud
 from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.objects import open_objects
 from taxi_platform.stores.objects_cloud import CloudObjects
+from taxi_platform_tests.support.answering import answering
 from taxi_platform_tests.support.emulators import gcs
 from taxi_platform_tests.support.emulators.process import free_port
 from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
@@ -235,31 +232,9 @@ def test_a_missing_bucket_is_one_sentence(cloud_url: str, tmp_path: Path) -> Non
             ask()
 
 
-@contextmanager
-def refusing(status: int) -> Iterator[str]:
+def refusing(status: int) -> AbstractContextManager[str]:
     """A server that answers every request with one status."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            content = b"<Error><Code>AccessDenied</Code></Error>"
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(content)
-
-        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer  # noqa: N815
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    return answering(lambda _: b"<Error><Code>AccessDenied</Code></Error>", status, "application/xml")
 
 
 def pointed_at(url: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
