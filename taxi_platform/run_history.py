@@ -123,10 +123,10 @@ def retry(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Literal["none", "
 
 
 def cause(error: Any) -> str:
-    """The innermost error in one line; our own are sentences and need no class name before them."""
+    """Why a step failed, in one line: the first error that is a sentence of ours, else the innermost of all."""
     if error is None:
         return "the step failed without a reason"
-    while error.cause is not None:
+    while error.cause is not None and not _OWN_ERROR.match(error.message):
         error = error.cause
     first = next((line for line in error.message.splitlines() if line.strip()), error.cls_name or "an error")
     return _OWN_ERROR.sub("", first.strip())
