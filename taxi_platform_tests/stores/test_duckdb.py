@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +40,15 @@ def opened(store: DuckDBStore, *, read_only: bool = False) -> DuckDBPyConnection
     import duckdb
 
     return duckdb.connect(str(store.path), read_only=read_only)
+
+
+@contextmanager
+def ending_soon(process: subprocess.Popen[str]) -> Iterator[None]:
+    """The process is let go while the context waits for what it holds."""
+    timer = threading.Timer(0.3, lambda: process.communicate(""))
+    timer.start()
+    yield
+    timer.join()
 
 
 def query(store: DuckDBStore, sql: str) -> list[tuple[object, ...]]:
@@ -101,8 +112,8 @@ def test_a_writer_waits_for_a_foreign_reader_by_name(
         assert [record.message for record in caplog.records] == [
             f"waiting for process {reader.pid}, which holds the DuckDB file {store.path} (at most 0.1 s)"
         ]
-        threading.Timer(0.3, lambda: reader.communicate("")).start()
-        assert store.replace_month(GREEN, clean(lake, tmp_path, "c2"), lake).changed
+        with ending_soon(reader):
+            assert store.replace_month(GREEN, clean(lake, tmp_path, "c2"), lake).changed
 
 
 def test_a_reader_waits_for_a_foreign_writer(store: DuckDBStore, lake: Lake, tmp_path: Path) -> None:
@@ -110,8 +121,8 @@ def test_a_reader_waits_for_a_foreign_writer(store: DuckDBStore, lake: Lake, tmp
     with foreign(store, read_only=False) as writer:
         with pytest.raises(StoreBusyError, match=f"is held by process {writer.pid}"):
             DuckDBStore(store.path, wait_seconds=0.1).count_months(GREEN)
-        threading.Timer(0.3, lambda: writer.communicate("")).start()
-        assert store.count_months(GREEN)[MARCH.first_day].trips == 4
+        with ending_soon(writer):
+            assert store.count_months(GREEN)[MARCH.first_day].trips == 4
 
 
 def test_threads_of_one_process_take_turns(store: DuckDBStore, tmp_path: Path) -> None:
