@@ -56,7 +56,10 @@ def main() -> None:
 @click.option("--fill-missing-passengers", is_flag=True, help="Write 0 where the passenger count is missing.")
 @_one_sentence
 def run(datasets: str | None, months: str | None, **options: bool) -> None:
-    """Bring months into every store, and show what is there; a month that has not changed costs one look."""
+    """Bring months into every store, and show what is there.
+
+    A month that has not changed upstream costs one look.
+    """
     from taxi_platform.cli.running import run_months
 
     sys.exit(run_months(datasets, months, options))
@@ -66,7 +69,7 @@ def run(datasets: str | None, months: str | None, **options: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array, for programs.")
 @_one_sentence
 def status(as_json: bool) -> None:
-    """Show the rows of every month in every store, counted there."""
+    """Show the rows of every month in every store."""
     from taxi_platform.cli.report import print_statuses
     from taxi_platform.contracts import CONTRACTS
     from taxi_platform.status import month_statuses
@@ -84,7 +87,10 @@ def status(as_json: bool) -> None:
 @click.argument("month")
 @_one_sentence
 def versions(dataset: str, month: str) -> None:
-    """Show every version of a month that was ever fetched, as in: taxi versions green 2020-03."""
+    """Show every version of a month that was ever fetched.
+
+    As in: taxi versions green 2020-03
+    """
     from taxi_platform.cli.versions import show_versions
 
     show_versions(_last_settings(), dataset, month)
@@ -96,7 +102,10 @@ def versions(dataset: str, month: str) -> None:
 @click.argument("version")
 @_one_sentence
 def select(dataset: str, month: str, version: str) -> None:
-    """Go back to an earlier version of a month, in every store; it stays until upstream has yet another."""
+    """Go back to an earlier version of a month, in every store.
+
+    It stays until upstream has yet another. As in: taxi select green 2020-03 0123456789abcdef
+    """
     from taxi_platform.cli.versions import select_version
 
     sys.exit(select_version(_last_settings(), dataset, month, version))
@@ -105,7 +114,10 @@ def select(dataset: str, month: str, version: str) -> None:
 @main.command()
 @_one_sentence
 def env() -> None:
-    """Print exports for ``eval "$(taxi env)"``: dagster commands then use the instance of the last run."""
+    """Print the settings of the last run, for eval.
+
+    After eval "$(taxi env)", dagster commands use its instance.
+    """
     settings = _last_settings()
     exports = {**settings.exports(), "DAGSTER_HOME": str(dagster_home(settings))}
     for name, value in sorted(exports.items()):
@@ -118,7 +130,10 @@ def env() -> None:
 )
 @_one_sentence
 def postgres_url(idle_seconds: float) -> None:
-    """Print the address of PostgreSQL; an embedded server is kept up while somebody is connected to it."""
+    """Print the address of PostgreSQL, for psql.
+
+    An embedded server is kept up while somebody is connected to it.
+    """
     settings = _last_settings()
     kind, _, port = settings.postgres.get_secret_value().partition(":")
     if kind == "embedded":
@@ -134,7 +149,10 @@ def postgres_url(idle_seconds: float) -> None:
 @main.command("alert-test")
 @_one_sentence
 def alert_test() -> None:
-    """Send a test message to every channel of TAXI_ALERT_…, and say what became of each."""
+    """Send a test message to every channel of alerts.
+
+    Channels are set by TAXI_ALERT_…; what became of each message is said.
+    """
     from taxi_platform.alerts import AlertSettings, send_test_message
 
     outcomes = send_test_message(AlertSettings.from_environment())
@@ -149,7 +167,10 @@ def alert_test() -> None:
 @click.option("--port", default=3000, show_default=True, help="Port of the web interface on this machine.")
 @_one_sentence
 def dev(port: int) -> None:
-    """Open the Dagster UI, with its daemon, on the data root of the last run."""
+    """Open the Dagster UI, with its daemon.
+
+    It shows the data root of the last run.
+    """
     from taxi_platform.cli.developing import serve
 
     settings = _last_settings()
