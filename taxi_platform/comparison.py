@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from taxi_platform.errors import TaxiError
 from taxi_platform.months import TripMonth
+from taxi_platform.references import RawMonth
 from taxi_platform.sources.looking import Look
 from taxi_platform.sources.model import UNVERSIONED, Version
 from taxi_platform.stores.lake import Lake
@@ -25,8 +26,8 @@ class Comparison:
 
     new: Mapping[TripMonth, str]
     """Months of which upstream has another version than it had when the lake last followed it: what to call that."""
-    vanished: Mapping[TripMonth, str]
-    """Months that follow upstream, which says that it has them no longer: when the lake's version was fetched."""
+    vanished: Mapping[TripMonth, RawMonth]
+    """Months that follow upstream, which says that it has them no longer: what the lake has."""
     is_outage: bool
     """Upstream has no more than half of the lake's months: that says something of upstream, and nothing of a month."""
     unreadable: Sequence[str]
@@ -45,7 +46,7 @@ def compare(look: Look, lake: Lake) -> Comparison:
             if month in manifests and _is_new(version, manifests[month])
         },
         vanished={
-            month: manifest.current_version.fetched_at
+            month: manifest.current_version
             for month, manifest in held.items()
             if month in look.unpublished and manifest.current_version and not manifest.is_selected
         },

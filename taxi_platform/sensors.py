@@ -132,8 +132,8 @@ def _withdrawn(found: Comparison, now: Memory) -> dict[TripMonth, str]:
     if found.is_outage:
         return {}
     return {
-        month: f"withdrawn {fetched_at}"
-        for month, fetched_at in found.vanished.items()
+        month: f"withdrawn {raw.version} of {raw.fetched_at}"
+        for month, raw in found.vanished.items()
         if now.denied[month] >= LOOKS_TO_BELIEVE
     }
 
