@@ -226,7 +226,7 @@ def test_a_version_that_changes_between_two_attempts_is_refused(upstream: Upstre
 
 
 def test_silence_is_a_time_out_and_tried_again(upstream: Upstream, tmp_path: Path) -> None:
-    impatient = replace(AT_ONCE, read_timeout=0.2)
+    impatient = replace(AT_ONCE, read_timeout=1)
     upstream.fail(MONTH_PATH, Fault.slow(30), method="HEAD")
     upstream.fail(MONTH_PATH, Fault.slow(30), method="GET")
     assert_fetches_whole(dtc(upstream, impatient), upstream, tmp_path)
