@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 # Tests wait for servers more than they compute: more workers than cores. In the order of the files, because the few long
 # tests would come last in xdist's own order, which begins with the files of many tests.
-PYTEST ?= -n 5 --dist loadfile --no-loadscope-reorder
+PYTEST ?= -n 4 --dist loadfile --no-loadscope-reorder
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
