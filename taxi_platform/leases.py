@@ -17,7 +17,9 @@ from pathlib import Path
 
 from taxi_platform.stores.locks import try_lock
 
-__all__ = ["forget", "is_lost", "lease"]
+__all__ = ["forget", "lease", "lost"]
+
+_SUFFIX = ".lease"
 
 
 @contextlib.contextmanager
@@ -35,10 +37,14 @@ def lease(folder: Path, run_id: str) -> Iterator[None]:
             os.close(descriptor)
 
 
-def is_lost(folder: Path, run_id: str) -> bool:
-    """Whether a worker took the lease of this run and died with it."""
+def lost(folder: Path) -> list[str]:
+    """The runs whose worker took a lease and died with it."""
+    return sorted(path.stem for path in folder.glob(f"*{_SUFFIX}") if _is_lost(path))
+
+
+def _is_lost(path: Path) -> bool:
     try:
-        descriptor = os.open(_path(folder, run_id), os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return False
     try:
@@ -54,7 +60,7 @@ def forget(folder: Path, run_id: str) -> None:
 
 
 def _path(folder: Path, run_id: str) -> Path:
-    return folder / f"{run_id}.lease"
+    return folder / f"{run_id}{_SUFFIX}"
 
 
 def _new_lease(folder: Path, path: Path) -> int:

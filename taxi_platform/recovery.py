@@ -21,7 +21,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from taxi_platform.leases import forget, is_lost
+from taxi_platform.leases import forget, lost
 from taxi_platform.resources import StagingResource
 from taxi_platform.run_history import WILL_RETRY, is_ours, retry
 
@@ -50,7 +50,7 @@ def build_recovery_sensor() -> dg.SensorDefinition:
         ),
     )
     def crashed_runs(context: dg.SensorEvaluationContext, staging: StagingResource) -> dg.SkipReason:
-        done = [_ended(run, context.instance, staging.leases) for run in _lost(context, staging.leases)]
+        done = list(_ended(context, staging.leases))
         done += [_settled(run, context.instance) for run in _overlooked(context, time.time())]
         for sentence in done:
             context.log.warning(sentence)
@@ -59,17 +59,19 @@ def build_recovery_sensor() -> dg.SensorDefinition:
     return crashed_runs
 
 
-def _lost(context: dg.SensorEvaluationContext, leases: Path) -> Iterator[dg.DagsterRun]:
-    """Our runs that were started, and that nobody works on."""
-    for run in context.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        if is_lost(leases, run.run_id) and is_ours(run, context):
-            yield run
-
-
-def _ended(run: dg.DagsterRun, instance: dg.DagsterInstance, leases: Path) -> str:
-    instance.report_run_failed(run, "The worker of this run has gone: it was killed, or its machine went down.")
-    forget(leases, run.run_id)
-    return f"run {run.run_id} has lost its worker, and is ended"
+def _ended(context: dg.SensorEvaluationContext, leases: Path) -> Iterator[str]:
+    """End those of our runs that were started and that nobody works on; says which."""
+    for run_id in lost(leases):
+        run = context.instance.get_run_by_id(run_id)
+        if run is None or not is_ours(run, context):
+            continue
+        if run.status is dg.DagsterRunStatus.STARTED:
+            message = "The worker of this run has gone: it was killed, or its machine went down."
+            context.instance.report_run_failed(run, message)
+            yield f"run {run_id} has lost its worker, and is ended"
+        elif not run.is_finished:
+            continue  # being cancelled: run monitoring sees to that
+        forget(leases, run_id)
 
 
 def _overlooked(context: dg.SensorEvaluationContext, now: float) -> Iterator[dg.DagsterRun]:

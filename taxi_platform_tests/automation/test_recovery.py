@@ -169,6 +169,17 @@ def test_of_a_run_whose_worker_has_ended_or_left_no_lease_nothing_is_said(daemon
     assert list(daemon.leases.glob("*")) == []
 
 
+def test_the_lease_of_a_run_that_somebody_else_has_ended_is_cleared_away(daemon: Daemon) -> None:
+    run = daemon.started_run()
+    with daemon.worker(run) as worker:
+        worker.kill()
+        worker.wait()
+    daemon.instance.report_run_canceled(run)
+    assert daemon.tick() == QUIET
+    assert daemon.found(run).status is dg.DagsterRunStatus.CANCELED
+    assert list(daemon.leases.glob("*")) == []
+
+
 def test_a_run_holds_its_lease_while_it_works(deployment: Deployment) -> None:
     seen: list[list[str]] = []
     deployment.upstream.publish("2020-01")
