@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: help run run-gcp-emulated dev status test lint format types check docs constraints clean
+.PHONY: help run run-gcp-emulated dev status test test-long lint format types check docs constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +28,11 @@ dev: $(READY) ## Open the Dagster UI on the data of the last run (PORT=3000)
 status: $(READY) ## Show the rows of every month in every store
 	@$(BIN)/taxi status
 
-test: $(READY_DEV) lint types ## Run every test, lint and types
-	$(BIN)/pytest $(PYTEST)
+test: $(READY_DEV) lint types ## Run the tests, lint and types
+	$(BIN)/pytest $(PYTEST) -m 'not long'
+
+test-long: $(READY_DEV) ## Run the tests that take their time: browsers, daemons, matrices
+	$(BIN)/pytest $(PYTEST) -m long
 
 lint: $(READY_DEV) ## Check style and formatting
 	$(BIN)/ruff check
