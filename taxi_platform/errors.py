@@ -8,6 +8,7 @@ Every message is one sentence that says what happened, where, and what to do abo
 
 __all__ = [
     "BrokenFileError",
+    "ChangedFormatError",
     "ContractError",
     "MonthNotPublishedError",
     "PermanentError",
@@ -47,6 +48,11 @@ class BrokenFileError(PermanentError):
 
 class ContractError(PermanentError):
     """The file reads, but a column that the dataset's contract requires for that generation is missing."""
+
+
+class ChangedFormatError(PermanentError):
+    """The file reads, but so much of it does not fit that its format has changed: not dirt, and no month to replace
+    the one before it, unless somebody says so (``CleaningOptions.accept_changed_format``)."""
 
 
 class StoreError(PermanentError):

@@ -28,6 +28,11 @@ class CleaningOptions(BaseModel):
         description="Write 0 where the passenger count of a clean trip is missing.",
     )
 
+    accept_changed_format: bool = Field(
+        default=False,
+        description="Clean a month although its format has changed; what does not fit goes to quarantine.",
+    )
+
     @property
     def switched_on(self) -> tuple[str, ...]:
         """Names of the options that are on, in the order they are applied."""
