@@ -57,6 +57,16 @@ class RawMonth:
     """Changes when the file's column names or types do."""
     fetched_at: str
     """UTC, ISO 8601."""
+    readable_path: str | None = None
+    """A copy with the same rows for the views over raw months, where query engines cannot read ``path`` itself: text in
+    it is not UTF-8, and is escaped in the copy. None where there is no such text, as in nearly every file."""
+    decoded_rows: int = 0
+    """Records of a CSV file with bytes that are not UTF-8, read as Windows-1252."""
+
+    @property
+    def view_path(self) -> str:
+        """The object that views over raw months read."""
+        return self.readable_path or self.path
 
     def to_json(self) -> dict[str, Any]:
         """As a manifest keeps it; the month is the manifest's place, not repeated."""
@@ -74,6 +84,8 @@ class StagedRaw:
     raw: RawMonth
     """As it will stand in the lake."""
     file: Path
+    readable_file: Path | None = None
+    """What goes to ``raw.readable_path``."""
 
 
 @dataclass(frozen=True)

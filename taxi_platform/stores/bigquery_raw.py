@@ -97,7 +97,7 @@ def _generations(lake: Lake, name: str) -> list[Generation]:
         columns = dict(zip(examples, pool.map(lambda raw: _columns(lake, raw), examples.values()), strict=True))
     groups: dict[str, list[Generation]] = {}
     for raw in current:
-        single = Generation(name, columns[raw.schema_fingerprint], (lake.uri(raw.path),))
+        single = Generation(name, columns[raw.schema_fingerprint], (lake.uri(raw.view_path),))
         groups.setdefault(single.table, []).append(single)
     return [
         Generation(name, group[0].columns, tuple(sorted(uri for single in group for uri in single.uris)))
@@ -106,7 +106,7 @@ def _generations(lake: Lake, name: str) -> list[Generation]:
 
 
 def _columns(lake: Lake, raw: RawMonth) -> dict[str, str]:
-    with lake.open_parquet(raw.path) as file:
+    with lake.open_parquet(raw.view_path) as file:
         return bigquery_columns(file.schema_arrow)
 
 

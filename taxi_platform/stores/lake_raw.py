@@ -41,7 +41,11 @@ class RawVersions:
         month = staged.raw.month
         folder = _folder(month)
         raw = replace(staged.raw, path=f"{folder}/{staged.raw.version}.parquet")
+        if staged.readable_file is not None:
+            raw = replace(raw, readable_path=f"{folder}/{staged.raw.version}.readable.parquet")
         with self._objects.exclusive(folder):
+            if raw.readable_path and staged.readable_file:
+                self._objects.create(raw.readable_path, staged.readable_file, _attributes(raw))
             size = self._objects.create(raw.path, staged.file, _attributes(raw))
             raw = replace(raw, size=size)
             if size != staged.file.stat().st_size:

@@ -75,6 +75,7 @@ class Manifest:
             source_token=raw.source_token,
             etag=raw.etag,
             fetched_at=raw.fetched_at,
+            readable_path=raw.readable_path or known[0].readable_path,
         )
         versions = tuple(fresh if old.version == raw.version else old for old in self.versions)
         return replace(self, current=current, versions=versions, upstream=raw.version)

@@ -56,6 +56,21 @@ def test_a_stored_raw_month_is_current_with_its_provenance(lake: Lake, tmp_path:
         assert file.read_bytes() == staged.file.read_bytes()
 
 
+def test_a_readable_copy_stands_beside_its_version_and_is_what_views_read(lake: Lake, tmp_path: Path) -> None:
+    staged, copy = staged_raw(tmp_path), tmp_path / "copy.parquet"
+    pq.write_table(pq.read_table(staged.file).set_column(1, "version", pa.array(["readable"] * 5)), copy)
+    plain = lake.store_raw(staged)
+    assert (plain.readable_path, plain.view_path) == (None, plain.path)
+    stored = lake.store_raw(replace(staged, readable_file=copy))
+    assert stored == replace(plain, readable_path="raw/green/month=2020-03/v1.readable.parquet")
+    assert lake.current_raw(MARCH) == stored
+    with lake.local_copy(stored.path) as kept, lake.local_copy(stored.view_path) as read:
+        assert kept.read_bytes() == staged.file.read_bytes()
+        assert read.read_bytes() == copy.read_bytes()
+    # The same version stored again, by whoever had no need of a copy, keeps it.
+    assert lake.store_raw(staged) == stored
+
+
 def test_a_new_version_is_current_and_the_earlier_one_still_there(lake: Lake, tmp_path: Path) -> None:
     first = lake.store_raw(staged_raw(tmp_path, "v1", rows=5))
     second = lake.store_raw(staged_raw(tmp_path, "v2", rows=7))
