@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["build_checks"]
 
 
-def build_checks(contracts: Sequence[Contract]) -> list[dg.AssetChecksDefinition]:
-    """Every check of those datasets."""
+def build_checks(contracts: Sequence[Contract], table_stores: Sequence[str]) -> list[dg.AssetChecksDefinition]:
+    """Every check of those datasets, with those stores of tables (``warehouse``, ``postgres``)."""
     checks = []
     for contract in contracts:
         checks += [_conservation(contract), _contract_drift(contract), _unusual(contract)]
-        checks += [_same_as_lake(layer, contract) for layer in ("warehouse", "postgres")]
+        checks += [_same_as_lake(layer, contract) for layer in table_stores]
     return checks
 
 

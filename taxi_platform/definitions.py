@@ -21,6 +21,7 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
 
 from taxi_platform.alerts import AlertSettings, build_alert_sensors  # noqa: E402
 from taxi_platform.assets import build_assets  # noqa: E402
+from taxi_platform.assets.tables import table_layers  # noqa: E402
 from taxi_platform.automation import build_automation_sensors  # noqa: E402
 from taxi_platform.checks import build_checks  # noqa: E402
 from taxi_platform.contracts import CONTRACTS  # noqa: E402
@@ -53,8 +54,8 @@ def build_definitions(
     datasets = tuple(contracts)
     given = resources(settings)
     return dg.Definitions(
-        assets=build_assets(datasets, settings.warehouse_kind),
-        asset_checks=build_checks(datasets),
+        assets=build_assets(datasets, table_layers(settings)),
+        asset_checks=build_checks(datasets, settings.table_stores),
         jobs=build_jobs(datasets),
         schedules=build_schedules(datasets, settings),
         sensors=[

@@ -82,6 +82,8 @@ def parse_month_range(text: str) -> tuple[date, ...]:
 
     Anything else raises `SettingsError`.
     """
+    if not text.strip():
+        raise SettingsError("no month is named: write 2020-03, 2020-03..2020-08, or several of these with commas")
     months: set[date] = set()
     for part in text.split(","):
         first, dots, last = part.partition("..")

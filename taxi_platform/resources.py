@@ -10,13 +10,13 @@ import contextlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, SecretStr
 
-from taxi_platform.environment import variable
 from taxi_platform.settings import Settings
+from taxi_platform.stores.postgres_session import masked
 
 if TYPE_CHECKING:
     from taxi_platform.sources import RetryPolicy
@@ -94,12 +94,28 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """PostgreSQL: a server's address, or an embedded one that runs for as long as a process needs it."""
+    """PostgreSQL: a server's address, or an embedded one that runs for as long as a process needs it.
 
-    url: str = Field(description="postgresql://…, embedded or embedded:PORT.")
+    Dagster shows every field in its web interface. `with_secret` therefore makes a resource whose ``url`` holds no
+    password; the address itself stays with the class, which every process makes anew from its own settings.
+    """
+
+    url: str = Field(description="postgresql://…, embedded or embedded:PORT; a password is not shown.")
     folder: str = Field(description="Where the embedded server keeps its data.")
     wait_seconds: float = Field(600, description="How long to wait for locks that another process holds.")
     _store: TableStore | None = PrivateAttr(default=None)
+    _address: ClassVar[SecretStr | None] = None
+
+    @classmethod
+    def with_secret(cls, address: SecretStr) -> type[PostgresResource]:
+        """The class of resources that connect to this address, whatever their ``url`` shows."""
+        # Dagster copies a resource by its public fields only, so nothing secret can be kept in an instance.
+        return type(cls.__name__, (cls,), {"__module__": cls.__module__, "__doc__": cls.__doc__, "_address": address})
+
+    @property
+    def address(self) -> str:
+        """The address with its password."""
+        return self._address.get_secret_value() if self._address else self.url
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[PostgresResource]:  # noqa: ARG002
@@ -111,7 +127,7 @@ class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The store, with the embedded server up for as long as the context lasts."""
         from taxi_platform.stores import open_postgres
 
-        with open_postgres(self.url, Path(self.folder), wait_seconds=self.wait_seconds) as store:
+        with open_postgres(self.address, Path(self.folder), wait_seconds=self.wait_seconds) as store:
             self._store = store
             try:
                 yield store
@@ -125,7 +141,15 @@ class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 def resources(settings: Settings) -> dict[str, object]:
-    """Source, staging and stores as the settings name them."""
+    """Source, staging and stores as the settings name them; of a store that is off there is none."""
+    tables: dict[str, object] = {
+        "warehouse": WarehouseResource(url=settings.warehouse, wait_seconds=settings.wait_seconds),
+        "postgres": PostgresResource.with_secret(settings.postgres)(
+            url=masked(settings.postgres.get_secret_value()),
+            folder=str(settings.data / "postgres"),
+            wait_seconds=settings.wait_seconds,
+        ),
+    }
     return {
         "source": SourceResource(
             name=settings.source,
@@ -135,16 +159,6 @@ def resources(settings: Settings) -> dict[str, object]:
         ),
         "staging": StagingResource(folder=str(settings.data / "staging")),
         "lake": LakeResource(url=settings.lake),
-        "warehouse": WarehouseResource(url=settings.warehouse, wait_seconds=settings.wait_seconds),
-        "postgres": PostgresResource(
-            url=_secret(settings, "postgres"),
-            folder=str(settings.data / "postgres"),
-            wait_seconds=settings.wait_seconds,
-        ),
+        **{name: tables[name] for name in settings.table_stores},
     }
 
-
-def _secret(settings: Settings, name: str) -> str:
-    """A value that may hold a password goes in as the name of its variable, which is all the UI then shows."""
-    value = getattr(settings, name).get_secret_value()
-    return dg.EnvVar(variable(name)) if "://" in value else value

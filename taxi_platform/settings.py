@@ -16,10 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 
 from taxi_platform.environment import read_environment, variable
 
-__all__ = ["Settings"]
+__all__ = ["OFF", "Settings"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _SECRET = re.compile(r"@|password", re.IGNORECASE)
+OFF = "off"
+"""The value by which a store of tables is not part of the platform."""
 _BIGQUERY = re.compile(r"bigquery://[\w.:-]+/\w+(\?.*)?", re.ASCII)
 
 
@@ -43,11 +45,16 @@ class Settings(BaseModel):
     lake: str = Field("", description="Folder, gs://…, s3://… or az://… of the lake; by default {TAXI_DATA}/lake.")
     warehouse: str = Field(
         "",
-        description="DuckDB file or bigquery://project/dataset?location=…; by default {TAXI_DATA}/warehouse.duckdb.",
+        description=(
+            "DuckDB file, bigquery://project/dataset?location=…, or off for no warehouse; by default "
+            "{TAXI_DATA}/warehouse.duckdb."
+        ),
     )
     postgres: SecretStr = Field(
         SecretStr("embedded"),
-        description="postgresql://… of a server, or embedded (with embedded:PORT also on 127.0.0.1).",
+        description=(
+            "postgresql://… of a server, embedded (with embedded:PORT also on 127.0.0.1), or off for no PostgreSQL."
+        ),
     )
     wait_seconds: float = Field(
         600, gt=0, allow_inf_nan=False, description="How long to wait for a store that another process holds."
@@ -107,8 +114,10 @@ class Settings(BaseModel):
     @classmethod
     def _warehouse_url(cls, value: str, info: ValidationInfo) -> str:
         takes = "bigquery://project/dataset?location=…"
+        if value == OFF:
+            return value
         if not value.startswith("bigquery://"):
-            return _below_data(value, "warehouse.duckdb", info, f"a DuckDB file or {takes}")
+            return _below_data(value, "warehouse.duckdb", info, f"a DuckDB file, {takes} or {OFF}")
         if not _BIGQUERY.fullmatch(value):
             raise ValueError(f"it takes {takes}")
         if unknown := parse_qs(urlsplit(value).query).keys() - {"location"}:
@@ -122,9 +131,9 @@ class Settings(BaseModel):
         embedded = re.fullmatch(r"embedded(?::(\d{1,5}))?", text, re.ASCII)
         if embedded and 0 < int(embedded[1] or 1) < 65_536:
             return value
-        if text.startswith(("postgresql://", "postgres://")):
+        if text == OFF or text.startswith(("postgresql://", "postgres://")):
             return value
-        raise ValueError("it takes embedded, embedded:PORT or postgresql://user:password@host:port/database")
+        raise ValueError(f"it takes embedded, embedded:PORT, postgresql://user:password@host:port/database or {OFF}")
 
     @field_validator("datasets", mode="after")
     @classmethod
@@ -145,9 +154,17 @@ class Settings(BaseModel):
         return self
 
     @property
-    def warehouse_kind(self) -> Literal["bigquery", "duckdb"]:
+    def warehouse_kind(self) -> Literal["bigquery", "duckdb", "off"]:
         """Which database the warehouse is."""
+        if self.warehouse == OFF:
+            return "off"
         return "bigquery" if self.warehouse.startswith("bigquery://") else "duckdb"
+
+    @property
+    def table_stores(self) -> tuple[str, ...]:
+        """The stores of tables that are not off: of ``warehouse`` and ``postgres``, in this order."""
+        given = {"warehouse": self.warehouse, "postgres": self.postgres.get_secret_value()}
+        return tuple(name for name, value in given.items() if value != OFF)
 
     def automates(self, dataset: str) -> bool:
         """Whether the dataset's sensors, schedules and automation are to run without anybody starting them."""
@@ -156,7 +173,7 @@ class Settings(BaseModel):
     def exports(self) -> dict[str, str]:
         """The variables that make another process read the same settings, but for a secret PostgreSQL address."""
         given = {name: getattr(self, name) for name in Settings.model_fields if name in self.model_fields_set}
-        if (postgres := given.pop("postgres", None)) and postgres.get_secret_value().startswith("embedded"):
+        if (postgres := given.pop("postgres", None)) and postgres.get_secret_value().startswith(("embedded", OFF)):
             given["postgres"] = postgres.get_secret_value()
         given["data"] = self.data
         return {variable(name): str(value) for name, value in given.items() if value is not None}

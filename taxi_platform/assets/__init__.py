@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from taxi_platform.assets.raw import raw_asset
-from taxi_platform.assets.tables import POSTGRES, table_asset, warehouse_layer
+from taxi_platform.assets.tables import TableLayer, table_asset
 from taxi_platform.assets.trips import trips_asset
 from taxi_platform.assets.zones import zones_assets
 from taxi_platform.contracts.model import Contract
@@ -18,9 +18,8 @@ from taxi_platform.contracts.model import Contract
 __all__ = ["build_assets"]
 
 
-def build_assets(contracts: Sequence[Contract], warehouse: str) -> list[dg.AssetsDefinition]:
-    """Every asset of those datasets; the warehouse is shown as what it is, ``duckdb`` or ``bigquery``."""
-    layers = (warehouse_layer(warehouse), POSTGRES)
+def build_assets(contracts: Sequence[Contract], layers: Sequence[TableLayer]) -> list[dg.AssetsDefinition]:
+    """Every asset of those datasets, with a table asset in each of those stores."""
     assets = zones_assets(layers)
     for contract in contracts:
         assets += [raw_asset(contract), trips_asset(contract)]

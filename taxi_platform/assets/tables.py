@@ -14,9 +14,10 @@ from taxi_platform.contracts.model import Contract
 from taxi_platform.io_managers.values import CleanMonths, TableMonths
 from taxi_platform.metadata import TABLE, column_schema
 from taxi_platform.partitions import monthly_partitions
+from taxi_platform.settings import Settings
 from taxi_platform.stores.model import SCHEMA
 
-__all__ = ["POSTGRES", "TableLayer", "table_asset", "warehouse_layer"]
+__all__ = ["TableLayer", "table_asset", "table_layers"]
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,13 @@ class TableLayer:
         return {self.kind, "gold"}
 
 
-POSTGRES = TableLayer("postgres", "postgres_io", "postgresql", "PostgreSQL")
-
-
-def warehouse_layer(kind: str) -> TableLayer:
-    """The warehouse as a layer: ``duckdb`` or ``bigquery``."""
-    return TableLayer("warehouse", "warehouse_io", kind, "the warehouse")
+def table_layers(settings: Settings) -> tuple[TableLayer, ...]:
+    """The stores of tables that are part of the platform; the warehouse is shown as ``duckdb`` or ``bigquery``."""
+    layers = (
+        TableLayer("warehouse", "warehouse_io", settings.warehouse_kind, "the warehouse"),
+        TableLayer("postgres", "postgres_io", "postgresql", "PostgreSQL"),
+    )
+    return tuple(layer for layer in layers if layer.prefix in settings.table_stores)
 
 
 def table_asset(layer: TableLayer, contract: Contract, all_contracts: Sequence[Contract]) -> dg.AssetsDefinition:

@@ -135,6 +135,8 @@ def postgres_url(idle_seconds: float) -> None:
     An embedded server is kept up while somebody is connected to it.
     """
     settings = _last_settings()
+    if "postgres" not in settings.table_stores:
+        raise SettingsError("PostgreSQL is off: set TAXI_POSTGRES to embedded or postgresql://…")
     kind, _, port = settings.postgres.get_secret_value().partition(":")
     if kind == "embedded":
         from taxi_platform.stores.embedded_postgres import EmbeddedPostgres

@@ -30,9 +30,9 @@ _DEFAULT_MONTHS = "2021-07"
 
 def run_months(datasets: str | None, months: str | None, options: Mapping[str, bool]) -> int:
     """Run and report; returns the exit code: 0 when every month is whole in every store."""
-    chosen = named_contracts(datasets or _DEFAULT_DATASETS)
-    wanted = {c.dataset: _months(c, parse_month_range(months or _DEFAULT_MONTHS)) for c in chosen}
-    settings = _reachable(Settings.from_environment(), chosen[0], nothing_asked=not (datasets or months))
+    chosen = named_contracts(_DEFAULT_DATASETS if datasets is None else datasets)
+    wanted = {c.dataset: _months(c, parse_month_range(_DEFAULT_MONTHS if months is None else months)) for c in chosen}
+    settings = _reachable(Settings.from_environment(), chosen[0], nothing_asked=datasets is None and months is None)
     use_instance(settings)
     remember_run(settings)
     show_progress()

@@ -15,7 +15,7 @@ __all__ = ["io_managers"]
 
 
 def io_managers(settings: Settings, resources: Mapping[str, Any] | None = None) -> dict[str, object]:
-    """``lake_io``, ``warehouse_io`` and ``postgres_io`` over the stores that the settings name.
+    """``lake_io``, ``warehouse_io`` and ``postgres_io`` over the stores that the settings name; of one that is off, none.
 
     Args:
         settings: the stores.
@@ -26,9 +26,10 @@ def io_managers(settings: Settings, resources: Mapping[str, Any] | None = None) 
     from taxi_platform.resources import resources as build_resources
 
     given: Mapping[str, Any] = build_resources(settings) if resources is None else resources
-    lake, staging, warehouse = given["lake"], given["staging"], given["warehouse"]
-    return {
-        "lake_io": LakeIOManager(lake=lake, warehouse=warehouse),
-        "warehouse_io": WarehouseIOManager(lake=lake, staging=staging, warehouse=warehouse),
-        "postgres_io": PostgresIOManager(lake=lake, staging=staging, postgres=given["postgres"]),
-    }
+    common = {"lake": given["lake"], "staging": given["staging"]}
+    managers: dict[str, object] = {}
+    if "warehouse" in given:
+        managers["warehouse_io"] = WarehouseIOManager(**common, warehouse=given["warehouse"])
+    if "postgres" in given:
+        managers["postgres_io"] = PostgresIOManager(**common, postgres=given["postgres"])
+    return {"lake_io": LakeIOManager(lake=given["lake"], warehouse=given.get("warehouse")), **managers}

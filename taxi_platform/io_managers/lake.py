@@ -34,7 +34,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
     """Stores `RawMonths` and `CleanMonths` month by month; loads by the annotation of the argument."""
 
     lake: LakeResource
-    warehouse: WarehouseResource
+    warehouse: WarehouseResource | None = None
+    """Whose view over raw months follows them; None where the warehouse is off."""
     months_at_once: int = 2
     attempts: int = ATTEMPTS
 
@@ -54,8 +55,13 @@ class LakeIOManager(dg.ConfigurableIOManager):
         store = self._storing_raw(obj) if isinstance(obj, RawMonths) else self._storing_clean(obj)
         outcome = store_each(obj.months, store, self.months_at_once, self.attempts)
         if isinstance(obj, RawMonths) and any(metadata["changed"] for metadata in outcome.stored.values()):
-            refresh_raw_view(self.warehouse.open(PATIENCE), context.asset_key.path[-1], self.lake.open())
+            self._refresh_raw_view(context.asset_key.path[-1])
         record(context, outcome)
+
+    def _refresh_raw_view(self, dataset: str) -> None:
+        warehouse = self.warehouse
+        if warehouse is not None:
+            refresh_raw_view(lambda: warehouse.open(PATIENCE), dataset, self.lake.open())
 
     def load_input(self, context: dg.InputContext) -> Any:
         if len(context.asset_key.path) == 1:

@@ -10,6 +10,7 @@ older versions, which the lake keeps: that is a warning, no reason to fail the r
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from taxi_platform.errors import TaxiError
@@ -27,11 +28,11 @@ PATIENCE = 30.0
 _LOG = logging.getLogger(__name__)
 
 
-def refresh_raw_view(store: TableStore, dataset: str, lake: Lake) -> None:
-    """Make the view over a dataset's raw months anew, in a store that has such views."""
-    if not isinstance(store, RawViews):
-        return
+def refresh_raw_view(opened: Callable[[], TableStore], dataset: str, lake: Lake) -> None:
+    """Make the view over a dataset's raw months anew, in a store that has such views; one that will not open is told."""
     try:
-        store.refresh_raw_view(dataset, lake)
+        store = opened()
+        if isinstance(store, RawViews):
+            store.refresh_raw_view(dataset, lake)
     except TaxiError as error:
         _LOG.warning("the view raw_%s stays as it was: %s", dataset, error)

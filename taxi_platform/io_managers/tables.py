@@ -68,7 +68,7 @@ class TableIOManager(dg.ConfigurableIOManager):
         outcome = store_each(months.months, load, self.months_at_once, self.attempts)
         if outcome.stored:
             store.refresh_views(months.all_contracts)
-            refresh_raw_view(store, months.contract.dataset, lake)
+            refresh_raw_view(lambda: store, months.contract.dataset, lake)
         record(context, outcome)
 
     def load_input(self, context: dg.InputContext) -> Any:
