@@ -161,4 +161,3 @@ def resources(settings: Settings) -> dict[str, object]:
         "lake": LakeResource(url=settings.lake),
         **{name: tables[name] for name in settings.table_stores},
     }
-

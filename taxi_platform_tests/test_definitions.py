@@ -86,3 +86,21 @@ def test_an_io_manager_is_swapped_without_touching_an_asset(settings: Settings) 
     )
     assert result.success
     assert counting.seen == {"2021-07": 2000}
+
+
+@pytest.mark.parametrize("off", [("postgres",), ("warehouse",), ("warehouse", "postgres")])
+def test_a_store_that_is_off_has_nothing_in_the_definitions(off: tuple[str, ...], tmp_path: Path) -> None:
+    variables = {f"TAXI_{store.upper()}": "off" for store in off}
+    definitions = build_definitions(Settings.from_environment({"TAXI_DATA": str(tmp_path), **variables}))
+    dg.Definitions.validate_loadable(definitions)
+    repository = definitions.get_repository_def()
+    named = {
+        *(key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()),
+        *(key.to_user_string() for key in repository.asset_graph.asset_check_keys),
+        *repository.get_top_level_resources(),
+        *(sensor.name for sensor in repository.sensor_defs),
+        *(job.name for job in repository.get_all_jobs()),
+    }
+    assert not [name for name in named for store in off if store in name]
+    (on,) = {"warehouse", "postgres"} - {*off} or {"raw"}
+    assert [name for name in named if on in name]

@@ -176,7 +176,7 @@ def test_a_wrong_postgres_address_is_told_without_showing_it(value: str) -> None
 
     assert str(refused.value) == (
         "TAXI_POSTGRES='…' cannot be used: "
-        "it takes embedded, embedded:PORT or postgresql://user:password@host:port/database"
+        "it takes embedded, embedded:PORT, postgresql://user:password@host:port/database or off"
     )
 
 

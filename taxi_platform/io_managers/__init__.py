@@ -15,7 +15,7 @@ __all__ = ["io_managers"]
 
 
 def io_managers(settings: Settings, resources: Mapping[str, Any] | None = None) -> dict[str, object]:
-    """``lake_io``, ``warehouse_io`` and ``postgres_io`` over the stores that the settings name; of one that is off, none.
+    """``lake_io``, ``warehouse_io`` and ``postgres_io`` over the settings' stores; none of one that is off.
 
     Args:
         settings: the stores.

@@ -29,7 +29,10 @@ _LOG = logging.getLogger(__name__)
 
 
 def refresh_raw_view(opened: Callable[[], TableStore], dataset: str, lake: Lake) -> None:
-    """Make the view over a dataset's raw months anew, in a store that has such views; one that will not open is told."""
+    """Make the view over a dataset's raw months anew, in a store that has such views.
+
+    A store that will not open, or refuses, is told of.
+    """
     try:
         store = opened()
         if isinstance(store, RawViews):
