@@ -91,6 +91,7 @@ def clean_metadata(clean: CleanMonth, uri: str, *, changed: bool) -> Mapping[str
         "options": dict(facts.options),
         "unknown_columns": list(facts.unknown_columns),
         "unknown_codes": {column: dict(codes) for column, codes in facts.unknown_codes.items()},
+        "equal_rows": facts.equal_rows,
         "bytes": clean.trips_size + clean.quarantine_size,
         "changed": changed,
     }

@@ -115,6 +115,8 @@ class CleanFacts:
     """Column → nulls among the clean rows."""
     options: Mapping[str, bool] = field(default_factory=dict)
     """Cleaning options that were on."""
+    equal_rows: int = 0
+    """Second and further copies of rows that say too little to be judged as `exact_duplicate`."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

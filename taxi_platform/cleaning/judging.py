@@ -10,7 +10,7 @@ rule but `TimestampMissing`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -102,8 +102,8 @@ def _(rule: rules.OutsideRange, evidence: Evidence) -> Flags:
 
 
 @hits.register
-def _(_rule: rules.ExactDuplicate, evidence: Evidence) -> Flags:
-    return evidence.copies
+def _(rule: rules.ExactDuplicate, evidence: Evidence) -> Flags:
+    return evidence.copies & _tells_apart(rule, evidence) if evidence.copies.any() else evidence.copies
 
 
 @hits.register
@@ -119,6 +119,30 @@ def _(rule: rules.NegativeTotal, evidence: Evidence) -> Flags:
 @hits.register
 def _(rule: ZeroPassengers, evidence: Evidence) -> Flags:
     return _flags(pc.equal(evidence.values(rule.passengers), 0))
+
+
+def _tells_apart(rule: rules.ExactDuplicate, evidence: Evidence) -> Flags:
+    """Rows that say enough for an equal one to be a copy. Equal rows all do, or none of them."""
+    every_row = np.ones(len(evidence.copies), np.bool_)
+    if not rule.details:
+        return every_row
+    known = {name: _known(evidence.values(name), rule.unknown) for name in rule.columns}
+    detailed = np.logical_or.reduce([_all_of(known, names) for names in rule.details])
+    told_apart: Flags = _all_of(known, rule.filled) & detailed
+    return told_apart
+
+
+def _all_of(known: Mapping[str, Flags], names: Sequence[str]) -> Flags:
+    flags: Flags = np.logical_and.reduce([known[name] for name in names])
+    return flags
+
+
+def _known(values: pa.Array, unknown: Sequence[int]) -> Flags:
+    """Filled, and no number that stands for nothing known."""
+    filled = _flags(values.is_valid())
+    if not pa.types.is_integer(values.type):
+        return filled
+    return filled & ~_flags(pc.is_in(values, pa.array(unknown, values.type)))
 
 
 def _flags(mask: pa.BooleanArray) -> Flags:

@@ -26,7 +26,7 @@ from taxi_platform.cleaning.repeats import Repeats, find_repeats
 from taxi_platform.cleaning.version import clean_version
 from taxi_platform.cleaning.writing import TableFile
 from taxi_platform.contracts.model import Contract
-from taxi_platform.contracts.rules import ZERO_PASSENGERS, Rule
+from taxi_platform.contracts.rules import ZERO_PASSENGERS, ExactDuplicate, Rule
 from taxi_platform.errors import BrokenFileError, StoreError
 from taxi_platform.references import CleanFacts, RawMonth, StagedClean
 
@@ -92,6 +92,7 @@ class _Split:
         self._rejections = np.zeros(len(self._reasons), np.int64)
         self._nulls: Counter[str] = Counter({column.name: 0 for column in contract.columns})
         self._unknown_codes: dict[str, Counter[str]] = {}
+        self._equal_rows = 0
 
     def into(self, trips: TableFile, quarantine: TableFile, repeats: Repeats) -> CleanFacts:
         """Send every row to one of the two files; raises `BrokenFileError` if they do not add up to the raw month."""
@@ -123,6 +124,10 @@ class _Split:
             if cell.unfit is not None:
                 unparseable |= cell.unfit.to_numpy(zero_copy_only=False)
         verdicts = np.stack([unparseable, *(hits(rule, evidence) for rule in self._rules)])
+        judged_copies = [
+            v for rule, v in zip(self._rules, verdicts[1:], strict=True) if isinstance(rule, ExactDuplicate)
+        ]
+        self._equal_rows += sum(int(np.count_nonzero(evidence.copies & ~judged)) for judged in judged_copies)
         if batch.unparsed is not None:
             never_parsed = batch.unparsed.is_valid().to_numpy(zero_copy_only=False)
             verdicts[:, never_parsed] = False
@@ -172,6 +177,7 @@ class _Split:
             unknown_codes={name: dict(sorted(codes.items())) for name, codes in sorted(self._unknown_codes.items())},
             null_counts=dict(self._nulls),
             options=dict.fromkeys(self._options.switched_on, True),
+            equal_rows=self._equal_rows,
         )
 
 

@@ -10,7 +10,7 @@ from taxi_platform.contracts.model import Contract
 
 __all__ = ["CLEANING_REVISION", "clean_version", "code_version"]
 
-CLEANING_REVISION = 1
+CLEANING_REVISION = 2
 """Raised with every change of this package after which some month would read or be judged differently."""
 
 

@@ -24,7 +24,8 @@ FHV = Contract(
     title="for-hire vehicle",
     description="Trips that for-hire vehicle bases report, other than the high-volume app companies' since 2019-02.",
     first_month=date(2015, 1, 1),
-    rules=trip_rules(),
+    # To 2017 a row is a base, a time rounded to the minute or the day and mostly no zone: many trips are equal in that.
+    rules=trip_rules(telling=(("pickup_location_id", "dropoff_location_id"),)),
     unified={"vendor": "dispatching_base_num"},
     cluster_by=("pickup_datetime", "dispatching_base_num"),
     columns=documented(

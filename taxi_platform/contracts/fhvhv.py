@@ -47,7 +47,10 @@ FHVHV = Contract(
     title="high-volume for-hire vehicle",
     description="Trips of the app companies with more than 10,000 trips a day.",
     first_month=date(2019, 2, 1),
-    rules=trip_rules(distance="trip_miles"),
+    rules=trip_rules(
+        distance="trip_miles",
+        telling=(("trip_miles", "base_passenger_fare"), ("pickup_location_id", "dropoff_location_id")),
+    ),
     unified={
         "vendor": "hvfhs_license_num",
         "trip_distance": "trip_miles",

@@ -6,7 +6,7 @@ batches (``cleaning``) and which dataset has which rules (one contract module ea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 __all__ = [
@@ -135,15 +135,30 @@ class OutsideRange(Rule):
 
 @dataclass(frozen=True)
 class ExactDuplicate(Rule):
-    """The second and further copies, in file order, of a row that is equal in every upstream column."""
+    """The second and further copies, in file order, of a row that is equal in every upstream column, where the row says
+    enough to tell two trips apart: every column of ``filled``, and all columns of any one of ``details``."""
+
+    filled: tuple[str, ...] = ()
+    details: tuple[tuple[str, ...], ...] = ()
+    """None: every row says enough."""
+    unknown: tuple[int, ...] = ()
+    """Values of whole numbers in ``details`` that stand for nothing known."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return ()
+        return tuple(dict.fromkeys([*self.filled, *(name for names in self.details for name in names)]))
 
     @property
     def description(self) -> str:
-        return "second and further copies of a row that is equal in every upstream column"
+        copies = "second and further copies of a row that is equal in every upstream column"
+        if not self.details:
+            return copies
+        either = " or ".join(f"both {' and '.join(names)}" for names in self.details)
+        return (
+            f"{copies}, where {' and '.join(self.filled)} are filled and so are {either} (not "
+            f"{_either(tuple(map(str, self.unknown)))}); rows that say less are equal although they are several trips "
+            "(to 2017, for-hire files have little more than a base and a rounded time): they stay and are counted"
+        )
 
 
 @dataclass(frozen=True)
@@ -189,8 +204,13 @@ def trip_rules(
     distance: str | None = None,
     total: str | None = None,
     vendor: str | None = None,
+    telling: tuple[tuple[str, ...], ...] = (),
 ) -> tuple[Rule, ...]:
-    """The rules every trip dataset shares; the last two need a distance, a total and a vendor to judge by."""
+    """The rules every trip dataset shares; the last two need a distance, a total and a vendor to judge by.
+
+    ``telling``: sets of columns of which one must be filled, besides the times, for equal rows to be copies of one
+    trip; none where every row says enough.
+    """
     rules: list[Rule] = [
         TimestampMissing("timestamp_missing", (pickup, dropoff)),
         PickupOutsideFileMonth("pickup_outside_file_month", pickup),
@@ -200,7 +220,8 @@ def trip_rules(
     ]
     if distance:
         rules.append(OutsideRange("distance_impossible", (distance,), 0, 1000))
-    rules.append(ExactDuplicate("exact_duplicate"))
+    copies = ExactDuplicate("exact_duplicate")
+    rules.append(replace(copies, filled=(pickup, dropoff), details=telling, unknown=(264, 265)) if telling else copies)
     if total and vendor and distance:
         key = (vendor, pickup, dropoff, *locations, distance)
         rules.append(VoidPair("void_pair", key, total))

@@ -190,14 +190,70 @@ def test_a_missing_dropoff_counts_only_where_the_contract_says_it_is_filled(
     assert cleaned.reasons == {number: [reason] for number, reason in reasons.items()}
 
 
-def test_duplicates_are_found_where_no_rule_asks_for_pairs(tmp_path: Path) -> None:
+def _fhv(first_day: date, *trips: dict[str, Any]) -> pa.Table:
+    """For-hire rows of a month, equal but for the changes asked for."""
+    pickup = datetime(first_day.year, first_day.month, 3, 8)
+    row = {"dispatching_base_num": "B1", "pickup_datetime": pickup, "dropOff_datetime": pickup + timedelta(minutes=9)}
+    rows = [{**row, "PUlocationID": 7, "DOlocationID": 9, **changes} for changes in trips]
+    types = {"dispatching_base_num": pa.string(), "PUlocationID": pa.int64(), "DOlocationID": pa.int64()}
+    times = dict.fromkeys(("pickup_datetime", "dropOff_datetime"), pa.timestamp("us"))
+    return pa.Table.from_pylist(rows, schema=pa.schema({**types, **times}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_copy"),
+    [
+        ({}, True),
+        ({"dropOff_datetime": None}, False),
+        ({"PUlocationID": None}, False),
+        ({"DOlocationID": None}, False),
+        ({"PUlocationID": 264}, False),
+        ({"DOlocationID": 265}, False),
+        ({"DOlocationID": 263}, True),
+    ],
+)
+def test_equal_for_hire_rows_are_copies_where_they_say_enough(
+    changes: dict[str, Any], is_copy: bool, tmp_path: Path
+) -> None:
+    month = date(2017, 2, 1)  # drop-offs may be missing
+    cleaned = clean(_fhv(month, changes, changes, {"dispatching_base_num": "B2"}), tmp_path, CONTRACTS["fhv"], month)
+    assert cleaned.reasons == ({1: ["exact_duplicate"]} if is_copy else {})
+    assert cleaned.facts.equal_rows == (0 if is_copy else 1)
+
+
+def test_equal_rows_of_the_years_without_drop_offs_are_kept_and_counted(tmp_path: Path) -> None:
     rows = [
         {"dispatching_base_num": base, "Pickup_date": datetime(2015, 1, 3), "locationID": zone}
         for base, zone in [("B00001", 7), ("B00002", 7), ("B00001", 7), ("B00001", None), ("B00001", None)]
     ]
     cleaned = clean(pa.Table.from_pylist(rows), tmp_path, CONTRACTS["fhv"], date(2015, 1, 1))
-    assert cleaned.reasons == {2: ["exact_duplicate"], 4: ["exact_duplicate"]}
-    assert [row["dropoff_datetime"] for row in cleaned.trips] == [None, None, None]
+    assert cleaned.reasons == {}
+    assert cleaned.facts.equal_rows == 2
+    assert [row["dropoff_datetime"] for row in cleaned.trips] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("miles", "fare", "zone", "is_copy"),
+    [
+        (2.5, 12.0, None, True),
+        (2.5, None, None, False),
+        (None, 12.0, 265, False),
+        (None, None, 7, True),
+        (2.5, 12.0, 264, True),
+    ],
+)
+def test_equal_high_volume_rows_are_copies_by_distance_and_fare_or_by_both_places(
+    miles: float | None, fare: float | None, zone: int | None, is_copy: bool, tmp_path: Path
+) -> None:
+    contract, month = CONTRACTS["fhvhv"], date(2024, 1, 1)
+    named = {column.known_as[0]: pa.nulls(2) for column in contract.columns if month in column.required}
+    times = pa.array([datetime(2024, 1, 3, 8)] * 2, pa.timestamp("us"))
+    named |= {"pickup_datetime": times, "dropoff_datetime": times, "trip_miles": pa.array([miles] * 2, pa.float64())}
+    named |= {"base_passenger_fare": pa.array([fare] * 2, pa.float64())}
+    named |= dict.fromkeys(("pulocationid", "dolocationid"), pa.array([zone] * 2, pa.int64()))
+    cleaned = clean(pa.table(named), tmp_path, contract, month)
+    assert cleaned.reasons == ({1: ["exact_duplicate"]} if is_copy else {})
+    assert cleaned.facts.equal_rows == (0 if is_copy else 1)
 
 
 def test_a_record_that_was_never_parsed_has_that_one_reason_and_its_text(tmp_path: Path) -> None:

@@ -229,7 +229,11 @@ def test_a_file_of_nulls_in_every_column_is_quarantined_whole_in_every_dataset(d
     contract = CONTRACTS[dataset]
     names = [column.known_as[0] for column in contract.columns]
     cleaned = clean(pa.table({name: pa.nulls(2) for name in names}), tmp_path, contract, date(2025, 1, 1))
-    assert cleaned.reasons == {0: ["timestamp_missing"], 1: ["timestamp_missing", "exact_duplicate"]}
+    is_judged = dataset in ("yellow", "green")  # rows of the others that say nothing are no copies of one another
+    assert cleaned.reasons == {
+        0: ["timestamp_missing"],
+        1: ["timestamp_missing", *(["exact_duplicate"] if is_judged else [])],
+    }
     assert pq.read_schema(cleaned.staged.trips_file).equals(arrow_schema(contract.trips))
 
 
