@@ -38,7 +38,7 @@ from taxi_platform.stores.bookkeeping import (
     months_row,
 )
 from taxi_platform.stores.catalogue import months_sql, selected
-from taxi_platform.stores.model import LoadedMonth, MonthCounts
+from taxi_platform.stores.model import HeldMonth, LoadedMonth, MonthCounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -168,14 +168,20 @@ class BigQueryStore:
     # ---- reading
 
     def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
+        return {month: held.counts for month, held in self.held_months(contract, months).items()}
+
+    def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
         if MONTHS.name not in existing_tables(self._dataset):
             return {}
         rows = self._dataset.query(
-            f"SELECT DISTINCT file_month FROM {self._dataset.sql(MONTHS.name)} WHERE dataset = @dataset",
+            f"SELECT file_month, data_version FROM {self._dataset.sql(MONTHS.name)} WHERE dataset = @dataset "
+            "ORDER BY loaded_at",
             dataset=contract.dataset,
         )
-        known = {row["file_month"] for row in rows}
-        return self._counts(contract, sorted(known if months is None else known & set(months)))
+        versions = {row["file_month"]: row["data_version"] for row in rows}
+        known = sorted(versions if months is None else versions.keys() & set(months))
+        counted = self._counts(contract, known)
+        return {month: HeldMonth(counted[month], versions[month]) for month in known}
 
     def standing_table(self, table: str) -> Table | None:
         return standing_table(self._dataset, table)

@@ -43,7 +43,7 @@ from taxi_platform.stores.duckdb_tables import (
     sql_type,
     transaction,
 )
-from taxi_platform.stores.model import SCHEMA, LoadedMonth, MonthCounts
+from taxi_platform.stores.model import SCHEMA, HeldMonth, LoadedMonth, MonthCounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -159,6 +159,9 @@ class DuckDBStore:
     # ---- reading
 
     def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
+        return {month: held.counts for month, held in self.held_months(contract, months).items()}
+
+    def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
         with self._reading() as connection:
             if connection is None:
                 return {}
@@ -166,7 +169,13 @@ class DuckDBStore:
             recorded = _recorded(connection, contract)
         known = {*trips, *quarantined, *recorded}
         known = known if months is None else known & set(months)
-        return {month: MonthCounts(trips.get(month, 0), quarantined.get(month, 0)) for month in sorted(known)}
+        return {
+            month: HeldMonth(
+                MonthCounts(trips.get(month, 0), quarantined.get(month, 0)),
+                recorded[month][0] if month in recorded else None,
+            )
+            for month in sorted(known)
+        }
 
     def standing_table(self, table: str) -> Table | None:
         with self._reading() as connection:

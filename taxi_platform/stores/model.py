@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from taxi_platform.stores.lake import Lake
 
-__all__ = ["SCHEMA", "LoadedMonth", "MonthCounts", "RawViews", "TableStore", "split_name"]
+__all__ = ["SCHEMA", "HeldMonth", "LoadedMonth", "MonthCounts", "RawViews", "TableStore", "split_name"]
 
 
 def split_name(qualified_name: str) -> tuple[str, str]:
@@ -33,6 +33,16 @@ class MonthCounts:
 
     trips: int
     quarantined: int
+
+
+@dataclass(frozen=True)
+class HeldMonth:
+    """What one store holds of a file month: equal versions mean equal rows, as long as the counts agree as well."""
+
+    counts: MonthCounts
+    """Counted in the store now."""
+    data_version: str | None
+    """By the store's own record, ``taxi.months``; None for rows that no load has recorded."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,10 @@ class TableStore(Protocol):
 
         A month that it has not is not in the answer; without such a table, or a store, none is.
         """
+        ...
+
+    def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
+        """As `count_months`, with the data version that each month was loaded from."""
         ...
 
     def read_months(

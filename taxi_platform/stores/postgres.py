@@ -26,7 +26,7 @@ from taxi_platform.stores.bookkeeping import (
     months_row,
 )
 from taxi_platform.stores.catalogue import selected
-from taxi_platform.stores.model import SCHEMA, LoadedMonth, MonthCounts
+from taxi_platform.stores.model import SCHEMA, HeldMonth, LoadedMonth, MonthCounts
 from taxi_platform.stores.postgres_copy import copy_in, copy_out
 from taxi_platform.stores.postgres_replace import replace_month_of, replace_whole
 from taxi_platform.stores.postgres_session import PostgresAddress, lock_for_transaction, with_short_locks
@@ -169,16 +169,15 @@ class PostgresStore:
     # ---- reading
 
     def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
+        return {month: held.counts for month, held in self.held_months(contract, months).items()}
+
+    def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
         with self._address.session() as connection:
             names = existing_tables(connection)
             tables = [table for table in (contract.trips, contract.quarantine) if table.name in names]
-            # The record first: a month that is loaded in between is then counted, never taken for an empty one.
-            recorded = _recorded(connection, contract) if MONTHS.name in names else {}
-            counted = _months(connection, tables, months)
-        trips, quarantined = (counted.get(table.name, {}) for table in (contract.trips, contract.quarantine))
-        known = {*trips, *quarantined, *recorded}
-        known = known if months is None else known & set(months)
-        return {month: MonthCounts(trips.get(month, 0), quarantined.get(month, 0)) for month in sorted(known)}
+            if MONTHS.name not in names:
+                return {}
+            return _held(connection, contract, tables, months)
 
     def standing_table(self, table: str) -> Table | None:
         with self._address.session() as connection:
@@ -258,18 +257,34 @@ def _count(connection: Connection, table: Table, file_month: date) -> int:
     return int(row[0]) if row else 0
 
 
-def _months(
-    connection: Connection, tables: Sequence[Table], months: Sequence[date] | None
-) -> dict[str, dict[date, int]]:
-    """Rows per table and file month, in one statement: between two, a load could end."""
-    chosen = "" if months is None else "WHERE file_month = ANY(%(months)s)"
-    rest = f"{chosen} GROUP BY file_month"
-    sql = " UNION ALL ".join(
-        f"SELECT {sql_literal(table.name)}, file_month, count(*) FROM {qualified(table.name)} {rest}"
-        for table in tables
+def _held(
+    connection: Connection, contract: Contract, tables: Sequence[Table], months: Sequence[date] | None
+) -> dict[date, HeldMonth]:
+    """Record and rows of each month, in one statement: between two, a load could end."""
+    chosen = "" if months is None else "AND file_month = ANY(%(months)s)"
+    parts = [
+        (
+            f"SELECT {sql_literal(MONTHS.name)}, file_month, 0, data_version FROM {qualified(MONTHS.name)} "
+            f"WHERE dataset = %(dataset)s {chosen}"
+        ),
+        *(
+            f"SELECT {sql_literal(table.name)}, file_month, count(*), NULL FROM {qualified(table.name)} "
+            f"WHERE true {chosen} GROUP BY file_month"
+            for table in tables
+        ),
+    ]
+    found: dict[str, dict[date, tuple[int, str | None]]] = {}
+    bound = {"dataset": contract.dataset, "months": None if months is None else list(months)}
+    for name, month, count, version in connection.execute(" UNION ALL ".join(parts), bound):
+        found.setdefault(name, {})[month] = (count, version)
+    nothing = (0, None)
+    trips, quarantined, recorded = (
+        found.get(table.name, {}) for table in (contract.trips, contract.quarantine, MONTHS)
     )
-    counts: dict[str, dict[date, int]] = {}
-    if sql:
-        for name, month, count in connection.execute(sql, {"months": months and list(months)}):
-            counts.setdefault(name, {})[month] = count
-    return counts
+    return {
+        month: HeldMonth(
+            MonthCounts(trips.get(month, nothing)[0], quarantined.get(month, nothing)[0]),
+            recorded.get(month, nothing)[1],
+        )
+        for month in sorted({*trips, *quarantined, *recorded})
+    }

@@ -20,7 +20,7 @@ from taxi_platform.references import CleanMonth
 from taxi_platform.stores.bigquery import BigQueryStore
 from taxi_platform.stores.duckdb import DuckDBStore
 from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.model import MonthCounts, TableStore
+from taxi_platform.stores.model import HeldMonth, MonthCounts, TableStore
 from taxi_platform.stores.postgres import PostgresStore
 from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.support.emulators.bigquery import PROJECT
@@ -105,6 +105,20 @@ def test_a_month_that_lost_rows_is_loaded_again(store: TableStore, query: Query,
     query("DELETE FROM taxi.green_trips WHERE vendor_id = 0")
     assert store.replace_month(GREEN, month, lake).changed
     assert store.count_months(GREEN) == {date(2020, 3, 1): MonthCounts(4, 1)}
+
+
+def test_equal_counts_of_another_version_are_told_apart_and_loaded(
+    store: TableStore, query: Query, lake: Lake, tmp_path: Path
+) -> None:
+    store.replace_month(GREEN, clean(lake, tmp_path, "c1"), lake)
+    store.replace_month(GREEN, lake.store_clean(staged_clean(tmp_path, "c7", 5, 0, APRIL)), lake)
+    assert store.held_months(GREEN, [MARCH.first_day]) == {date(2020, 3, 1): HeldMonth(MonthCounts(4, 1), "c1")}
+    assert store.replace_month(GREEN, clean(lake, tmp_path, "c2"), lake).changed
+    march, april = HeldMonth(MonthCounts(4, 1), "c2"), HeldMonth(MonthCounts(5, 0), "c7")
+    assert store.held_months(GREEN) == {date(2020, 3, 1): march, date(2020, 4, 1): april}
+    assert store.held_months(GREEN, []) == {}
+    query("DELETE FROM taxi.green_trips WHERE vendor_id = 0 AND file_month = DATE '2020-03-01'")
+    assert store.held_months(GREEN)[date(2020, 3, 1)].counts.trips < 4
 
 
 def test_a_dropped_table_is_made_again(store: TableStore, query: Query, lake: Lake, tmp_path: Path) -> None:
