@@ -1,7 +1,7 @@
 """What can go wrong, as types: the type decides whether trying again makes sense.
 
 Belongs here: exception classes shared by sources, stores, cleaning and the Dagster layer.
-Does not: messages (each is written where the fact is known) and retry policies (``retries``).
+Does not: messages (each is written where the fact is known), and what a service's answer means (``transience``).
 
 Every message is one sentence that says what happened, where, and what to do about it.
 """
@@ -15,6 +15,7 @@ __all__ = [
     "SettingsError",
     "StoreBusyError",
     "StoreError",
+    "StoreUnavailableError",
     "TaxiError",
     "TransientError",
     "UpstreamChangedError",
@@ -69,3 +70,7 @@ class UpstreamChangedError(TransientError):
 
 class StoreBusyError(TransientError):
     """Another process held the store for longer than the waiting time allows; the message names it."""
+
+
+class StoreUnavailableError(TransientError):
+    """A store did not answer, or answered that it cannot now, for as long as the waiting time allows."""

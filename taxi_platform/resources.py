@@ -47,13 +47,14 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The lake: raw months, clean months, quarantine, zones, as Parquet objects."""
 
     url: str = Field(description="A folder, gs://…, s3://… or az://….")
+    wait_seconds: float = Field(600, description="How long to wait for a store that is held, or does not answer.")
     _lake: Lake | None = PrivateAttr(default=None)
 
     def open(self) -> Lake:
         from taxi_platform.stores.lake import Lake
 
         if self._lake is None:
-            self._lake = Lake(self.url)
+            self._lake = Lake(self.url, wait_seconds=self.wait_seconds)
         return self._lake
 
 
@@ -158,6 +159,6 @@ def resources(settings: Settings) -> dict[str, object]:
             sample_format=settings.sample_format,
         ),
         "staging": StagingResource(folder=str(settings.data / "staging")),
-        "lake": LakeResource(url=settings.lake),
+        "lake": LakeResource(url=settings.lake, wait_seconds=settings.wait_seconds),
         **{name: tables[name] for name in settings.table_stores},
     }

@@ -57,7 +57,10 @@ class Settings(BaseModel):
         ),
     )
     wait_seconds: float = Field(
-        600, gt=0, allow_inf_nan=False, description="How long to wait for a store that another process holds."
+        600,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long a month waits, in all, for stores that are held or do not answer.",
     )
     automation: Literal["on", "off"] = Field(
         "off",

@@ -74,7 +74,7 @@ def month_statuses(
     """Every month that any store has, or just the months in ``only``, sorted by dataset and month."""
     from taxi_platform.stores import open_warehouse
 
-    lake = Lake(settings.lake)
+    lake = Lake(settings.lake, wait_seconds=settings.wait_seconds)
     warehouse = open_warehouse(settings.warehouse, wait_seconds=settings.wait_seconds)
     statuses: list[MonthStatus] = []
     with _postgres(settings) as postgres:

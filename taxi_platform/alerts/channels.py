@@ -7,7 +7,7 @@ Belongs here: which channels the settings name, trying again, and trying a chann
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from taxi_platform.alerts.mailing import send_mail
@@ -15,6 +15,7 @@ from taxi_platform.alerts.message import Alert, email_message, slack_payload, we
 from taxi_platform.alerts.posting import post_json
 from taxi_platform.alerts.settings import AlertSettings
 from taxi_platform.alerts.undelivered import NotDeliveredError
+from taxi_platform.transience import DELIVERY
 
 __all__ = ["Channel", "Outcome", "Patience", "open_channels", "send_test_message"]
 
@@ -44,16 +45,18 @@ class Channel:
         Raises:
             NotDeliveredError: it did not go out; its sentence holds no secret.
         """
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
-        loop = Retrying(
-            stop=stop_after_attempt(self.patience.attempts),
-            retry=retry_if_exception(lambda error: isinstance(error, NotDeliveredError) and error.may_pass),
-            wait=wait_random_exponential(multiplier=self.patience.first_wait, max=self.patience.longest_wait),
-            reraise=True,
+        patience = self.patience
+        policy = replace(
+            DELIVERY,
+            first_wait=patience.first_wait,
+            longest_wait=patience.longest_wait,
+            attempts=patience.attempts,
         )
         try:
-            loop(self.deliver_once, alert, self.patience.timeout)
+            policy.call(
+                lambda: self.deliver_once(alert, patience.timeout),
+                worth=lambda error: isinstance(error, NotDeliveredError) and error.may_pass,
+            )
         except NotDeliveredError:
             raise
         except Exception as error:  # noqa: BLE001 — a channel that breaks in a way nobody foresaw is down, no more

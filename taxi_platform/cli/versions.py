@@ -57,7 +57,7 @@ def _month(dataset: str, month: str) -> tuple[Contract, TripMonth]:
 
 
 def _manifest(settings: Settings, month: TripMonth) -> Manifest:
-    manifest = Lake(settings.lake).raw_manifest(month)
+    manifest = Lake(settings.lake, wait_seconds=settings.wait_seconds).raw_manifest(month)
     if not manifest.versions:
         raise StoreError(
             f"the lake {settings.lake} has no {month}: bring it with taxi run --datasets {month.dataset} "

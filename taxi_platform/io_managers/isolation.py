@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
@@ -23,15 +23,15 @@ import dagster as dg
 from taxi_platform.automation import unchanged_tag
 from taxi_platform.errors import TaxiError, TransientError
 from taxi_platform.months import TripMonth
+from taxi_platform.transience import MONTH
 
 __all__ = ["ATTEMPTS", "Metadata", "Outcome", "note_unchanged", "record", "store_each"]
 
 Metadata = Mapping[str, Any]
 _LOG = logging.getLogger(__name__)
 
-ATTEMPTS = 3
+ATTEMPTS = MONTH.attempts or 1
 """How often a month is tried while what breaks it is a `TransientError`."""
-_FIRST_WAIT, _LONGEST_WAIT = 2.0, 60.0
 
 
 @dataclass
@@ -47,11 +47,16 @@ class Outcome:
 
 
 def store_each(
-    months: Sequence[TripMonth], store: Callable[[TripMonth], Metadata], at_once: int, attempts: int = ATTEMPTS
+    months: Sequence[TripMonth],
+    store: Callable[[TripMonth], Metadata],
+    at_once: int,
+    attempts: int = ATTEMPTS,
+    wait_seconds: float = 600.0,
 ) -> Outcome:
     """Call ``store`` for every month, ``at_once`` of them at a time; an error of one month is kept, not raised.
 
-    A `TransientError` is worth another attempt, after a wait; anything else would only fail again.
+    A `TransientError` is worth another attempt, after a wait; anything else would only fail again. All the waiting of
+    one month, for whatever store, takes at most ``wait_seconds``.
 
     An interrupt (Ctrl-C, a cancelled run) starts no further month; months under way are finished or rolled back whole.
     """
@@ -62,7 +67,7 @@ def store_each(
         if stopping.is_set():
             return None
         started = time.perf_counter()
-        stored = _trying_again(month, store, attempts, stopping)
+        stored = _trying_again(month, store, attempts, wait_seconds, stopping)
         return {**stored, "seconds": round(time.perf_counter() - started, 3)}
 
     if len(months) == 1:
@@ -83,33 +88,27 @@ def store_each(
 
 
 def _trying_again(
-    month: TripMonth, store: Callable[[TripMonth], Metadata], attempts: int, stopping: threading.Event
+    month: TripMonth,
+    store: Callable[[TripMonth], Metadata],
+    attempts: int,
+    wait_seconds: float,
+    stopping: threading.Event,
 ) -> Metadata:
     """The month's metadata; waits grow and are drawn at random, so that workers do not come back all at once."""
-    from tenacity import (
-        RetryCallState,
-        Retrying,
-        retry_if_exception_type,
-        sleep_using_event,
-        stop_after_attempt,
-        stop_when_event_set,
-        wait_random_exponential,
-    )
 
-    def tell(state: RetryCallState) -> None:
-        pause = state.next_action.sleep if state.next_action else 0.0
-        reason = describe(state.outcome.exception() or TransientError()) if state.outcome else ""
-        _LOG.warning("%s: %s; trying the month again in %.1f s", month, reason, pause)
+    def tell(error: BaseException, seconds: float) -> None:
+        _LOG.warning("%s: %s; trying the month again in %.1f s", month, describe(error), seconds)
 
-    loop = Retrying(
-        retry=retry_if_exception_type(TransientError),
-        stop=stop_after_attempt(attempts) | stop_when_event_set(stopping),
-        wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
-        sleep=sleep_using_event(stopping),
-        before_sleep=tell,
-        reraise=True,
+    def sleep(seconds: float) -> None:
+        stopping.wait(seconds)
+
+    return replace(MONTH, attempts=attempts).call(
+        lambda: store(month),
+        wait_seconds=wait_seconds,
+        worth=lambda error: isinstance(error, TransientError) and not stopping.is_set(),
+        tell=tell,
+        sleep=sleep,
     )
-    return loop(store, month)
 
 
 def _settle(outcome: Outcome, month: TripMonth, result: Callable[[], Metadata | None]) -> None:

@@ -53,7 +53,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             return
 
         store = self._storing_raw(obj) if isinstance(obj, RawMonths) else self._storing_clean(obj)
-        outcome = store_each(obj.months, store, self.months_at_once, self.attempts)
+        outcome = store_each(obj.months, store, self.months_at_once, self.attempts, self.lake.wait_seconds)
         if isinstance(obj, RawMonths) and any(metadata["changed"] for metadata in outcome.stored.values()):
             self._refresh_raw_view(context.asset_key.path[-1])
         record(context, outcome)

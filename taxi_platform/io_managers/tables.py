@@ -65,7 +65,7 @@ class TableIOManager(dg.ConfigurableIOManager):
                     return withdrawn_metadata(changed=_taken_out(store, months.contract, month))
                 return loaded_metadata(clean, store.replace_month(months.contract, clean, lake))
 
-        outcome = store_each(months.months, load, self.months_at_once, self.attempts)
+        outcome = store_each(months.months, load, self.months_at_once, self.attempts, self.lake.wait_seconds)
         if outcome.stored:
             store.refresh_views(months.all_contracts)
             refresh_raw_view(lambda: store, months.contract.dataset, lake)

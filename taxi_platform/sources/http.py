@@ -26,13 +26,13 @@ from taxi_platform.sources.model import UNVERSIONED, Download, Version
 from taxi_platform.sources.progress import Progress
 from taxi_platform.sources.retries import Interrupted, RetryPolicy
 from taxi_platform.sources.staging import CHUNK_BYTES, StagedFile, staged_file
+from taxi_platform.transience import Failure, of_http
 
 if TYPE_CHECKING:
     from requests import Response, Session
 
 __all__ = ["HttpFiles"]
 
-_WORTH_ANOTHER_TRY = frozenset({408, 425, 429}) | frozenset(range(500, 600)) - {501}
 _HEAD_REFUSED = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _CONNECTION = re.compile(r"^\w*Connection\w*\(.*?\): ")
@@ -140,7 +140,7 @@ def _total_size(headers: Mapping[str, str]) -> int | None:
 
 def _refuse_errors(url: str, answer: Response) -> None:
     status = f"status {answer.status_code} {answer.reason or ''}".strip()
-    if answer.status_code in _WORTH_ANOTHER_TRY:
+    if of_http(answer.status_code) is Failure.TRANSIENT:
         asked = answer.headers.get("Retry-After", "")
         raise Interrupted(f"it answered with {status}", pause=float(asked) if asked.isdecimal() else None)
     if not answer.ok:

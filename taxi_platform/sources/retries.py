@@ -1,18 +1,18 @@
 """How often and how long a request to upstream is tried again.
 
-Belongs here: the bounds of trying again and the loop that keeps them. Does not: which failures are worth another try
-(the transport decides and raises `Interrupted`) and what is requested.
+Belongs here: the bounds of trying again, for upstream. Does not: how it is tried again (``transience``), which failures
+are worth it (the transport decides and raises `Interrupted`) and what is requested.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from taxi_platform.errors import TransientError, UpstreamUnavailableError
+from taxi_platform.transience import DELIVERY
 
 __all__ = ["Interrupted", "RetryPolicy"]
 
@@ -50,40 +50,26 @@ class RetryPolicy:
         Raises:
             TransientError: every attempt was interrupted; of the type that the last one named.
         """
-        from tenacity import (
-            RetryCallState,
-            RetryError,
-            Retrying,
-            retry_if_exception_type,
-            stop_after_attempt,
-            wait_random_exponential,
-        )
+        tried = 0
 
-        back_off = wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)
+        def counted() -> _Result:
+            nonlocal tried
+            tried += 1
+            return attempt()
 
-        def wait(state: RetryCallState) -> float:
-            return min(self.longest_wait, max(back_off(state), _interruption(state.outcome).pause or 0.0))
+        def tell(error: BaseException, seconds: float) -> None:
+            _log.warning("%s: %s; trying again in %.1f s", url, error, seconds)
 
-        def tell(state: RetryCallState) -> None:
-            _log.warning("%s: %s; trying again in %.1f s", url, _interruption(state.outcome), state.upcoming_sleep)
-
-        loop = Retrying(
-            stop=stop_after_attempt(self.attempts),
-            retry=retry_if_exception_type(Interrupted),
-            wait=wait,
-            before_sleep=tell,
-        )
+        policy = replace(DELIVERY, first_wait=self.first_wait, longest_wait=self.longest_wait, attempts=self.attempts)
         try:
-            return loop(attempt)
-        except RetryError as error:
-            last = _interruption(error.last_attempt)
+            return policy.call(
+                counted,
+                worth=lambda error: isinstance(error, Interrupted),
+                pause=lambda error: getattr(error, "pause", None) or 0.0,
+                tell=tell,
+            )
+        except Interrupted as last:
             raise last.outcome(
-                f"{url} could not be read in {self.attempts} attempts, the last time because {last}: "
+                f"{url} could not be read in {tried} attempts, the last time because {last}: "
                 "try again later, or let TAXI_SOURCE_URL name another copy"
             ) from last
-
-
-def _interruption(attempt: Future[Any] | None) -> Interrupted:
-    error = attempt.exception() if attempt else None
-    assert isinstance(error, Interrupted)  # nothing else is tried again
-    return error

@@ -16,9 +16,7 @@ newer one, and a refresh killed half-way leaves a view that is right.
 
 from __future__ import annotations
 
-import random
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +25,7 @@ from taxi_platform.references import RawMonth
 from taxi_platform.stores.bigquery_client import LABELS, BigQueryDataset
 from taxi_platform.stores.bigquery_raw_sql import Generation, bigquery_columns, create_sql, view_sql
 from taxi_platform.stores.bigquery_tables import create_dataset
+from taxi_platform.transience import RACE
 
 if TYPE_CHECKING:
     from google.cloud import bigquery
@@ -35,9 +34,13 @@ if TYPE_CHECKING:
 
 __all__ = ["refresh_raw_view"]
 
-_RACES = 10
+
 _AT_ONCE = 16
 """Manifests read at a time: a dataset has up to 200."""
+
+
+class _RefreshedMeanwhileError(StoreBusyError):
+    """What was read has changed since: read it again."""
 
 
 def refresh_raw_view(dataset: BigQueryDataset, name: str, lake: Lake) -> None:
@@ -49,17 +52,23 @@ def refresh_raw_view(dataset: BigQueryDataset, name: str, lake: Lake) -> None:
     """
     from google.api_core.exceptions import Conflict, PreconditionFailed
 
-    for attempt in range(_RACES):
+    def attempt() -> None:
         with dataset.clear_errors(f"refresh raw_{name}"):
             # The order matters: what stands first, then the manifests, so that a change made on them is the newer one.
             standing = _standing(dataset, name)
             generations = _generations(lake, name)
             try:
-                if not (standing or generations) or _refreshed(dataset, name, lake, standing, generations):
-                    return
-            except (Conflict, PreconditionFailed):
-                time.sleep(random.uniform(0, attempt + 1))  # noqa: S311 (no secret: writers must fall out of step)
-    raise StoreBusyError(f"other runs keep refreshing raw_{name} in {dataset}: let them end first")
+                done = not (standing or generations) or _refreshed(dataset, name, lake, standing, generations)
+            except (Conflict, PreconditionFailed) as error:
+                raise _RefreshedMeanwhileError(
+                    f"other runs keep refreshing raw_{name} in {dataset}: let them end first"
+                ) from error
+        if not done:
+            raise _RefreshedMeanwhileError(
+                f"tables of raw_{name} in {dataset} keep coming and going: let other runs end first"
+            )
+
+    RACE.call(attempt, worth=lambda error: isinstance(error, _RefreshedMeanwhileError))
 
 
 def _refreshed(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.references import FACTS_KEY, CleanFacts
+from taxi_platform.transience import RACE
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from taxi_platform.stores.objects import Objects
 
 __all__ = ["Footer", "belong_together", "facts_of", "read_footer", "stored_footer"]
-
-_ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,8 @@ def stored_footer(objects: Objects, path: str) -> Footer | None:
     Raises:
         StoreError: it is not a Parquet file.
     """
-    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
-
     # Replaced between two requests: what matters is the footer that is there now.
-    again = Retrying(retry=retry_if_exception_type(StoreBusyError), stop=stop_after_attempt(_ATTEMPTS), reraise=True)
-    return again(_footer_there, objects, path)
+    return RACE.call(lambda: _footer_there(objects, path), worth=lambda error: isinstance(error, StoreBusyError))
 
 
 def _footer_there(objects: Objects, path: str) -> Footer | None:

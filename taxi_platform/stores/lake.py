@@ -51,9 +51,14 @@ class Lake:
     too long.
     """
 
-    def __init__(self, url: str) -> None:
-        """Look at the URL only; raises `SettingsError` for one that names no store."""
-        self._objects: Objects = open_objects(url)
+    def __init__(self, url: str, *, wait_seconds: float = 600.0) -> None:
+        """Look at the URL only; raises `SettingsError` for one that names no store.
+
+        Args:
+            url: of the folder or bucket.
+            wait_seconds: how long an operation waits for other writers, or for a store that does not answer.
+        """
+        self._objects: Objects = open_objects(url, wait_seconds=wait_seconds)
         self._raw = RawVersions(self._objects)
         self._clean = CleanPairs(self._objects)
 

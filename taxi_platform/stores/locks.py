@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from taxi_platform.errors import StoreBusyError
+from taxi_platform.transience import POLLING
 
 __all__ = ["HeldError", "exclusive", "keep_trying", "open_lock", "try_lock"]
 
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
 _SOON = 2.0
 """Seconds that months of one run wait for each other's turn, which nobody needs to know of."""
 
@@ -44,22 +44,23 @@ def keep_trying(attempt: Callable[[], T], what: str, wait_seconds: float) -> T:
 
     A wait for another process that is not over soon is logged, once.
     """
-    begun = time.monotonic()
-    deadline, soon = begun + wait_seconds, begun + _SOON
-    pause, told = _FIRST_PAUSE, False
-    while True:
-        try:
-            return attempt()
-        except HeldError as held:
-            if time.monotonic() >= deadline:
-                raise StoreBusyError(
-                    f"{what} is held by {held.holder} for over {wait_seconds:g} s: let it end, then run this again"
-                ) from None
-            if not told and time.monotonic() >= soon and held.pid != os.getpid():
-                _logger.warning("waiting for %s, which holds %s (at most %g s)", held.holder, what, wait_seconds)
-                told = True
-        time.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+    soon, told = time.monotonic() + _SOON, False
+
+    def tell(held: BaseException, _: float) -> None:
+        nonlocal told
+        assert isinstance(held, HeldError)
+        if not told and time.monotonic() >= soon and held.pid != os.getpid():
+            _logger.warning("waiting for %s, which holds %s (at most %g s)", held.holder, what, wait_seconds)
+            told = True
+
+    try:
+        return POLLING.call(
+            attempt, wait_seconds=wait_seconds, worth=lambda error: isinstance(error, HeldError), tell=tell
+        )
+    except HeldError as held:
+        raise StoreBusyError(
+            f"{what} is held by {held.holder} for over {wait_seconds:g} s: let it end, then run this again"
+        ) from None
 
 
 @contextlib.contextmanager

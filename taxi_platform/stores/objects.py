@@ -87,7 +87,7 @@ class Objects(Protocol):
         ...
 
 
-def open_objects(url: str) -> Objects:
+def open_objects(url: str, *, wait_seconds: float = 600.0) -> Objects:
     """The store behind a URL, without touching it: ``gs://bucket/prefix``, ``s3://…``, ``az://…``, or a folder.
 
     Raises:
@@ -99,7 +99,7 @@ def open_objects(url: str) -> Objects:
             raise SettingsError("TAXI_LAKE is empty: set it to a folder, gs://bucket, s3://bucket or az://container")
         from taxi_platform.stores.objects_disk import DiskObjects
 
-        return DiskObjects(Path(url))
+        return DiskObjects(Path(url), wait_seconds)
     if scheme not in CLOUD_SCHEMES:
         raise SettingsError(
             f"TAXI_LAKE={url} has a scheme the lake does not know: "
@@ -110,4 +110,4 @@ def open_objects(url: str) -> Objects:
         raise SettingsError(f"TAXI_LAKE={url} does not name a bucket: write it as {scheme}://bucket or …/prefix")
     from taxi_platform.stores.objects_cloud import CloudObjects
 
-    return CloudObjects(scheme, bucket, prefix.strip("/"))
+    return CloudObjects(scheme, bucket, prefix.strip("/"), wait_seconds)

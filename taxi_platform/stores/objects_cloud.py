@@ -7,9 +7,7 @@ never change are created on condition, small documents updated on condition.
 
 from __future__ import annotations
 
-import random
 import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
 from taxi_platform.errors import StoreBusyError, StoreError, TaxiError
+from taxi_platform.transience import RACE
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion
@@ -32,7 +31,6 @@ PART_SIZE = 8 << 20
 """Bytes of one part of a multipart upload, at most 10,000 parts; also of one read of a download."""
 PARTS_AT_ONCE = 4
 """Parts in flight: with `PART_SIZE` this bounds the memory of an upload."""
-UPDATE_ATTEMPTS = 30
 LEFTOVER_AGE = timedelta(days=1)
 """No upload takes this long: what is older in ``.incoming`` belongs to a killed run."""
 
@@ -40,10 +38,11 @@ LEFTOVER_AGE = timedelta(days=1)
 class CloudObjects:
     """Objects below ``{scheme}://{bucket}/{prefix}``; connected at first use."""
 
-    def __init__(self, scheme: str, bucket: str, prefix: str) -> None:
+    def __init__(self, scheme: str, bucket: str, prefix: str, wait_seconds: float = 600.0) -> None:
         self._scheme = scheme
         self._bucket = bucket
         self._prefix = prefix
+        self._wait_seconds = wait_seconds
 
     @property
     def url(self) -> str:
@@ -146,7 +145,7 @@ class CloudObjects:
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        for attempt in range(UPDATE_ATTEMPTS):
+        def attempt() -> None:
             found = self._get(path)
             content = change(found[0] if found else None)
             with self._clear_errors("write", path):
@@ -158,11 +157,12 @@ class CloudObjects:
                         attributes={"Content-Type": "application/json"},
                         mode=found[1] if found else "create",
                     )
-                except (AlreadyExistsError, PreconditionError):
-                    time.sleep(random.uniform(0, min(0.05 * 2**attempt, 2)))  # noqa: S311 (jitter, no secret)
-                else:
-                    return
-        raise StoreBusyError(f"other runs keep changing {self.uri(path)}: let them end, then run it again")
+                except (AlreadyExistsError, PreconditionError) as error:
+                    raise StoreBusyError(
+                        f"other runs keep changing {self.uri(path)}: let them end, then run it again"
+                    ) from error
+
+        RACE.call(attempt, wait_seconds=self._wait_seconds, worth=lambda error: isinstance(error, StoreBusyError))
 
     def _get(self, path: str) -> tuple[bytes, UpdateVersion] | None:
         import obstore

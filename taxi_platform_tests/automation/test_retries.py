@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from taxi_platform.errors import BrokenFileError, StoreBusyError, TransientError, UpstreamChangedError
-from taxi_platform.io_managers import isolation
 from taxi_platform.io_managers.isolation import store_each
 from taxi_platform.months import TripMonth
 from taxi_platform.stores.lake import Lake
+from taxi_platform.transience import MONTH
 from taxi_platform_tests.automation.conftest import ALL, Deployment, Publisher
 from taxi_platform_tests.support.upstream import Fault, serve
 
@@ -19,7 +20,7 @@ MONTHS = [TripMonth("green", date(2020, month, 1)) for month in (1, 2, 3)]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr("taxi_platform.io_managers.isolation.MONTH", replace(MONTH, first_wait=0.01))
 
 
 class Flaky:

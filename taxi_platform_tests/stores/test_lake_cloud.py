@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from taxi_platform.stores import clouds, google, objects_cloud
 from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.objects import open_objects
 from taxi_platform.stores.objects_cloud import CloudObjects
+from taxi_platform.transience import RACE
 from taxi_platform_tests.support.answering import answering
 from taxi_platform_tests.support.emulators import gcs
 from taxi_platform_tests.support.emulators.process import free_port
@@ -98,7 +100,7 @@ def test_updates_of_racing_writers_are_all_kept(cloud_url: str) -> None:
 
 
 def test_an_update_that_always_loses_gives_up_in_one_sentence(cloud_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objects_cloud, "UPDATE_ATTEMPTS", 2)
+    monkeypatch.setattr("taxi_platform.stores.objects_cloud.RACE", replace(RACE, attempts=2))
     objects = opened(cloud_url)
 
     def interrupted(before: bytes | None) -> bytes:
