@@ -13,6 +13,7 @@ import dagster as dg
 
 from taxi_platform.contracts.model import Contract
 from taxi_platform.history import FEWEST_MONTHS, NULL_POINTS, VOLUME_FACTOR, History
+from taxi_platform.keys import asset_key
 from taxi_platform.months import TripMonth
 from taxi_platform.partitions import run_months
 from taxi_platform.references import CleanMonth
@@ -36,7 +37,7 @@ def build_checks(contracts: Sequence[Contract], table_stores: Sequence[str]) -> 
 
 def _conservation(contract: Contract) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset=["trips", contract.dataset],
+        asset=asset_key("trips", contract.dataset),
         name="nothing_lost",
         blocking=True,
         description="In every month, rows in the raw file = rows in trips + rows in quarantine, counted in the files.",
@@ -72,7 +73,7 @@ def _rows(lake: "Lake", month: TripMonth) -> tuple[int | None, int | None, int |
 
 def _contract_drift(contract: Contract) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset=["trips", contract.dataset],
+        asset=asset_key("trips", contract.dataset),
         name="contract_known",
         description="Upstream has no column and no code that the contract does not know.",
     )
@@ -90,7 +91,7 @@ def _contract_drift(contract: Contract) -> dg.AssetChecksDefinition:
 
 
 def _unusual(contract: Contract) -> dg.AssetChecksDefinition:
-    trips = dg.AssetKey(["trips", contract.dataset])
+    trips = asset_key("trips", contract.dataset)
     volume = dg.AssetCheckSpec(
         "usual_volume",
         asset=trips,
@@ -150,7 +151,7 @@ def _warning(unusual: Sequence[str], table: dg.MarkdownMetadataValue) -> dict[st
 
 def _same_as_lake(layer: str, contract: Contract) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset=[layer, contract.dataset],
+        asset=asset_key(layer, contract.dataset),
         name="same_as_lake",
         required_resource_keys={"lake", layer},
         description="Every month has the rows of the lake's trips and quarantine, counted in both now.",

@@ -13,6 +13,7 @@ import dagster as dg
 
 from taxi_platform.contracts.model import Contract
 from taxi_platform.jobs import job_name
+from taxi_platform.keys import LAYERS, asset_key
 from taxi_platform.partitions import contiguous_ranges, recent_months, run_tags
 from taxi_platform.resources import SourceResource
 from taxi_platform.run_history import months_under_way
@@ -21,15 +22,13 @@ from taxi_platform.settings import Settings
 from taxi_platform.sources.looking import look_at
 from taxi_platform.status import MonthStatus, month_statuses
 
-__all__ = ["DAILY", "LAYERS", "MONTHLY", "TIME_ZONE", "build_schedules", "layers_to_repair"]
+__all__ = ["DAILY", "MONTHLY", "TIME_ZONE", "build_schedules", "layers_to_repair"]
 
 MONTHLY = "0 5 1 * *"
 DAILY = "0 6 * * *"
 TIME_ZONE = "America/New_York"
 _WAIT_SECONDS = 20.0
 """For a store that is busy: a tick has 60 s; one that fails is repeated (``schedules`` in dagster.yaml)."""
-LAYERS = ("raw", "trips", "warehouse", "postgres")
-"""Of every dataset, from upstream to the tables."""
 
 
 def build_schedules(contracts: Sequence[Contract], settings: Settings) -> list[dg.ScheduleDefinition]:
@@ -71,7 +70,7 @@ def _reconciliation(contract: Contract, settings: Settings) -> dg.ScheduleDefini
     )
     def reconciliation(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         patient = settings.model_copy(update={"wait_seconds": min(settings.wait_seconds, _WAIT_SECONDS)})
-        keys = [dg.AssetKey([layer, contract.dataset]) for layer in LAYERS]
+        keys = [asset_key(layer, contract.dataset) for layer in LAYERS]
         under_way = months_under_way(context.instance, contract, keys)
         wanted: dict[tuple[str, ...], list[date]] = defaultdict(list)
         for status in month_statuses(patient, [contract]):
@@ -106,7 +105,7 @@ def _requests(
         dg.RunRequest(
             run_key=f"{contract.dataset}|{why}|{at:%Y-%m-%d}|{'+'.join(layers)}|{days[0]}..{days[-1]}",
             tags=run_tags(days),
-            asset_selection=None if layers == LAYERS else [dg.AssetKey([layer, contract.dataset]) for layer in layers],
+            asset_selection=None if layers == LAYERS else [asset_key(layer, contract.dataset) for layer in layers],
         )
         for layers, months in wanted.items()
         for days in contiguous_ranges(months)

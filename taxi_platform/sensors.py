@@ -21,6 +21,7 @@ from taxi_platform.comparison import Comparison, compare, version_label
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import TaxiError
 from taxi_platform.jobs import ZONES_JOB
+from taxi_platform.keys import asset_key, asset_name
 from taxi_platform.months import TripMonth, month_label
 from taxi_platform.partitions import contiguous_ranges, recent_months, run_tags
 from taxi_platform.resources import LakeResource, SourceResource
@@ -48,7 +49,7 @@ def build_sensors(contracts: Sequence[Contract], settings: Settings) -> list[dg.
 
 
 def _months_sensor(contract: Contract, settings: Settings) -> dg.SensorDefinition:
-    raw = dg.AssetKey(["raw", contract.dataset])
+    raw = asset_key("raw", contract.dataset)
 
     @dg.sensor(
         name=f"{contract.dataset}_published",
@@ -139,7 +140,7 @@ def _withdrawn(found: Comparison, now: Memory) -> dict[TripMonth, str]:
 
 
 def _removing(contract: Contract) -> dict[str, Any]:
-    return {"ops": {f"raw__{contract.dataset}": {"config": {"remove_withdrawn": True}}}}
+    return {"ops": {asset_name("raw", contract.dataset): {"config": {"remove_withdrawn": True}}}}
 
 
 def _due(

@@ -40,22 +40,22 @@ def test_definitions_load_and_every_dataset_has_its_layers_and_its_job(settings:
     repository = defs.get_repository_def()
     keys = {key.to_user_string() for key in repository.assets_defs_by_key}
     for dataset in CONTRACTS:
-        assert {f"{layer}/{dataset}" for layer in ("raw", "trips", "warehouse", "postgres")} <= keys
+        assert {f"{dataset}_{layer}" for layer in ("raw", "trips", "warehouse", "postgres")} <= keys
         assert repository.has_job(job_name(dataset))
-    assert {"zones", "warehouse/zones", "postgres/zones"} <= keys
+    assert {"zones", "zones_warehouse", "zones_postgres"} <= keys
 
 
 def test_each_dataset_starts_with_its_own_first_month(settings: Settings) -> None:
     repository = build_definitions(settings).get_repository_def()
     for dataset, contract in CONTRACTS.items():
-        partitions = repository.assets_defs_by_key[dg.AssetKey(["raw", dataset])].partitions_def
+        partitions = repository.assets_defs_by_key[dg.AssetKey(f"{dataset}_raw")].partitions_def
         assert partitions is not None
         assert partitions.get_first_partition_key() == contract.first_month.isoformat()
 
 
 def test_the_columns_of_a_table_are_shown_with_their_descriptions(settings: Settings) -> None:
     repository = build_definitions(settings).get_repository_def()
-    key = dg.AssetKey(["warehouse", "green"])
+    key = dg.AssetKey("green_warehouse")
     schema = repository.assets_defs_by_key[key].metadata_by_key[key]["dagster/column_schema"]
     assert isinstance(schema, dg.TableSchema)
     assert [column.name for column in schema.columns] == list(CONTRACTS["green"].trips.column_names)
@@ -82,7 +82,7 @@ def test_an_io_manager_is_swapped_without_touching_an_asset(settings: Settings) 
     counting = CountingIOManager()
     defs = build_definitions(settings, overrides={"lake_io": counting})
     result: Any = defs.resolve_implicit_global_asset_job_def().execute_in_process(
-        asset_selection=[dg.AssetKey(["raw", "green"])], partition_key="2021-07-01"
+        asset_selection=[dg.AssetKey("green_raw")], partition_key="2021-07-01"
     )
     assert result.success
     assert counting.seen == {"2021-07": 2000}

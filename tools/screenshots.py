@@ -95,7 +95,7 @@ def _asset_graph(page: Page, address: str) -> None:
 
 
 def _plots(page: Page, address: str) -> None:
-    page.goto(f"{address}/assets/trips/green")
+    page.goto(f"{address}/assets/green_trips")
     for section in ("Status", "Description", "Columns"):
         page.get_by_text(section, exact=True).first.click()
     page.get_by_role("button", name="Plots").click()
@@ -103,7 +103,7 @@ def _plots(page: Page, address: str) -> None:
 
 
 def _checks(page: Page, address: str) -> None:
-    page.goto(f"{address}/assets/trips/green?view=checks")
+    page.goto(f"{address}/assets/green_trips?view=checks")
     page.get_by_text("nothing_lost", exact=True).first.click()
     page.get_by_text("rows in the raw file").wait_for()
     page.get_by_text("[Show Markdown]").click()
@@ -115,12 +115,12 @@ def _backfill(page: Page, address: str) -> None:
     page.set_viewport_size({"width": 1280, "height": 600})
     page.goto(f"{address}{_GROUP}")
     launch_months(page, _ASKED_FOR)
-    page.get_by_role("link", name="postgres / green").wait_for()
+    page.get_by_role("link", name="green_postgres").wait_for()
     page.get_by_text("Failed", exact=True).nth(1).wait_for()
 
 
 def _partitions(page: Page, address: str) -> None:
-    page.goto(f"{address}/assets/raw/green?view=partitions")
+    page.goto(f"{address}/assets/green_raw?view=partitions")
     page.get_by_text("2026-07-01", exact=True).first.click()
     page.get_by_text("source_url").wait_for()
 

@@ -10,9 +10,9 @@ from taxi_platform.settings import Settings
 
 MONTHS = monthly_partitions(CONTRACTS["green"])
 GREEN = dg.AssetSpec(
-    ["warehouse", "green"], partitions_def=MONTHS, metadata={"dagster/table_name": "taxi.green_trips"}
+    "green_warehouse", partitions_def=MONTHS, metadata={"dagster/table_name": "taxi.green_trips"}
 ).with_io_manager_key("warehouse_io")
-ZONES = dg.AssetSpec(["warehouse", "zones"], metadata={"dagster/table_name": "taxi.zones"}).with_io_manager_key(
+ZONES = dg.AssetSpec("zones_warehouse", metadata={"dagster/table_name": "taxi.zones"}).with_io_manager_key(
     "warehouse_io"
 )
 COLUMNS = ["pickup_datetime", "pickup_location_id", "total_amount"]

@@ -14,6 +14,7 @@ import dagster as dg
 from taxi_platform.alerts.policy import FailedStep, FinishedRun
 from taxi_platform.contracts.model import Contract
 from taxi_platform.jobs import job_name
+from taxi_platform.keys import place
 from taxi_platform.partitions import run_months
 from taxi_platform.run_history import attempt_of, cause
 from taxi_platform.sensors import MOST_ATTEMPTS
@@ -81,7 +82,8 @@ def _subject(run: DagsterRun, datasets: Mapping[str, Contract]) -> str:
     if run.job_name in by_job:
         return by_job[run.job_name]
     assets = run.asset_selection or ()
-    named = sorted({key.path[-1] for key in assets if key.path[-1] in datasets})
+    places = map(place, assets)
+    named = sorted({at.dataset for at in places if at is not None and at.dataset in datasets})
     return ", ".join(named or sorted(key.to_user_string() for key in assets)) or run.job_name
 
 
@@ -97,7 +99,7 @@ def _assets(run: DagsterRun) -> frozenset[str] | None:
 
 
 def _asset(step_key: str) -> str:
-    """Dagster names the step of asset ``raw/green`` ``raw__green``."""
+    """Dagster names the step of an asset after its key; that of a user's ``marts/revenue`` is ``marts__revenue``."""
     return step_key.replace("__", "/")
 
 

@@ -25,6 +25,7 @@ from taxi_platform.alerts.policy import OpenFailures, about_run, about_staleness
 from taxi_platform.alerts.runs import ended_since, facts, newest_end
 from taxi_platform.alerts.settings import AlertSettings
 from taxi_platform.contracts.model import Contract
+from taxi_platform.keys import asset_key, asset_name
 from taxi_platform.months import parse_month
 from taxi_platform.run_history import is_ours, retry
 
@@ -132,7 +133,7 @@ def _stale_alerts(
         alerts = []
         for dataset in contracts:
             newest = _newest_month(context.instance, dataset)
-            alert = about_staleness(dataset, newest, today, f"{settings.ui_url}/assets/raw/{dataset}")
+            alert = about_staleness(dataset, newest, today, f"{settings.ui_url}/assets/{asset_name('raw', dataset)}")
             if alert is not None and cursor.told.get(dataset) != alert.id:
                 cursor.told[dataset] = alert.id
                 alerts.append(alert)
@@ -142,7 +143,7 @@ def _stale_alerts(
 
 
 def _newest_month(instance: dg.DagsterInstance, dataset: str) -> date | None:
-    keys = instance.get_materialized_partitions(dg.AssetKey(["raw", dataset]))
+    keys = instance.get_materialized_partitions(asset_key("raw", dataset))
     return parse_month(max(keys)) if keys else None
 
 

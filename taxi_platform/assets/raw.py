@@ -1,4 +1,4 @@
-"""``raw/{dataset}``: upstream's months as immutable Parquet versions in the lake.
+"""``{dataset}_raw``: upstream's months as immutable Parquet versions in the lake.
 
 Belongs here: whether a month has to be fetched at all. Does not: fetching (``sources``), reading upstream's files
 (``ingest``) and storing (``io_managers.lake``).
@@ -18,6 +18,7 @@ from pydantic import Field
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import MonthNotPublishedError, SettingsError
 from taxi_platform.io_managers.values import RawMonths
+from taxi_platform.keys import asset_name
 from taxi_platform.months import TripMonth
 from taxi_platform.partitions import monthly_partitions, trip_month
 from taxi_platform.references import RawMonth, SelectedRaw, StagedRaw, WithdrawnMonth
@@ -80,7 +81,7 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
     """The raw months of one dataset."""
 
     @dg.asset(
-        key=["raw", contract.dataset],
+        key=asset_name("raw", contract.dataset),
         partitions_def=monthly_partitions(contract),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=contract.dataset,

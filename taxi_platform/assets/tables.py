@@ -1,4 +1,4 @@
-"""``warehouse/{dataset}`` and ``postgres/{dataset}``: clean months as tables that analysts query.
+"""``{dataset}_warehouse`` and ``{dataset}_postgres``: clean months as tables that analysts query.
 
 Belongs here: which asset is which table. Does not: loading (``io_managers.tables``, ``stores``).
 """
@@ -12,6 +12,7 @@ import dagster as dg
 from taxi_platform.automation import follows
 from taxi_platform.contracts.model import Contract
 from taxi_platform.io_managers.values import CleanMonths, TableMonths
+from taxi_platform.keys import asset_name
 from taxi_platform.metadata import TABLE, column_schema
 from taxi_platform.partitions import monthly_partitions
 from taxi_platform.settings import Settings
@@ -24,7 +25,7 @@ __all__ = ["TableLayer", "table_asset", "table_layers"]
 class TableLayer:
     """One store of tables as a layer of assets."""
 
-    prefix: str
+    name: str
     io_manager_key: str
     kind: str
     """What the web interface shows the store as."""
@@ -41,20 +42,20 @@ def table_layers(settings: Settings) -> tuple[TableLayer, ...]:
         TableLayer("warehouse", "warehouse_io", settings.warehouse_kind, "the warehouse"),
         TableLayer("postgres", "postgres_io", "postgresql", "PostgreSQL"),
     )
-    return tuple(layer for layer in layers if layer.prefix in settings.table_stores)
+    return tuple(layer for layer in layers if layer.name in settings.table_stores)
 
 
 def table_asset(layer: TableLayer, contract: Contract, all_contracts: Sequence[Contract]) -> dg.AssetsDefinition:
     """The trips and quarantine tables of one dataset in one store."""
 
     @dg.asset(
-        key=[layer.prefix, contract.dataset],
-        ins={"trips": dg.AssetIn(key=["trips", contract.dataset])},
+        key=asset_name(layer.name, contract.dataset),
+        ins={"trips": dg.AssetIn(key=asset_name("trips", contract.dataset))},
         partitions_def=monthly_partitions(contract),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=contract.dataset,
         io_manager_key=layer.io_manager_key,
-        pool=layer.prefix,
+        pool=layer.name,
         automation_condition=follows("trips"),
         kinds=layer.kinds,
         metadata={TABLE: f"{SCHEMA}.{contract.trips.name}", **column_schema(contract.trips)},

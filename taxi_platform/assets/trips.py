@@ -1,4 +1,4 @@
-"""``trips/{dataset}``: raw months cleaned by the dataset's contract into trips and quarantine.
+"""``{dataset}_trips``: raw months cleaned by the dataset's contract into trips and quarantine.
 
 Belongs here: whether a month has to be cleaned at all. Does not: cleaning itself (``cleaning``).
 """
@@ -17,6 +17,7 @@ from taxi_platform.cleaning.version import clean_version, code_version
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import SettingsError
 from taxi_platform.io_managers.values import CleanMonths, RawMonths
+from taxi_platform.keys import asset_name
 from taxi_platform.metadata import column_schema
 from taxi_platform.months import TripMonth
 from taxi_platform.partitions import monthly_partitions
@@ -56,8 +57,8 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
     """The clean months of one dataset."""
 
     @dg.asset(
-        key=["trips", contract.dataset],
-        ins={"raw": dg.AssetIn(key=["raw", contract.dataset])},
+        key=asset_name("trips", contract.dataset),
+        ins={"raw": dg.AssetIn(key=asset_name("raw", contract.dataset))},
         partitions_def=monthly_partitions(contract),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=contract.dataset,

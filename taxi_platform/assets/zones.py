@@ -1,4 +1,4 @@
-"""``zones``, ``warehouse/zones``, ``postgres/zones``: the taxi zone lookup in every store.
+"""``zones``, ``zones_warehouse``, ``zones_postgres``: the taxi zone lookup in every store.
 
 Belongs here: whether the lookup has to be fetched. Does not: reading it (``stores.zones``).
 """
@@ -16,6 +16,7 @@ from taxi_platform.automation import follows
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreError
 from taxi_platform.io_managers.values import ReferenceTable, ZonesFile
+from taxi_platform.keys import LOOKUP, asset_name
 from taxi_platform.metadata import TABLE, column_schema
 from taxi_platform.resources import LakeResource, SourceResource, StagingResource
 from taxi_platform.stores.model import SCHEMA
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["zones_assets"]
 
-_GROUP = "zones"
-
 
 def zones_assets(layers: Iterable[TableLayer]) -> list[dg.AssetsDefinition]:
     """The lookup in the lake and as a table of each store."""
@@ -39,8 +38,8 @@ def zones_assets(layers: Iterable[TableLayer]) -> list[dg.AssetsDefinition]:
 
 def _zones() -> dg.AssetsDefinition:
     @dg.asset(
-        key="zones",
-        group_name=_GROUP,
+        key=asset_name(LOOKUP, LOOKUP),
+        group_name=LOOKUP,
         io_manager_key="lake_io",
         pool=UPSTREAM_POOL,
         kinds={"parquet"},
@@ -66,12 +65,12 @@ def _zones() -> dg.AssetsDefinition:
 
 def _zones_table(layer: TableLayer) -> dg.AssetsDefinition:
     @dg.asset(
-        key=[layer.prefix, "zones"],
-        ins={"zones": dg.AssetIn(key="zones")},
-        group_name=_GROUP,
+        key=asset_name(layer.name, LOOKUP),
+        ins={"zones": dg.AssetIn(key=asset_name(LOOKUP, LOOKUP))},
+        group_name=LOOKUP,
         io_manager_key=layer.io_manager_key,
-        pool=layer.prefix,
-        automation_condition=follows("zones"),
+        pool=layer.name,
+        automation_condition=follows(LOOKUP),
         kinds=layer.kinds,
         metadata={TABLE: f"{SCHEMA}.{ZONES.name}", **column_schema(ZONES)},
         description=f"{ZONES.description} In {layer.title} as `{SCHEMA}.{ZONES.name}`.",

@@ -18,6 +18,7 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import SettingsError, TaxiError
 from taxi_platform.instance import remember_run, use_instance
+from taxi_platform.keys import asset_name
 from taxi_platform.months import TripMonth, add_months, month_label, parse_month, parse_month_range
 from taxi_platform.settings import Settings
 from taxi_platform.status import month_statuses
@@ -107,7 +108,7 @@ def _op_config(dataset: str, options: Mapping[str, bool]) -> dict[str, Any]:
     cleaning = {name: True for name, on in options.items() if on and name != "force"}
     ops: dict[str, Any] = {}
     if options.get("force"):
-        ops[f"raw__{dataset}"] = {"config": {"force": True}}
+        ops[asset_name("raw", dataset)] = {"config": {"force": True}}
     if cleaning:
-        ops[f"trips__{dataset}"] = {"config": cleaning}
+        ops[asset_name("trips", dataset)] = {"config": cleaning}
     return ops

@@ -13,6 +13,7 @@ from taxi_platform.cli.runs import ready_instance, run_range, show_progress
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import SettingsError, StoreError
 from taxi_platform.instance import use_instance
+from taxi_platform.keys import asset_name
 from taxi_platform.months import TripMonth, month_label, parse_month
 from taxi_platform.settings import Settings
 from taxi_platform.status import month_statuses
@@ -36,7 +37,7 @@ def select_version(settings: Settings, dataset: str, month: str, version: str) -
     show_progress()
     work = {wanted: MonthWork()}
     with ready_instance(settings) as instance:
-        ops = {f"raw__{dataset}": {"config": {"select_version": name}}}
+        ops = {asset_name("raw", dataset): {"config": {"select_version": name}}}
         run_range(instance, contract, [wanted.first_day], ops, work)
     statuses = month_statuses(settings, [contract], {dataset: [wanted.first_day]})
     print_run(statuses, work, settings)

@@ -22,6 +22,7 @@ import dagster as dg
 
 from taxi_platform.automation import unchanged_tag
 from taxi_platform.errors import TaxiError, TransientError
+from taxi_platform.io_managers.places import own_place
 from taxi_platform.months import TripMonth
 from taxi_platform.transience import MONTH
 
@@ -153,7 +154,7 @@ def record(context: dg.OutputContext, outcome: Outcome) -> None:
 def note_unchanged(context: dg.OutputContext) -> None:
     """Say in the run's tags that it changed nothing of this asset, so that automation does not follow."""
     execution = dg.AssetExecutionContext.get()
-    execution.instance.add_run_tags(execution.run.run_id, {unchanged_tag(context.asset_key.path[0]): "true"})
+    execution.instance.add_run_tags(execution.run.run_id, {unchanged_tag(own_place(context).layer): "true"})
 
 
 def describe(error: BaseException) -> str:

@@ -14,9 +14,11 @@ import dagster as dg
 
 from taxi_platform.errors import StoreError
 from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, note_unchanged, record, store_each
+from taxi_platform.io_managers.places import own_place
 from taxi_platform.io_managers.raw_views import PATIENCE, refresh_raw_view
 from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months, input_months
 from taxi_platform.io_managers.values import CleanMonths, RawMonths, ZonesFile
+from taxi_platform.keys import LOOKUP, asset_name
 from taxi_platform.metadata import clean_metadata, raw_metadata, withdrawn_metadata, zones_metadata
 from taxi_platform.months import TripMonth
 from taxi_platform.references import CleanMonth, RawMonth, SelectedRaw, StagedClean, StagedRaw, WithdrawnMonth
@@ -55,7 +57,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         store = self._storing_raw(obj) if isinstance(obj, RawMonths) else self._storing_clean(obj)
         outcome = store_each(obj.months, store, self.months_at_once, self.attempts, self.lake.wait_seconds)
         if isinstance(obj, RawMonths) and any(metadata["changed"] for metadata in outcome.stored.values()):
-            self._refresh_raw_view(context.asset_key.path[-1])
+            self._refresh_raw_view(own_place(context).dataset)
         record(context, outcome)
 
     def _refresh_raw_view(self, dataset: str) -> None:
@@ -64,7 +66,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             refresh_raw_view(lambda: warehouse.open(PATIENCE), dataset, self.lake.open())
 
     def load_input(self, context: dg.InputContext) -> Any:
-        if len(context.asset_key.path) == 1:
+        if own_place(context).layer == LOOKUP:
             return self._load_zones(context)
         wanted = context.dagster_type.typing_type
         if wanted is RawMonths:
@@ -130,7 +132,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
         manifest = self.lake.open().raw_manifest(month)
         raw = WithdrawnMonth(month) if manifest.is_withdrawn else manifest.current_version
         if raw is None:
-            raise StoreError(f"{self.lake.url} has no raw {month}: materialize raw/{month.dataset} for it first")
+            name = asset_name("raw", month.dataset)
+            raise StoreError(f"{self.lake.url} has no raw {month}: materialize {name} for it first")
         yield raw
 
     @contextlib.contextmanager
@@ -144,25 +147,27 @@ class LakeIOManager(dg.ConfigurableIOManager):
             yield WithdrawnMonth(month)
         else:
             raise StoreError(
-                f"{self.lake.url} has no whole clean {month}: materialize trips/{month.dataset} for it first"
+                f"{self.lake.url} has no whole clean {month}: materialize {asset_name('trips', month.dataset)} for it "
+                "first"
             )
 
     def _read(self, context: dg.InputContext) -> pa.RecordBatchReader:
         """The rows of the chosen months, each of which must be there; of all months, those there are."""
         from taxi_platform.stores.parquet_rows import read_objects
 
-        layer, dataset = context.asset_key.path
+        layer, dataset = own_place(context)
         chosen = chosen_months(context)
         lake = self.lake.open()
         months = [TripMonth(dataset, day) for day in chosen] if chosen is not None else lake.months(dataset)
         found = [(month, _path(lake, layer, month)) for month in months]
         if missing := [str(month) for month, path in found if path is None and chosen is not None]:
             raise StoreError(
-                f"{self.lake.url} has no {layer} {', '.join(missing)}: materialize {layer}/{dataset} for it first"
+                f"{self.lake.url} has no {layer} {', '.join(missing)}: materialize {asset_name(layer, dataset)} for it "
+                "first"
             )
         paths = [path for _, path in found if path is not None]
         if not paths:
-            raise StoreError(f"{self.lake.url} has no month of {layer}/{dataset} yet: materialize one first")
+            raise StoreError(f"{self.lake.url} has no month of {asset_name(layer, dataset)} yet: materialize one first")
         return read_objects(lake, paths, chosen_columns(context))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from taxi_platform.io_managers.places import own_place
 from taxi_platform.months import TripMonth, parse_month
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ __all__ = ["as_annotated", "chosen_columns", "chosen_months", "input_months", "w
 
 def input_months(context: dg.InputContext) -> tuple[TripMonth, ...]:
     """The months of the upstream asset that this run asks for, in calendar order."""
-    dataset = context.asset_key.path[-1]
+    dataset = own_place(context).dataset
     return tuple(sorted(TripMonth(dataset, parse_month(key)) for key in context.asset_partition_keys))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from taxi_platform.errors import StoreError
+from taxi_platform.keys import asset_name
 from taxi_platform.months import TripMonth
 from taxi_platform.references import RawMonth, StagedRaw
 from taxi_platform.stores.footers import stored_footer
@@ -32,9 +33,8 @@ class RawVersions:
     def version(self, month: TripMonth, name: str) -> RawMonth:
         manifest = self.manifest(month)
         if not manifest.versions:
-            raise StoreError(
-                f"the lake {self._objects.url} has no raw {month}: materialize raw/{month.dataset} for it first"
-            )
+            raw = asset_name("raw", month.dataset)
+            raise StoreError(f"the lake {self._objects.url} has no raw {month}: materialize {raw} for it first")
         return manifest.version(name)
 
     def store(self, staged: StagedRaw) -> RawMonth:

@@ -20,7 +20,7 @@ PASSWORD = "p@ss/word secret"
 
 
 def an_alert(name: str = "failure.1", title: str = "green 2020-05 failed") -> Alert:
-    return Alert(id=name, kind="failure", title=title, details=("raw/green 2020-05: the file is cut",), dataset="green")
+    return Alert(id=name, kind="failure", title=title, details=("green_raw 2020-05: the file is cut",), dataset="green")
 
 
 def at(alert: Alert) -> float:

@@ -43,7 +43,7 @@ def test_slack_gets_the_text_at_its_secret_path(slack: HttpReceiver) -> None:
     slack_channel(slack).deliver(an_alert())
     (post,) = slack.posts
     assert post.path == SECRET_PATH
-    assert post.body["text"].startswith(":x: *green 2020-05 failed*\n• raw/green 2020-05: the file is cut")
+    assert post.body["text"].startswith(":x: *green 2020-05 failed*\n• green_raw 2020-05: the file is cut")
 
 
 def test_the_webhook_may_ask_for_a_password(webhook: HttpReceiver) -> None:
@@ -118,7 +118,7 @@ def test_mail_goes_by_starttls_with_a_password_of_any_characters(certificate: ss
     (message,) = mail.messages
     assert message["Subject"] == "[taxi] green 2020-05 failed"
     assert message["From"] == "taxi@example.org"
-    assert "raw/green 2020-05: the file is cut" in message.get_content()
+    assert "green_raw 2020-05: the file is cut" in message.get_content()
     assert mail.receivers == [["ann@example.org", "bob@example.org"]]
     assert mail.were_encrypted == [True]
     assert mail.logins == ["taxi"]

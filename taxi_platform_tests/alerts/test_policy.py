@@ -29,14 +29,14 @@ def told(run: FinishedRun, known: OpenFailures, *, on_success: bool = False) -> 
     return alert, OpenFailures.model_validate_json(known.model_dump_json())
 
 
-CUT = FailedStep("raw/green", {"2020-04": "the file is cut"})
+CUT = FailedStep("green_raw", {"2020-04": "the file is cut"})
 
 
 def test_a_range_with_one_bad_month_is_one_alert_that_names_it() -> None:
     alert, _ = told(a_run(CUT), OpenFailures())
     assert alert is not None
     assert alert.title == "green 2020-03..2020-05: 1 of 3 months failed"
-    assert alert.details == ("raw/green 2020-04: the file is cut",)
+    assert alert.details == ("green_raw 2020-04: the file is cut",)
     assert alert.months == SPRING
     assert alert.failed_months == {"2020-04": "the file is cut"}
     assert alert.link == LINK
@@ -44,13 +44,13 @@ def test_a_range_with_one_bad_month_is_one_alert_that_names_it() -> None:
 
 def test_months_that_fail_for_the_same_reason_share_a_line() -> None:
     down = "upstream does not answer"
-    step = FailedStep("raw/green", {"2020-03": down, "2020-04": "the file is cut", "2020-05": down})
+    step = FailedStep("green_raw", {"2020-03": down, "2020-04": "the file is cut", "2020-05": down})
     alert, _ = told(a_run(step), OpenFailures())
     assert alert is not None
     assert alert.title == "green 2020-03..2020-05 failed"
     assert alert.details == (
-        "raw/green 2020-03, 2020-05: upstream does not answer",
-        "raw/green 2020-04: the file is cut",
+        "green_raw 2020-03, 2020-05: upstream does not answer",
+        "green_raw 2020-04: the file is cut",
     )
 
 
@@ -75,7 +75,7 @@ def test_a_success_after_a_failure_of_the_month_is_a_recovery_and_only_the_first
     "run",
     [
         a_run(months=("2020-03",)),
-        a_run(months=("2020-04",), assets={"postgres/green"}),
+        a_run(months=("2020-04",), assets={"green_postgres"}),
         FinishedRun("abc", "yellow", ("2020-04",), None),
     ],
     ids=["another month", "another layer", "another dataset"],
@@ -86,10 +86,10 @@ def test_a_success_elsewhere_is_no_recovery(run: FinishedRun) -> None:
 
 
 def test_a_month_recovers_when_every_layer_that_failed_has_succeeded() -> None:
-    _, known = told(a_run(FailedStep("warehouse/green", {"2020-04": "full"})), OpenFailures())
-    _, known = told(a_run(FailedStep("postgres/green", {"2020-04": "down"})), known)
-    assert told(a_run(months=("2020-04",), assets={"postgres/green"}), known)[0] is None
-    alert, _ = told(a_run(months=("2020-04",), assets={"warehouse/green", "postgres/green", "raw/green"}), known)
+    _, known = told(a_run(FailedStep("green_warehouse", {"2020-04": "full"})), OpenFailures())
+    _, known = told(a_run(FailedStep("green_postgres", {"2020-04": "down"})), known)
+    assert told(a_run(months=("2020-04",), assets={"green_postgres"}), known)[0] is None
+    alert, _ = told(a_run(months=("2020-04",), assets={"green_warehouse", "green_postgres", "green_raw"}), known)
     assert alert is not None
     assert alert.kind == "recovery"
 

@@ -65,13 +65,13 @@ class Platform:
 
         months, at_once = monthly_partitions(GREEN), dg.BackfillPolicy.single_run()
 
-        @dg.asset(key=["raw", "green"], partitions_def=months, backfill_policy=at_once, group_name="green")
+        @dg.asset(key="green_raw", partitions_def=months, backfill_policy=at_once, group_name="green")
         def raw() -> int:
             return 1
 
         @dg.asset(
-            key=["trips", "green"],
-            ins={"raw": dg.AssetIn(["raw", "green"])},
+            key="green_trips",
+            ins={"raw": dg.AssetIn("green_raw")},
             partitions_def=months,
             backfill_policy=at_once,
             group_name="green",
@@ -93,7 +93,7 @@ class Platform:
             executor=dg.in_process_executor,
         )
 
-    def run(self, months: str, job: str = "green_trips", attempt: int | None = None, **selection: Any) -> str:
+    def run(self, months: str, job: str = "green_months", attempt: int | None = None, **selection: Any) -> str:
         """Run a job of the platform over those months, as automation's attempt or a person's; a bad month fails it."""
         days = parse_month_range(months) if months else ()
         tags = run_tags(days) if days else {}
@@ -105,7 +105,7 @@ class Platform:
     def lose_a_worker(self, months: str) -> str:
         """A run that the daemon finds dead."""
         run = self.instance.create_run_for_job(
-            self.definitions.resolve_job_def("green_trips"), tags=run_tags(parse_month_range(months))
+            self.definitions.resolve_job_def("green_months"), tags=run_tags(parse_month_range(months))
         )
         self.instance.report_engine_event("The worker was terminated by signal 9.", run)
         self.instance.report_run_failed(run, "The run was marked as failed.")
@@ -167,7 +167,7 @@ def test_a_range_with_a_bad_month_is_one_message_with_its_cause_and_a_link(
     body = webhook.posts[-1].body
     assert body["dataset"] == "green"
     assert body["failed_months"] == {"2020-04": "green 2020-04 is cut short: fetch it again"}
-    assert body["details"] == ["raw/green 2020-04: green 2020-04 is cut short: fetch it again"]
+    assert body["details"] == ["green_raw 2020-04: green 2020-04 is cut short: fetch it again"]
     assert body["link"] == f"http://127.0.0.1:3000/runs/{run_id}"
     assert f"/runs/{run_id}|Open in Dagster>" in slack.posts[-1].body["text"]
     assert platform.tick() == []
@@ -196,12 +196,12 @@ def test_failure_and_repair_between_two_ticks_are_told_in_their_order(platform: 
 
 def test_a_run_of_the_implicit_asset_job_is_told_by_its_dataset(platform: Platform) -> None:
     platform.bad["2020-04"] = "cut"
-    platform.run("2020-04", "__ASSET_JOB", asset_selection=[dg.AssetKey(["raw", "green"])])
+    platform.run("2020-04", "__ASSET_JOB", asset_selection=[dg.AssetKey("green_raw")])
     assert platform.tick() == ["green 2020-04 failed"]
     platform.bad.clear()
-    platform.run("2020-04", "__ASSET_JOB", asset_selection=[dg.AssetKey(["trips", "green"])])
+    platform.run("2020-04", "__ASSET_JOB", asset_selection=[dg.AssetKey("green_trips")])
     assert platform.tick() == []
-    platform.run("2020-04", "__ASSET_JOB", asset_selection=[dg.AssetKey(["raw", "green"])])
+    platform.run("2020-04", "__ASSET_JOB", asset_selection=[dg.AssetKey("green_raw")])
     assert platform.tick() == ["green 2020-04 succeeded again"]
 
 
@@ -323,7 +323,7 @@ def test_a_cursor_of_another_version_starts_afresh(platform: Platform) -> None:
 
 def report(platform: Platform, months: Sequence[date]) -> None:
     for month in months:
-        event = dg.AssetMaterialization(["raw", "green"], partition=month.isoformat())
+        event = dg.AssetMaterialization("green_raw", partition=month.isoformat())
         platform.instance.report_runless_asset_event(event)
 
 
@@ -333,7 +333,7 @@ def test_a_stale_dataset_is_told_once_and_says_what_is_missing(platform: Platfor
     (title,) = platform.tick("stale_alerts")
     assert title == f"green is stale: nothing newer than {add_months(due, -1):%Y-%m}"
     assert platform.webhook.posts[-1].body["months"] == [f"{due:%Y-%m}"]
-    assert platform.webhook.posts[-1].body["link"] == "http://127.0.0.1:3000/assets/raw/green"
+    assert platform.webhook.posts[-1].body["link"] == "http://127.0.0.1:3000/assets/green_raw"
     assert platform.tick("stale_alerts") == []
 
 

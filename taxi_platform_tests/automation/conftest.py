@@ -16,6 +16,7 @@ import pytest
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.definitions import build_definitions
 from taxi_platform.jobs import job_name
+from taxi_platform.keys import asset_key
 from taxi_platform.months import parse_month, parse_month_range
 from taxi_platform.partitions import run_tags
 from taxi_platform.settings import Settings
@@ -83,21 +84,21 @@ class Deployment:
         return job.execute_in_process(
             instance=self.instance,
             tags={**run_tags(parse_month_range(months)), **(tags or {})},
-            asset_selection=[dg.AssetKey([layer, "green"]) for layer in layers],
+            asset_selection=[asset_key(layer, "green") for layer in layers],
             run_config={"ops": config or {}},
             raise_on_error=False,
         )
 
     def recorded(self, layer: str) -> set[str]:
         """Months that Dagster holds for materialized."""
-        keys = self.instance.get_materialized_partitions(dg.AssetKey([layer, "green"]))
+        keys = self.instance.get_materialized_partitions(asset_key(layer, "green"))
         return {key[:7] for key in keys}
 
     def evaluate(self, at: str = "2021-09-20") -> dict[str, set[str]]:
         """One tick of automation on that day: layer → months it asks for."""
         result = self.evaluate_all(at)
         asked = {
-            layer: {key[:7] for key in result.get_requested_partitions(dg.AssetKey([layer, "green"])) if key}
+            layer: {key[:7] for key in result.get_requested_partitions(asset_key(layer, "green")) if key}
             for layer in ALL[1:]
         }
         return {layer: months for layer, months in asked.items() if months}

@@ -8,11 +8,12 @@ from typing import Any
 
 import dagster as dg
 
+from taxi_platform.keys import asset_key
 from taxi_platform_tests.automation.conftest import ALL, Deployment
 
 
 def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
-    return {f"{e.asset_key.path[0]}/{e.check_name}": e for e in result.get_asset_check_evaluations()}
+    return {f"{e.asset_key.to_user_string()}/{e.check_name}": e for e in result.get_asset_check_evaluations()}
 
 
 def cell(evaluation: dg.AssetCheckEvaluation, name: str) -> Any:
@@ -24,12 +25,12 @@ def test_every_check_passes_on_good_months(deployment: Deployment) -> None:
     result = deployment.run("2020-01..2020-04")
     assert result.success
     assert {name: check.passed for name, check in checks(result).items()} == {
-        "trips/nothing_lost": True,
-        "trips/contract_known": True,
-        "trips/usual_volume": True,
-        "trips/usual_nulls": True,
-        "warehouse/same_as_lake": True,
-        "postgres/same_as_lake": True,
+        "green_trips/nothing_lost": True,
+        "green_trips/contract_known": True,
+        "green_trips/usual_volume": True,
+        "green_trips/usual_nulls": True,
+        "green_warehouse/same_as_lake": True,
+        "green_postgres/same_as_lake": True,
     }
 
 
@@ -38,7 +39,7 @@ def test_a_month_far_from_the_year_before_it_is_a_warning(deployment: Deployment
     deployment.upstream.publish("2020-04", rows=2_500)
     result = deployment.run("2020-01..2020-04", ["raw", "trips"])
     assert result.success
-    volume = checks(result)["trips/usual_volume"]
+    volume = checks(result)["green_trips/usual_volume"]
     assert not volume.passed
     assert volume.severity is dg.AssetCheckSeverity.WARN
     assert cell(volume, "unusual_months") == "2020-04"
@@ -52,7 +53,7 @@ def test_a_column_that_upstream_stops_filling_is_a_warning(deployment: Deploymen
     emptied = [lines[0], *(",".join("" if i == column else v for i, v in enumerate(x.split(","))) for x in lines[1:])]
     path.write_bytes(gzip.compress("\r\n".join(emptied).encode()))
     result = deployment.run("2020-01..2020-04", ["raw", "trips"])
-    nulls = checks(result)["trips/usual_nulls"]
+    nulls = checks(result)["green_trips/usual_nulls"]
     assert not nulls.passed
     assert nulls.severity is dg.AssetCheckSeverity.WARN
     assert cell(nulls, "unusual_months") == "2020-04"
@@ -67,11 +68,11 @@ def test_rows_that_somebody_deletes_from_a_table_are_found_by_its_check(deployme
     with psycopg.connect(deployment.settings.postgres.get_secret_value()) as connection:
         connection.execute("DELETE FROM taxi.green_trips WHERE file_month = '2020-02-01' AND trip_distance > 1")
     job = deployment.definitions.resolve_implicit_global_asset_job_def()
-    keys = [dg.AssetCheckKey(dg.AssetKey([store, "green"]), "same_as_lake") for store in ("warehouse", "postgres")]
+    keys = [dg.AssetCheckKey(asset_key(store, "green"), "same_as_lake") for store in ("warehouse", "postgres")]
     only_checks = job.get_subset(asset_selection=frozenset(), asset_check_selection=frozenset(keys))
     result = only_checks.execute_in_process(instance=deployment.instance)
     found = checks(result)
-    assert found["warehouse/same_as_lake"].passed
-    assert not found["postgres/same_as_lake"].passed
-    assert found["postgres/same_as_lake"].severity is dg.AssetCheckSeverity.ERROR
-    assert cell(found["postgres/same_as_lake"], "months_that_differ") == "2020-02"
+    assert found["green_warehouse/same_as_lake"].passed
+    assert not found["green_postgres/same_as_lake"].passed
+    assert found["green_postgres/same_as_lake"].severity is dg.AssetCheckSeverity.ERROR
+    assert cell(found["green_postgres/same_as_lake"], "months_that_differ") == "2020-02"

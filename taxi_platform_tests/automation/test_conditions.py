@@ -49,7 +49,7 @@ def test_fetching_again_the_same_bytes_is_no_change(deployment: Deployment) -> N
     deployment.upstream.publish("2020-01")
     assert deployment.run("2020-01").success
     deployment.evaluate()
-    assert deployment.run("2020-01", RAW, {"raw__green": {"config": {"force": True}}}).success
+    assert deployment.run("2020-01", RAW, {"green_raw": {"config": {"force": True}}}).success
     assert deployment.evaluate() == {}
 
 
@@ -104,13 +104,13 @@ def test_a_layer_that_is_run_by_hand_takes_the_tables_with_it(deployment: Deploy
     deployment.evaluate()
     assert deployment.run("2020-01", ["trips"]).success
     assert deployment.evaluate() == {}
-    assert deployment.run("2020-01", ["trips"], {"trips__green": {"config": {"drop_zero_passengers": True}}}).success
+    assert deployment.run("2020-01", ["trips"], {"green_trips": {"config": {"drop_zero_passengers": True}}}).success
     assert deployment.evaluate() == follows("2020-01", layers=("warehouse", "postgres"))
 
 
 def test_the_zone_tables_follow_the_zones(deployment: Deployment) -> None:
     job = deployment.definitions.resolve_job_def(ZONES_JOB)
-    tables = {dg.AssetKey(["warehouse", "zones"]), dg.AssetKey(["postgres", "zones"])}
+    tables = {dg.AssetKey("zones_warehouse"), dg.AssetKey("zones_postgres")}
     deployment.evaluate()
     for expected in (tables, set()):
         assert job.execute_in_process(instance=deployment.instance, asset_selection=[dg.AssetKey("zones")]).success

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from taxi_platform.keys import asset_key
 from taxi_platform.metadata import WITHDRAWN
 from taxi_platform.partitions import recent_months
 from taxi_platform.settings import Settings
@@ -61,7 +62,7 @@ def whole_months(settings: Settings) -> Rows:
 
 
 def ever_materialized(platform: RunningPlatform, layer: str) -> set[str]:
-    keys = platform.instance.get_materialized_partitions(dg.AssetKey([layer, "green"]))
+    keys = platform.instance.get_materialized_partitions(asset_key(layer, "green"))
     return {key[:7] for key in keys}
 
 
@@ -78,7 +79,7 @@ def recorded(platform: RunningPlatform, layer: str) -> set[str]:
 def materializations(platform: RunningPlatform, layer: str, label: str, since: float = 0.0) -> list[dg.EventLogRecord]:
     """Of one month, oldest first."""
     wanted = dg.AssetRecordsFilter(
-        asset_key=dg.AssetKey([layer, "green"]), asset_partitions=[f"{label}-01"], after_timestamp=since
+        asset_key=asset_key(layer, "green"), asset_partitions=[f"{label}-01"], after_timestamp=since
     )
     return list(platform.instance.fetch_materializations(wanted, limit=100, ascending=True).records)
 

@@ -10,8 +10,9 @@ import dagster as dg
 import pytest
 
 from taxi_platform import schedules
+from taxi_platform.keys import LAYERS, place
 from taxi_platform.partitions import run_months
-from taxi_platform.schedules import DAILY, LAYERS, MONTHLY, TIME_ZONE, layers_to_repair
+from taxi_platform.schedules import DAILY, MONTHLY, TIME_ZONE, layers_to_repair
 from taxi_platform.sources.retries import RetryPolicy
 from taxi_platform.status import MonthStatus
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
@@ -45,7 +46,7 @@ def asked(data: dg.ScheduleExecutionData) -> Asked:
     found = []
     for request in data.run_requests or []:
         months = run_months(GREEN, request.tags) or ()
-        layers = [key.path[0] for key in request.asset_selection or []]
+        layers = [at.layer for at in map(place, request.asset_selection or []) if at]
         found.append((f"{months[0].label}..{months[-1].label}", layers))
     return found
 
@@ -109,7 +110,7 @@ def test_the_reconciliation_leaves_alone_what_is_under_way(deployment: Deploymen
     deployment.upstream.publish("2020-01..2020-02")
     assert deployment.run("2020-01..2020-02", ["raw", "trips"]).success
     deployment.instance.create_run_for_job(
-        deployment.definitions.resolve_job_def("green_trips"),
+        deployment.definitions.resolve_job_def("green_months"),
         tags={"dagster/partition": "2020-01-01"},
         status=dg.DagsterRunStatus.STARTED,
     )

@@ -27,7 +27,7 @@ def variables(variables: dict[str, str]) -> dict[str, str]:
 
 
 def select(version: str) -> dict[str, Any]:
-    return {"raw__green": {"config": {"select_version": version}}}
+    return {"green_raw": {"config": {"select_version": version}}}
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_neither_the_sensor_nor_a_run_brings_back_what_upstream_had_before(selec
     assert [asked(data) for data in ticks(selected, 2)] == [[], []]
     assert selected.run(LABEL).success
     assert status(selected).raw_rows == 1_000
-    forced = {"raw__green": {"config": {"force": True}}}
+    forced = {"green_raw": {"config": {"force": True}}}
     assert selected.run(LABEL, config=forced).success
     assert status(selected).raw_rows == 1_000
 

@@ -198,7 +198,7 @@ def later(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, seconds: floa
 def test_a_month_that_is_under_way_is_not_asked_for(deployment: Deployment) -> None:
     deployment.upstream.publish(f"{NEWEST[0]}..{NEWEST[2]}")
     deployment.instance.create_run_for_job(
-        deployment.definitions.resolve_job_def("green_trips"),
+        deployment.definitions.resolve_job_def("green_months"),
         tags=run_tags([parse_month(NEWEST[0]), parse_month(NEWEST[1])]),
         status=dg.DagsterRunStatus.STARTED,
     )
@@ -237,7 +237,7 @@ def test_withdrawn_months_are_removed_at_the_second_look_and_come_back_by_themse
     assert asked(first) == []
     assert asked(second) == [[NEWEST[1], NEWEST[2]]]
     assert [r.run_config for r in second.run_requests or []] == [
-        {"ops": {"raw__green": {"config": {"remove_withdrawn": True}}}}
+        {"ops": {"green_raw": {"config": {"remove_withdrawn": True}}}}
     ]
     obey(removing, second)
     after = tick(removing, second.cursor)

@@ -58,11 +58,11 @@ def test_a_wrong_value_is_one_sentence_that_names_the_variable(variables: dict[s
 @pytest.mark.parametrize(
     "config",
     [
-        {"raw__green": {"source": "nowhere"}},
-        {"raw__green": {"force": "yes"}},
-        {"raw__green": {"forse": True}},
-        {"trips__green": {"drop_zero_passengers": 1}},
-        {"trips__green": {"raw_version": 3}},
+        {"green_raw": {"source": "nowhere"}},
+        {"green_raw": {"force": "yes"}},
+        {"green_raw": {"forse": True}},
+        {"green_trips": {"drop_zero_passengers": 1}},
+        {"green_trips": {"raw_version": 3}},
     ],
 )
 def test_a_wrong_parameter_is_refused_before_anything_runs(deployment: Deployment, config: dict[str, Any]) -> None:
@@ -75,8 +75,8 @@ def test_a_wrong_parameter_is_refused_before_anything_runs(deployment: Deploymen
 
 
 def test_every_parameter_explains_itself_in_the_launchpad(deployment: Deployment) -> None:
-    job = deployment.definitions.resolve_job_def("green_trips")
-    for op in ("raw__green", "trips__green"):
+    job = deployment.definitions.resolve_job_def("green_months")
+    for op in ("green_raw", "green_trips"):
         fields = job.get_node_named(op).definition.config_schema.config_type.fields  # type: ignore[union-attr]
         assert fields
         assert all(field.description and not field.is_required for field in fields.values())
@@ -88,10 +88,10 @@ def test_an_earlier_raw_version_can_be_cleaned_again(deployment: Deployment) -> 
     (first,) = (deployment.settings.data / "lake/raw/green/month=2020-01").glob("*.parquet")
     deployment.upstream.publish("2020-01", rows=1_300)
     assert deployment.run("2020-01").success
-    earlier = {"trips__green": {"config": {"raw_version": first.stem}}}
+    earlier = {"green_trips": {"config": {"raw_version": first.stem}}}
     assert deployment.run("2020-01", ["trips", "warehouse", "postgres"], earlier).success
     assert total_rows(deployment) == 1_000
-    assert not deployment.run("2020-01", ["trips"], {"trips__green": {"config": {"raw_version": "0"}}}).success
+    assert not deployment.run("2020-01", ["trips"], {"green_trips": {"config": {"raw_version": "0"}}}).success
     assert total_rows(deployment) == 1_000
 
 
@@ -106,6 +106,6 @@ def test_generated_months_are_never_mixed_with_a_public_hosts(deployment: Deploy
     deployment.settings = deployment.settings.model_copy(
         update={"source": "sample", "source_url": None, "sample_rows": 1_000}
     )
-    result = deployment.run("2020-01", ["raw"], {"raw__green": {"config": {"source": "tlc"}}})
+    result = deployment.run("2020-01", ["raw"], {"green_raw": {"config": {"source": "tlc"}}})
     assert not result.success
     assert deployment.recorded("raw") == set()

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
+from taxi_platform.keys import asset_key
 from taxi_platform.metadata import ROWS, WITHDRAWN
 from taxi_platform.months import TripMonth, parse_month
 from taxi_platform.schedules import layers_to_repair
@@ -16,7 +17,7 @@ from taxi_platform.status import MonthStatus, month_statuses
 from taxi_platform.stores.lake import Lake
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
 
-REMOVE = {"raw__green": {"config": {"remove_withdrawn": True}}}
+REMOVE = {"green_raw": {"config": {"remove_withdrawn": True}}}
 FEBRUARY = GREEN.month(parse_month("2020-02"))
 
 
@@ -40,7 +41,7 @@ def status(deployment: Deployment, month: TripMonth = FEBRUARY) -> MonthStatus:
 
 
 def last_metadata(deployment: Deployment, layer: str, month: TripMonth = FEBRUARY) -> dict[str, Any]:
-    key = dg.AssetKey([layer, "green"])
+    key = asset_key(layer, "green")
     (record,) = deployment.instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key, asset_partitions=[month.partition_key]), limit=1
     ).records
@@ -108,7 +109,7 @@ def test_a_month_that_was_never_published_fails_with_the_parameter_too(withdrawn
     result = withdrawn.run("2020-04", config=REMOVE)
     assert not result.success
     assert "2020-04" not in withdrawn.recorded("raw")
-    (failure,) = [e for e in result.all_events if e.is_step_failure and e.step_key == "raw__green"]
+    (failure,) = [e for e in result.all_events if e.is_step_failure and e.step_key == "green_raw"]
     assert "has no file for green 2020-04" in failure.step_failure_data.error_display_string
 
 
@@ -175,8 +176,8 @@ def test_nothing_is_reconciled_of_a_month_that_is_gone(withdrawn: Deployment) ->
 def test_checks_over_all_months_pass_with_a_withdrawn_one_among_them(withdrawn: Deployment) -> None:
     assert withdrawn.run("2020-02", config=REMOVE).success
     job = withdrawn.definitions.resolve_implicit_global_asset_job_def()
-    names = [(["trips", "green"], "nothing_lost"), (["trips", "green"], "contract_known")]
-    names += [([layer, "green"], "same_as_lake") for layer in ALL[2:]]
+    names = [("green_trips", "nothing_lost"), ("green_trips", "contract_known")]
+    names += [(f"green_{layer}", "same_as_lake") for layer in ALL[2:]]
     keys = frozenset(dg.AssetCheckKey(dg.AssetKey(key), name) for key, name in names)
     only_checks = job.get_subset(asset_selection=frozenset(), asset_check_selection=keys)
     result = only_checks.execute_in_process(instance=withdrawn.instance)
@@ -187,7 +188,7 @@ def test_checks_over_all_months_pass_with_a_withdrawn_one_among_them(withdrawn: 
 def test_an_earlier_version_of_a_withdrawn_month_can_be_loaded_once(withdrawn: Deployment) -> None:
     (version,) = lake(withdrawn).raw_versions(FEBRUARY)
     assert withdrawn.run("2020-02", config=REMOVE).success
-    config = {"trips__green": {"config": {"raw_version": version.version}}}
+    config = {"green_trips": {"config": {"raw_version": version.version}}}
     assert withdrawn.run("2020-02", ALL[1:], config).success
     assert status(withdrawn).rows[1:3] != (None, None)
     assert status(withdrawn).warehouse_rows == status(withdrawn).trips_rows == status(withdrawn).postgres_rows
@@ -197,6 +198,6 @@ def test_a_selected_version_brings_a_withdrawn_month_back(withdrawn: Deployment)
     (version,) = lake(withdrawn).raw_versions(FEBRUARY)
     was = status(withdrawn)
     assert withdrawn.run("2020-02", config=REMOVE).success
-    assert withdrawn.run("2020-02", config={"raw__green": {"config": {"select_version": version.version}}}).success
+    assert withdrawn.run("2020-02", config={"green_raw": {"config": {"select_version": version.version}}}).success
     assert status(withdrawn).rows == was.rows
     assert status(withdrawn).is_selected

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from taxi_platform.contracts import CONTRACTS
+from taxi_platform.keys import asset_key
 from taxi_platform_tests.browser.conftest import BROUGHT, ROWS, Site
 from tools.web import follow_notice, launch_months
 
@@ -19,7 +20,7 @@ LAYERS = ("raw", "trips", "warehouse", "postgres")
 def materialized(site: Site, layer: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     monkeypatch.setenv("DAGSTER_HOME", str(site.platform.data / "dagster"))
     with dg.DagsterInstance.get() as instance:
-        return {key[:7] for key in instance.get_materialized_partitions(dg.AssetKey([layer, "green"]))}
+        return {key[:7] for key in instance.get_materialized_partitions(asset_key(layer, "green"))}
 
 
 def is_whole(rows: tuple[int | None, ...]) -> bool:
@@ -42,7 +43,7 @@ def test_the_graph_of_a_group_shows_its_assets_with_their_checks(site: Site) -> 
 
 def test_a_partition_shows_what_was_counted_for_it(site: Site) -> None:
     counted = site.platform.rows()[f"green {BROUGHT[0]}"]
-    site.open("/assets/trips/green?view=partitions")
+    site.open("/assets/green_trips?view=partitions")
     site.page.get_by_placeholder("Filter by name…").fill(BROUGHT[0])
     site.page.get_by_text(f"{BROUGHT[0]}-01", exact=True).first.click()
     for name, rows in zip(("raw_rows", "dagster/partition_row_count", "quarantined_rows"), counted, strict=False):
@@ -51,7 +52,7 @@ def test_a_partition_shows_what_was_counted_for_it(site: Site) -> None:
 
 
 def test_metadata_is_plotted_by_partition(site: Site) -> None:
-    site.open("/assets/trips/green")
+    site.open("/assets/green_trips")
     site.page.get_by_role("button", name="Plots").click()
     for name in ("raw_rows", "quarantined_rows", "dagster/partition_row_count"):
         expect(site.page.get_by_text(name, exact=True)).to_be_visible()
@@ -62,7 +63,7 @@ def test_metadata_is_plotted_by_partition(site: Site) -> None:
 
 
 def test_a_check_shows_its_table_of_months(site: Site) -> None:
-    site.open("/assets/trips/green?view=checks")
+    site.open("/assets/green_trips?view=checks")
     for name in ("nothing_lost", "contract_known", "usual_volume", "usual_nulls"):
         expect(site.page.get_by_text(name, exact=True).first).to_be_visible()
     site.page.get_by_text("nothing_lost", exact=True).first.click()
@@ -90,7 +91,7 @@ def test_a_bad_month_fails_alone_and_executing_again_touches_only_what_is_missin
     body = site.page.locator("body")
     expect(body).to_contain_text(re.compile(r"Status\s*Failed"))
     # Months asked for, in progress, succeeded, failed.
-    expect(body).to_contain_text(re.compile(r"raw / green\s*100% completed\s*3\s*0\s*2\s*1"))
+    expect(body).to_contain_text(re.compile(r"green_raw\s*100% completed\s*3\s*0\s*2\s*1"))
     assert {"2020-08", "2020-10"} <= materialized(site, "raw", monkeypatch)
     assert not any("2020-09" in materialized(site, layer, monkeypatch) for layer in LAYERS)
 
@@ -100,7 +101,7 @@ def test_a_bad_month_fails_alone_and_executing_again_touches_only_what_is_missin
     site.page.get_by_role("menuitem", name="Re-execute from failure").click()
     follow_notice(site.page)
     expect(body).to_contain_text(re.compile(r"Status\s*Succeeded"))
-    expect(body).to_contain_text(re.compile(r"raw / green\s*100% completed\s*1\s*0\s*1\s*0"))
+    expect(body).to_contain_text(re.compile(r"green_raw\s*100% completed\s*1\s*0\s*1\s*0"))
     rows = site.platform.rows()
     assert all(is_whole(rows[f"green {month}"]) for month in before)
     assert {month: site.fetched(month) for month in before} == {**before, "2020-09": before["2020-09"] + 1}

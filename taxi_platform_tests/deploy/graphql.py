@@ -112,7 +112,7 @@ class Webserver:
 def main(url: str, month: str) -> None:
     """Bring the zones and a month of green through the interface; the tags of its run say where it ran."""
     webserver = Webserver(url)
-    for job, partition in (("taxi_zones", None), ("green_trips", month)):
+    for job, partition in (("taxi_zones", None), ("green_months", month)):
         run = webserver.launch(job, partition)
         if (status := webserver.wait(run)) != "SUCCESS":
             sys.exit(f"the run of {job} ended with {status}:\n{webserver.messages(run)}")

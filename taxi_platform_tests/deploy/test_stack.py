@@ -30,7 +30,7 @@ def rows(stack: Composed, sql: LiteralString) -> list[tuple[object, ...]]:
 def month(stack: Composed, webserver: Webserver) -> str:
     """A month materialized through the web interface, and the zones; the run's id."""
     assert webserver.wait(webserver.launch("taxi_zones")) == "SUCCESS"
-    run = webserver.launch("green_trips", "2021-06")
+    run = webserver.launch("green_months", "2021-06")
     assert webserver.wait(run) == "SUCCESS", stack["code-location"].log.read_text()
     return run
 
@@ -76,7 +76,7 @@ def test_no_password_is_in_an_environment_or_a_log(stack: Composed, month: str) 
 def test_stopping_the_code_location_waits_for_its_run_and_the_next_one_takes_over(
     stack: Composed, webserver: Webserver, month: str
 ) -> None:
-    under_way = webserver.launch("green_trips", "2021-07")
+    under_way = webserver.launch("green_months", "2021-07")
     webserver.wait(under_way, until="STARTED")
     stack["code-location"].stop()
     assert webserver.status(under_way) == "SUCCESS"
@@ -84,7 +84,7 @@ def test_stopping_the_code_location_waits_for_its_run_and_the_next_one_takes_ove
     stack["code-location"].wait_until_healthy()
     webserver.reload()
     assert webserver.code_location() == "RepositoryLocation"
-    assert webserver.wait(webserver.launch("green_trips", "2021-08")) == "SUCCESS"
+    assert webserver.wait(webserver.launch("green_months", "2021-08")) == "SUCCESS"
     months = rows(stack, "SELECT DISTINCT file_month::text FROM taxi.green_trips ORDER BY 1")
     assert months == [("2021-06-01",), ("2021-07-01",), ("2021-08-01",)]
 

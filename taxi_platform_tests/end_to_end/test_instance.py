@@ -32,17 +32,17 @@ def instance(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterI
 
 def test_a_run_carries_the_job_and_the_code_location_that_the_ui_knows(instance: dg.DagsterInstance) -> None:
     with instance:
-        run = next(run for run in instance.get_runs() if run.job_name == "green_trips")
+        run = next(run for run in instance.get_runs() if run.job_name == "green_months")
         assert run.status is dg.DagsterRunStatus.SUCCESS
         assert run.remote_job_origin is not None
         assert run.remote_job_origin.location_name == "taxi_platform"
-        partitions = instance.get_materialized_partitions(dg.AssetKey(["postgres", "green"]))
+        partitions = instance.get_materialized_partitions(dg.AssetKey("green_postgres"))
     assert partitions == {"2021-06-01", "2021-07-01"}
 
 
 def test_each_month_has_its_own_metadata(instance: dg.DagsterInstance, platform: Platform) -> None:
     with instance:
-        records = instance.fetch_materializations(dg.AssetKey(["trips", "green"]), limit=10).records
+        records = instance.fetch_materializations(dg.AssetKey("green_trips"), limit=10).records
     rows = {record.partition_key: record.asset_materialization.metadata for record in records}  # type: ignore[union-attr]
     assert set(rows) == {"2021-06-01", "2021-07-01"}
     for status in platform.status():
@@ -53,14 +53,14 @@ def test_each_month_has_its_own_metadata(instance: dg.DagsterInstance, platform:
 
 
 def test_plain_dagster_commands_use_the_same_instance(platform: Platform, instance: dg.DagsterInstance) -> None:
-    one = ("--select", "raw/green", "--partition", "2021-05-01")
+    one = ("--select", "green_raw", "--partition", "2021-05-01")
     done = platform.dagster("asset", "materialize", "-m", "taxi_platform.definitions", *one)
     assert done.code == 0, done.text
-    both = ("--select", "key:trips/green", "--partition-range", "2021-05-01...2021-06-01")
+    both = ("--select", "key:green_trips", "--partition-range", "2021-05-01...2021-06-01")
     done = platform.dagster("asset", "materialize", "-m", "taxi_platform.definitions", *both)
     assert done.code == 0, done.text
     with instance:
-        assert "2021-05-01" in instance.get_materialized_partitions(dg.AssetKey(["trips", "green"]))
+        assert "2021-05-01" in instance.get_materialized_partitions(dg.AssetKey("green_trips"))
     may = next(s for s in platform.status() if s["file_month"] == "2021-05-01")
     assert may["trips_rows"] == may["raw_rows"] - may["quarantined_rows"]
     assert may["warehouse_rows"] is None

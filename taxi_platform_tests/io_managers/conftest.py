@@ -49,16 +49,19 @@ class Desk:
     def upstream(self) -> list[dg.AssetSpec]:
         """The platform's assets as another code location names them."""
         tables = [dg.AssetSpec(key, partitions_def=MONTHS, metadata={TABLE: "taxi.green_trips"}) for key in self.keys]
-        lake = dg.AssetSpec(["trips", "green"], partitions_def=MONTHS)
-        return [lake.with_io_manager_key("lake_io"), *(t.with_io_manager_key(t.key.path[0] + "_io") for t in tables)]
+        lake = dg.AssetSpec("green_trips", partitions_def=MONTHS)
+        return [
+            lake.with_io_manager_key("lake_io"),
+            *(t.with_io_manager_key(t.key.path[0].removeprefix("green_") + "_io") for t in tables),
+        ]
 
     @property
-    def keys(self) -> Sequence[list[str]]:
-        return [["warehouse", "green"], ["postgres", "green"]]
+    def keys(self) -> Sequence[str]:
+        return ["green_warehouse", "green_postgres"]
 
     @property
-    def trips_key(self) -> list[str]:
-        return [self.io_manager_key.removesuffix("_io"), "green"]
+    def trips_key(self) -> str:
+        return "green_" + self.io_manager_key.removesuffix("_io")
 
     def run(self, *assets: dg.AssetsDefinition, **arguments: Any) -> dg.ExecuteInProcessResult:
         """Materialize assets; an error of theirs is raised."""

@@ -31,7 +31,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def materialize(settings: Settings, partition_key: str) -> Any:
     job = build_definitions(settings).resolve_implicit_global_asset_job_def()
-    return job.execute_in_process(asset_selection=[dg.AssetKey(["raw", "green"])], partition_key=partition_key)
+    return job.execute_in_process(asset_selection=[dg.AssetKey("green_raw")], partition_key=partition_key)
 
 
 def query(settings: Settings, sql: str) -> list[tuple[Any, ...]]:

@@ -20,7 +20,7 @@ from taxi_platform_tests.support.staged import MARCH, staged_raw
 COLUMNS = ["total_amount", "file_month"]
 
 
-def reading(desk: Desk, kind: Any, seen: list[Any], key: list[str], partitioned: bool = True, **arguments: Any) -> Any:
+def reading(desk: Desk, kind: Any, seen: list[Any], key: str, partitioned: bool = True, **arguments: Any) -> Any:
     """An asset that keeps what it is given, or what is left of a reader when it has been read."""
 
     def read(trips: Any) -> None:
@@ -43,10 +43,10 @@ def test_a_month_is_read_in_the_form_of_the_annotation(desk: Desk, kind: Any) ->
 
 @pytest.mark.parametrize("kind", [pa.RecordBatchReader, pa.Table, pd.DataFrame])
 def test_a_month_of_the_lake_is_read_in_the_form_of_the_annotation(desk: Desk, kind: Any) -> None:
-    month_in_the_form(desk, kind, ["trips", "green"])
+    month_in_the_form(desk, kind, "green_trips")
 
 
-def month_in_the_form(desk: Desk, kind: Any, key: list[str]) -> None:
+def month_in_the_form(desk: Desk, kind: Any, key: str) -> None:
     seen: list[Any] = []
     desk.run(reading(desk, kind, seen, key), partition_key="2020-04-01")
     assert isinstance(seen[0], pd.DataFrame if kind is pd.DataFrame else pa.Table)
@@ -60,7 +60,7 @@ def month_in_the_form(desk: Desk, kind: Any, key: list[str]) -> None:
 @pytest.mark.parametrize("layer", ["store", "lake"])
 def test_a_range_of_months_is_read_as_one(desk: Desk, layer: str) -> None:
     seen: list[Any] = []
-    key = desk.trips_key if layer == "store" else ["trips", "green"]
+    key = desk.trips_key if layer == "store" else "green_trips"
     tags = {"dagster/asset_partition_range_start": "2020-03-01", "dagster/asset_partition_range_end": "2020-04-01"}
     desk.run(reading(desk, pa.Table, seen, key), tags=tags)
     assert Counter(seen[0]["file_month"].to_pylist()) == {date(2020, 3, 1): 4, date(2020, 4, 1): 5}
@@ -69,7 +69,7 @@ def test_a_range_of_months_is_read_as_one(desk: Desk, layer: str) -> None:
 @pytest.mark.parametrize("layer", ["store", "lake"])
 def test_an_asset_without_partitions_reads_every_month_there_is(desk: Desk, layer: str) -> None:
     seen: list[Any] = []
-    key = desk.trips_key if layer == "store" else ["trips", "green"]
+    key = desk.trips_key if layer == "store" else "green_trips"
     desk.run(reading(desk, pa.RecordBatchReader, seen, key, partitioned=False))
     assert seen[0].num_rows == 9
 
@@ -77,7 +77,7 @@ def test_an_asset_without_partitions_reads_every_month_there_is(desk: Desk, laye
 @pytest.mark.parametrize("layer", ["store", "lake"])
 def test_a_partition_mapping_chooses_months_for_an_asset_without_partitions(desk: Desk, layer: str) -> None:
     seen: list[Any] = []
-    key = desk.trips_key if layer == "store" else ["trips", "green"]
+    key = desk.trips_key if layer == "store" else "green_trips"
     mapping = dg.SpecificPartitionsPartitionMapping(["2020-03-01"])
     desk.run(reading(desk, pa.Table, seen, key, partitioned=False, partition_mapping=mapping))
     assert set(seen[0]["file_month"].to_pylist()) == {date(2020, 3, 1)}
@@ -85,7 +85,7 @@ def test_a_partition_mapping_chooses_months_for_an_asset_without_partitions(desk
 
 @pytest.mark.parametrize("layer", ["store", "lake"])
 def test_a_month_that_is_not_there_is_an_error_not_an_empty_month(desk: Desk, layer: str) -> None:
-    key = desk.trips_key if layer == "store" else ["trips", "green"]
+    key = desk.trips_key if layer == "store" else "green_trips"
     with pytest.raises(StoreError, match=r"2020-05.*: materialize"):
         desk.run(reading(desk, pa.Table, [], key), partition_key="2020-05-01")
 
@@ -95,7 +95,7 @@ def test_a_column_that_is_not_there_is_named(desk: Desk, layer: str) -> None:
     @dg.asset(
         ins={
             "trips": dg.AssetIn(
-                key=desk.trips_key if layer == "store" else ["trips", "green"], metadata={"columns": ["fare"]}
+                key=desk.trips_key if layer == "store" else "green_trips", metadata={"columns": ["fare"]}
             )
         },
         partitions_def=MONTHS,
@@ -121,7 +121,7 @@ def test_a_notebook_loads_a_month_or_all_of_them(desk: Desk) -> None:
     assert len(loaded) == 4
     with defs.get_asset_value_loader() as loader:
         every: Any = loader.load_asset_value(
-            ["trips", "green"], python_type=pa.Table, input_definition_metadata={"columns": COLUMNS}
+            "green_trips", python_type=pa.Table, input_definition_metadata={"columns": COLUMNS}
         )
         assert (every.num_rows, every.column_names) == (9, COLUMNS)
         reader: Any = loader.load_asset_value(desk.trips_key, python_type=pa.RecordBatchReader)
@@ -144,7 +144,7 @@ def test_a_notebook_reads_from_a_store_itself(desk: Desk) -> None:
 def test_a_raw_month_is_read_as_upstream_made_it(desk: Desk, lake: Lake, tmp_path: Any) -> None:
     lake.store_raw(staged_raw(tmp_path / "raw", rows=3, month=MARCH))
     loaded: Any = build_definitions(desk.settings).load_asset_value(
-        ["raw", "green"], python_type=pd.DataFrame, partition_key="2020-03-01"
+        "green_raw", python_type=pd.DataFrame, partition_key="2020-03-01"
     )
     assert list(loaded.columns) == ["row", "version"]
     assert list(loaded.row) == [0, 1, 2]

@@ -171,7 +171,7 @@ def test_an_unknown_version_is_refused_naming_those_there_are(lake: Lake, tmp_pa
 
 
 def test_a_version_of_a_month_never_stored_is_refused(lake: Lake) -> None:
-    with pytest.raises(StoreError, match="has no raw green 2020-03: materialize raw/green"):
+    with pytest.raises(StoreError, match="has no raw green 2020-03: materialize green_raw"):
         lake.select_raw(MARCH, "v1")
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import dagster as dg
 
 import taxi_platform
+from taxi_platform.keys import asset_name
 
 __all__ = ["LocalPlatform", "RunningPlatform", "running_platform"]
 
@@ -65,7 +66,7 @@ class RunningPlatform:
 
     def backfill(self, layers: Sequence[str], dataset: str, months: Sequence[str]) -> str:
         """Start a backfill as the web interface does; returns its id."""
-        selection = [{"path": [layer, dataset]} for layer in layers]
+        selection = [{"path": [asset_name(layer, dataset)]} for layer in layers]
         keys = [f"{month}-01" for month in months]
         result = self.ask(_BACKFILL, selection=selection, months=keys)["launchPartitionBackfill"]
         if "backfillId" not in result:

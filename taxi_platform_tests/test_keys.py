@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.definitions import build_definitions
+from taxi_platform.keys import LAYERS, LOOKUP, Place, asset_key, place
+from taxi_platform.settings import Settings
+
+PLACES = [
+    *(Place(layer, dataset) for dataset in CONTRACTS for layer in LAYERS),
+    *(Place(layer, LOOKUP) for layer in (LOOKUP, "warehouse", "postgres")),
+]
+
+
+@pytest.mark.parametrize("at", PLACES, ids=str)
+def test_a_key_has_one_part_and_says_layer_and_dataset(at: Place) -> None:
+    key = asset_key(*at)
+    assert len(key.path) == 1
+    assert place(key) == at
+
+
+def test_the_platform_has_these_assets_and_no_others() -> None:
+    repository = build_definitions(Settings.from_environment({})).get_repository_def()
+    assert {place(key) for key in repository.assets_defs_by_key} == set(PLACES)
+
+
+@pytest.mark.parametrize("key", [["raw", "green"], ["marts", "revenue"], ["green"], ["green_marts"], ["_raw"]], ids=str)
+def test_a_key_of_another_form_is_none_of_ours(key: list[str]) -> None:
+    assert place(dg.AssetKey(key)) is None
