@@ -5,11 +5,13 @@ which upstream column that is (``contracts.matching``) and what a value that doe
 (``judging``).
 
 A timestamp with a zone keeps the digits it was written with, as upstream means wall-clock time; digits finer than a
-microsecond are cut. Empty text is null, as in a CSV file.
+microsecond are cut. Empty text is null, as in a CSV file, and so is what is not a number (NaN); spaces at the end of a
+text are no part of it. A cell that not every store can hold does not fit (``storable``).
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,10 +20,14 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from taxi_platform.cleaning.storable import Held, dated, finite, is_text, sound_text, without_trailing_spaces
 from taxi_platform.contracts.model import Column, ColumnType, normalised
 from taxi_platform.contracts.schemas import arrow_type
 
 __all__ = ["Cells", "read_cells"]
+
+_INEXACT_IN_DOUBLE = 2**53
+"""From here on a double may stand for several whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -44,50 +50,89 @@ def read_cells(column: Column, sources: Sequence[pa.Array]) -> Cells:
 
 
 def _coalesced(first: Cells, second: Cells) -> Cells:
-    unfit = [cells.unfit for cells in (first, second) if cells.unfit is not None]
     return Cells(
         pc.coalesce(first.values, second.values),
-        reduce(pc.or_, unfit) if unfit else None,
+        _either(first.unfit, second.unfit),
         first.unknown + second.unknown,
     )
 
 
 def _read_one(column: Column, source: pa.Array) -> Cells:
-    if column.recodes and _is_text(source.type):
-        return _read_codes(column, source)
-    if column.codes and column.type is ColumnType.TEXT:
-        text, unfit = (source, None) if _is_text(source.type) else _fitted(source, pa.string())
-        return replace(_read_codes(column, text), unfit=unfit)
+    is_text_column = column.type is ColumnType.TEXT
+    if (column.recodes and is_text(source.type)) or (column.codes and is_text_column):
+        text, unfit = sound_text(source) if is_text(source.type) else _fitted(source, pa.string())
+        cells = _read_codes(column, text)
+        return replace(cells, unfit=_either(unfit, cells.unfit))
     values, unfit = _fitted(source, arrow_type(column.type))
-    if column.type is ColumnType.TEXT:
-        values = _blank_as_null(values)
+    if is_text_column:
+        values = without_trailing_spaces(values)
     return Cells(values, unfit, _unknown_codes(column, values))
+
+
+def _either(*masks: pa.BooleanArray | None) -> pa.BooleanArray | None:
+    """Rows that any of them has; None where none has any."""
+    there = [mask for mask in masks if mask is not None]
+    return reduce(pc.or_, there) if there else None
 
 
 # ---- types
 
 
-def _fitted(source: pa.Array, target: pa.DataType) -> tuple[pa.Array, pa.BooleanArray | None]:
-    """Cast, and say which rows do not fit; the slow way is taken only by a batch in which some do not."""
-    source = _plain(source)
+def _fitted(source: pa.Array, target: pa.DataType) -> Held:
+    """Values in the type, and the rows that do not fit it, or no store."""
+    text: pa.BooleanArray | None = None
+    if is_text(source.type):
+        source, text = _read_text(source, target)
+    elif pa.types.is_dictionary(source.type):
+        source = source.dictionary_decode()
+    source, infinite = finite(source)
+    values, misfits = _converted(source, target)
+    values, undated = dated(values)
+    return Held(values, _either(text, infinite, misfits, undated))
+
+
+def _read_text(source: pa.Array, target: pa.DataType) -> Held:
+    """Text that stays text or stands for a time, or the doubles that it stands for."""
+    text, unsound = sound_text(source)
+    if pa.types.is_dictionary(text.type):
+        text = text.dictionary_decode()
+    if is_text(target):
+        return Held(text, unsound)
+    text = _blank_as_null(pc.utf8_trim_whitespace(text))
+    if pa.types.is_timestamp(target):
+        return Held(text, unsound)
+    numbers, misfits = _converted(text, pa.float64())  # upstream also writes whole numbers as 1.0
+    if pa.types.is_int64(target):
+        inexact = pc.greater_equal(pc.abs(numbers), _INEXACT_IN_DOUBLE).fill_null(False)
+        numbers = pc.if_else(inexact, math.inf, numbers)
+    return Held(numbers, _either(unsound, misfits))
+
+
+def _converted(source: pa.Array, target: pa.DataType) -> Held:
+    """Cast; the slow way is taken only by a batch in which some do not fit."""
     if source.type == target:
-        return source, None
-    if _is_text(source.type) and not _is_text(target):
-        source = _blank_as_null(pc.utf8_trim_whitespace(source))
+        return Held(source)
+    if not _are_of_a_kind(source.type, target):
+        return Held(pa.nulls(len(source), target), source.is_valid())
     try:
-        return _cast(source, target), None
+        return Held(_cast(source, target))
     except pa.ArrowNotImplementedError:
-        return pa.nulls(len(source), target), source.is_valid()
+        return Held(pa.nulls(len(source), target), source.is_valid())
     except pa.ArrowInvalid:
         distinct = source.dictionary_encode()
     values = _cast_what_fits(distinct.dictionary, target).take(distinct.indices)
-    return values, pc.and_(source.is_valid(), values.is_null())
+    return Held(values, pc.and_(source.is_valid(), values.is_null()))
+
+
+def _are_of_a_kind(source: pa.DataType, target: pa.DataType) -> bool:
+    """Whether a cast would read the value, rather than take a count of something for a time or the other way round."""
+    if pa.types.is_temporal(source):
+        return not pa.types.is_integer(target)
+    return not (pa.types.is_timestamp(target) and pa.types.is_integer(source))
 
 
 def _cast(source: pa.Array, target: pa.DataType) -> pa.Array:
     """Raises `pa.ArrowInvalid` where a value would change."""
-    if _is_text(source.type) and pa.types.is_integer(target):
-        source = source.cast(pa.float64())  # upstream also writes whole numbers as 1.0
     finer = pa.types.is_timestamp(source.type) and source.type.unit == "ns"
     return source.cast(target, safe=not finer)
 
@@ -101,16 +146,6 @@ def _cast_what_fits(values: pa.Array, target: pa.DataType) -> pa.Array:
             return pa.nulls(1, target)
     middle = len(values) // 2
     return pa.concat_arrays([_cast_what_fits(half, target) for half in (values[:middle], values[middle:])])
-
-
-def _plain(source: pa.Array) -> pa.Array:
-    return source.dictionary_decode() if pa.types.is_dictionary(source.type) else source
-
-
-def _is_text(data_type: pa.DataType) -> bool:
-    if pa.types.is_dictionary(data_type):
-        return _is_text(data_type.value_type)
-    return bool(pa.types.is_string(data_type) or pa.types.is_large_string(data_type))
 
 
 def _blank_as_null(text: pa.Array) -> pa.Array:
@@ -148,16 +183,19 @@ def _decode(column: Column, text: str, target: pa.DataType) -> _Decoded:
     spelling = normalised(text)
     if text in column.codes:
         return _Decoded(text)
+    text = text.rstrip(" ")
+    if text in column.codes:
+        return _Decoded(text)
     if spelling in column.recodes:
         return _Decoded(column.recodes[spelling])
     if not spelling:
         return _Decoded(None)
     if column.type is ColumnType.TEXT:
         return _Decoded(text, unknown=text)
-    if not _is_number(spelling):
+    [value], misfits = _fitted(pa.array([spelling]), target)
+    if misfits is not None and not _is_number(spelling):
         return _Decoded(None, unknown=text)
-    value = _cast_what_fits(pa.array([spelling]), target)[0].as_py()
-    return _Decoded(value, is_unfit=value is None, unknown=_unknown(column, value))
+    return _Decoded(value.as_py(), is_unfit=misfits is not None, unknown=_unknown(column, value.as_py()))
 
 
 def _is_number(text: str) -> bool:

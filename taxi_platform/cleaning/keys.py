@@ -31,6 +31,8 @@ def comparable(column: pa.Array) -> pa.Array:
     """The same rows in a type whose values are equal exactly where their bits are, and which Arrow can group by."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return column.view(pa.binary() if pa.types.is_string(column.type) else pa.large_binary())  # not always UTF-8
     if pa.types.is_floating(column.type):
         return _float_bits(column)
     if pa.types.is_nested(column.type):

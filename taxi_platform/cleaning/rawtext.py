@@ -3,19 +3,24 @@
 Belongs here: upstream's columns of a batch → one JSON object per row. Does not: which rows are rejected, and why.
 
 Every upstream column is there under upstream's name: numbers as numbers, timestamps as ISO 8601 text, nulls as null;
-NaN and infinities, which JSON has no numbers for, as text. A record that could not be parsed is an object with its
-text alone. The text is put together column by column, because a month may be rejected as a whole.
+NaN and infinities, which JSON has no numbers for, as text. Bytes that are no UTF-8, and NUL, are written by the rule of
+escaping (``foreign_text``). A record that could not be parsed is an object with its text alone, which ingest wrote by
+the same rule. The text is put together column by column, because a month may be rejected as a whole.
 """
+# ruff: noqa: TID253 - a worker: imported only once a month is being cleaned
 
 from __future__ import annotations
 
 import json
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from taxi_platform.cleaning.reading import RawBatch
+from taxi_platform.cleaning.storable import is_text
 from taxi_platform.contracts.matching import UNPARSED_COLUMN
+from taxi_platform.foreign_text import escaped
 
 __all__ = ["json_objects"]
 
@@ -29,7 +34,7 @@ def json_objects(batch: RawBatch) -> pa.Array:
     objects = _joined(*parts, "}")
     if batch.unparsed is None:
         return objects
-    texts = _joined("{" + json.dumps(UNPARSED_COLUMN) + ": ", _json(batch.unparsed), "}")
+    texts = _joined("{" + json.dumps(UNPARSED_COLUMN) + ": ", _dumped(batch.unparsed), "}")
     return pc.if_else(batch.unparsed.is_valid(), texts, objects)
 
 
@@ -41,11 +46,12 @@ def _json(column: pa.Array) -> pa.Array:
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
         text = column.cast(pa.string())
     elif pa.types.is_floating(kind):
-        text = pc.if_else(pc.is_finite(column), column.cast(pa.string()), _quoted(column.cast(pa.string())))
+        written = column.cast(pa.string())
+        text = pc.if_else(pc.is_finite(column), written, _joined('"', written, '"'))
     elif pa.types.is_timestamp(kind):
         text = _joined('"', _iso(column), '"')
     elif pa.types.is_nested(kind):
-        text = pa.array([json.dumps(value, default=str) for value in column.to_pylist()], pa.string())
+        text = _dumped(column)
     else:
         text = _quoted(column)
     return text.fill_null("null")
@@ -53,15 +59,26 @@ def _json(column: pa.Array) -> pa.Array:
 
 def _iso(column: pa.Array) -> pa.Array:
     """As `datetime.isoformat` writes it, without digits of seconds that are all 0."""
-    written = pc.replace_substring(column.cast(pa.string()), " ", "T", max_replacements=1)
+    text = column.cast(pa.string())
+    if pc.any(pc.starts_with(text, "<")).as_py():  # Arrow has no words for years beyond 32767
+        far = np.datetime_as_string(column.cast(pa.timestamp(column.type.unit)).to_numpy(zero_copy_only=False))
+        text = pc.if_else(pc.starts_with(text, "<"), pa.array(far, pa.string()), text)
+    written = pc.replace_substring(text, " ", "T", max_replacements=1)
     return pc.replace_substring_regex(written, r"\.0+(Z?)$", r"\1")
 
 
 def _quoted(column: pa.Array) -> pa.Array:
     """Text and whatever else there is, escaped once per distinct value."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    texts = [json.dumps(value, default=str) for value in encoded.dictionary.to_pylist()]
-    return pa.array(texts, pa.string()).take(encoded.indices)
+    words = encoded.dictionary
+    if is_text(words.type):
+        words = pa.array([escaped(word) for word in words.cast(pa.large_binary()).to_pylist()], pa.string())
+    return _dumped(words).take(encoded.indices)
+
+
+def _dumped(values: pa.Array) -> pa.Array:
+    texts = [None if value is None else json.dumps(value, default=str) for value in values.to_pylist()]
+    return pa.array(texts, pa.string())
 
 
 def _joined(*parts: str | pa.Array) -> pa.Array:

@@ -72,19 +72,25 @@ class RawFile:
     def _opened(self, source: Path | BinaryIO) -> pq.ParquetFile:
         try:
             with pq.ParquetFile(source) as whole:
-                footer, coded = whole.metadata, self._coded_text(whole.schema_arrow)
+                footer, coded = whole.metadata, self._coded_text(whole)
             return pq.ParquetFile(
-                source, metadata=footer, read_dictionary=coded, pre_buffer=False, buffer_size=_BUFFER_BYTES
+                source,
+                metadata=footer,
+                read_dictionary=coded,
+                pre_buffer=False,
+                buffer_size=_BUFFER_BYTES,
+                coerce_int96_timestamp_unit="us",  # as nanoseconds, which it is by default, years from 2263 on wrap
             )
         except pa.ArrowInvalid as error:
             raise BrokenFileError(f"{self._where} is not a whole Parquet file: {error}") from error
 
-    def _coded_text(self, schema: pa.Schema) -> list[str]:
+    def _coded_text(self, file: pq.ParquetFile) -> list[str]:
         """Text columns with few distinct values: looked up once per value, not once per row."""
+        schema = file.schema_arrow
         match = match_columns(self._contract, schema.names, self._month)
         coded = [column.name for column in self._contract.columns if column.codes or column.recodes]
         names = [name for column in coded for name in match.found.get(column, ())]
-        return [name for name in names if pa.types.is_string(schema.field(name).type)]
+        return [name for name in names if pa.types.is_string(schema.field(name).type) and has_dictionary(file, name)]
 
     def close(self) -> None:
         self._file.close()
@@ -133,7 +139,42 @@ class RawFile:
                 raise BrokenFileError(f"{self._where} cannot be read to its end: {error}") from error
             if records is None:
                 return
-            yield records
+            yield _plain(records)
 
     def _unparsed_name(self) -> list[str]:
         return [UNPARSED_COLUMN] if UNPARSED_COLUMN in self._file.schema_arrow.names else []
+
+
+def has_dictionary(file: pq.ParquetFile, name: str) -> bool:
+    """Whether the reader can give the column as a dictionary: not from pages that hold differences between texts."""
+    footer = file.metadata
+    position = file.schema.names.index(name)
+    groups = (footer.row_group(i).column(position) for i in range(footer.num_row_groups))
+    return not any(encoding.startswith("DELTA") for group in groups for encoding in group.encodings)
+
+
+def _plain(records: pa.RecordBatch) -> pa.RecordBatch:
+    """The same values in types that Arrow computes with, where a writer has left word of another of its types."""
+    columns = [_plain_column(column) for column in records.columns]
+    if all(column is plain for column, plain in zip(records.columns, columns, strict=True)):
+        return records
+    return pa.RecordBatch.from_arrays(columns, records.schema.names)
+
+
+def _plain_column(column: pa.Array) -> pa.Array:
+    stored = column.storage if isinstance(column, pa.ExtensionArray) else column
+    kind = _plain_type(stored.type)
+    return stored if kind == stored.type else stored.cast(kind)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    types = pa.types
+    if types.is_string_view(kind):
+        return pa.large_string()
+    if types.is_binary_view(kind) or types.is_fixed_size_binary(kind):
+        return pa.large_binary()
+    if types.is_float16(kind):
+        return pa.float32()
+    if types.is_decimal32(kind) or types.is_decimal64(kind):
+        return pa.decimal128(38, kind.scale)
+    return kind

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from taxi_platform.contracts.limits import LONGEST_TEXT
+
 __all__ = [
     "UNPARSEABLE",
     "UNPARSEABLE_DESCRIPTION",
@@ -27,7 +29,10 @@ __all__ = [
 
 UNPARSEABLE = "unparseable"
 """The reason every dataset has, whatever its rules."""
-UNPARSEABLE_DESCRIPTION = "a cell, or the whole record, does not fit its type"
+UNPARSEABLE_DESCRIPTION = (
+    "a cell, or the whole record, does not fit its type, or the cell is one that not every store can hold: an infinite "
+    f"number, a time outside years 1 to 9999, text that is not UTF-8, has NUL or more than {LONGEST_TEXT:,} bytes"
+)
 ZERO_PASSENGERS = "zero_passengers"
 """The reason of the one rule that is a run option (``cleaning.options``), never part of a contract."""
 

@@ -14,6 +14,7 @@ Row = Mapping[str, Any]
 _PICKUP, _DROPOFF = "tpep_pickup_datetime", "tpep_dropoff_datetime"
 _LOCATIONS = ("PULocationID", "DOLocationID")
 _ORDER = (
+    "unparseable",
     "timestamp_missing",
     "pickup_outside_file_month",
     "dropoff_before_pickup",
@@ -27,12 +28,16 @@ _ORDER = (
 
 
 def judge(rows: Sequence[Row], start: datetime, end: datetime) -> dict[int, list[str]]:
-    """Row number → reasons, for yellow rows whose values fit their types."""
+    """Row number → reasons, for yellow rows whose values fit their types, infinite ones aside."""
     found: dict[int, set[str]] = defaultdict(set)
-    for number, row in enumerate(rows):
-        found[number] |= _own_reasons(row, start, end)
     for number in _copies(rows):
         found[number].add("exact_duplicate")
+    for number, row in enumerate(rows):
+        if any(isinstance(value, float) and math.isinf(value) for value in row.values()):
+            found[number].add("unparseable")
+    rows = [{name: _number(value) for name, value in row.items()} for row in rows]
+    for number, row in enumerate(rows):
+        found[number] |= _own_reasons(row, start, end)
     paired = _paired(rows)
     for number in paired:
         found[number].add("void_pair")
@@ -40,6 +45,11 @@ def judge(rows: Sequence[Row], start: datetime, end: datetime) -> dict[int, list
         if row["total_amount"] is not None and row["total_amount"] < 0 and number not in paired:
             found[number].add("negative_total")
     return {number: sorted(reasons, key=_ORDER.index) for number, reasons in sorted(found.items()) if reasons}
+
+
+def _number(value: Any) -> Any:
+    """What rules see: nothing in place of what is not a number or infinite."""
+    return value if not isinstance(value, float) or math.isfinite(value) else None
 
 
 def _own_reasons(row: Row, start: datetime, end: datetime) -> set[str]:
@@ -84,7 +94,7 @@ def _paired(rows: Sequence[Row]) -> set[int]:
     reversals: dict[Any, list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         total = row["total_amount"]
-        if total is None or not math.isfinite(total):
+        if total is None:
             continue
         cents = int(Decimal(repr(abs(total) * 100)).quantize(Decimal(1), ROUND_HALF_UP))
         locations = tuple(row[name] for name in _LOCATIONS)

@@ -96,7 +96,12 @@ def test_timestamps_read_the_same_from_every_type(values: pa.Array, tmp_path: Pa
     ("name", "values", "unfit"),
     [
         ("passenger_count", pa.array([1.0, 1.5, None]), [1]),
-        ("passenger_count", pa.array([1.0, float("nan"), float("inf")]), [1, 2]),
+        ("passenger_count", pa.array([1.0, float("nan"), float("inf"), float("-inf")]), [2, 3]),
+        ("tip_amount", pa.array([1.0, float("nan"), float("inf"), float("-inf")]), [2, 3]),
+        ("tip_amount", pa.array([1.0, float("nan"), float("inf")], pa.float32()), [2]),
+        ("tip_amount", pa.array(["1.0", "NaN", "-nan", " nan ", "inf", "1e999", "none"]), [4, 5, 6]),
+        ("passenger_count", pa.array(["1", "NaN", "-nan", "nan", "inf", "-Infinity", "1e999"]), [4, 5, 6]),
+        ("VendorID", pa.array(["CMT", "NaN", "-nan", "inf", "1e999"]), [3, 4]),
         ("PULocationID", pa.array([32_767, 32_768, -32_769]), [1, 2]),
         ("PULocationID", pa.array(["7", "7.0", "seven", "7.5", ""]), [2, 3]),
         ("trip_distance", pa.array(["1.5", " 2 ", ".5", "1,5", None]), [3]),
@@ -124,8 +129,17 @@ def test_a_long_column_in_which_one_cell_does_not_fit_loses_only_that_row(tmp_pa
 
 
 def test_unfit_cells_are_quarantined_as_they_came(tmp_path: Path) -> None:
-    cleaned = _with_column("passenger_count", pa.array([1.5, float("nan")]), tmp_path)
-    assert [cleaned.raw[n]["passenger_count"] for n in (0, 1)] == [1.5, "nan"]
+    cleaned = _with_column("passenger_count", pa.array([1.5, float("-inf")]), tmp_path)
+    assert [cleaned.raw[n]["passenger_count"] for n in (0, 1)] == [1.5, "-inf"]
+
+
+def test_what_is_not_a_number_is_a_missing_number(tmp_path: Path) -> None:
+    values = pa.array([1.0, float("nan"), None, 2.0])
+    for name, canonical in (("passenger_count", "passenger_count"), ("tip_amount", "tip_amount")):
+        cleaned = _with_column(name, values, tmp_path)
+        assert _column(cleaned, canonical) == [1, None, None, 2]
+        assert cleaned.facts.null_counts[canonical] == 2
+    assert _column(_with_column("VendorID", pa.array(["1", "NaN", "2"]), tmp_path), "vendor_id") == [1, None, 2]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""Text that came from a file: how its bytes become characters, and how much of it a sentence shows.
+
+Belongs here: the one rule of escaping, the one older encoding, and the one bound. Does not: which cells are text, and
+what a cell that no store can hold means for its row (``cleaning``).
+
+The rule of escaping: a byte that is no character is written ``\\xHH``, two lower-case hexadecimal digits, and so is
+NUL, which PostgreSQL's text cannot hold; a backslash that stands before an ``x`` and two such digits is written
+``\\x5c``, so that nothing else reads as an escape. Whoever replaces each ``\\xHH``, left to right, by its byte has what
+came.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable
+
+__all__ = ["SHOWN_CHARACTERS", "decoded", "escaped", "listed", "shown"]
+
+SHOWN_CHARACTERS = 200
+"""What a sentence shows of a file's text at most, be it one cell or a list of names."""
+
+_LIKE_AN_ESCAPE = re.compile(rb"\\(?=x[0-9a-f]{2})")
+_OLDER = "taxi_platform_windows_1252"
+
+
+def escaped(data: bytes) -> str:
+    """Bytes that should be UTF-8 as text, by the rule of escaping; UTF-8 without NUL is as it was."""
+    return _LIKE_AN_ESCAPE.sub(rb"\\x5c", data).decode("utf-8", "backslashreplace").replace("\0", r"\x00")
+
+
+def decoded(data: bytes) -> str:
+    """Bytes of a CSV file as text: what is not UTF-8 is read as Windows-1252, byte by byte.
+
+    That is how upstream's oldest programs wrote letters (a superset of Latin-1's, with five bytes that stand for
+    nothing: 81, 8d, 8f, 90 and 9d; https://www.unicode.org/Public/MAPPINGS/VENDORS/MICSFT/WINDOWS/CP1252.TXT). These
+    five and NUL are written by the rule of escaping.
+    """
+    return _LIKE_AN_ESCAPE.sub(rb"\\x5c", data).decode("utf-8", _OLDER).replace("\0", r"\x00")
+
+
+def shown(text: object) -> str:
+    """What a sentence shows of it: at most `SHOWN_CHARACTERS`, in one line, control characters made visible."""
+    head = str(text)[: SHOWN_CHARACTERS + 1]
+    visible = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in head)
+    return visible if len(visible) <= SHOWN_CHARACTERS else visible[: SHOWN_CHARACTERS - 1] + "…"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names side by side, as `shown`."""
+    return shown(", ".join(names))
+
+
+def _older_letters(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError), "registered for decoding alone"
+    return error.object[error.start : error.end].decode("cp1252", "backslashreplace"), error.end
+
+
+codecs.register_error(_OLDER, _older_letters)
