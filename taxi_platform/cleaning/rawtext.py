@@ -17,10 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from taxi_platform.arrow_text import escaped_text, is_text
 from taxi_platform.cleaning.reading import RawBatch
-from taxi_platform.cleaning.storable import is_text
 from taxi_platform.contracts.matching import UNPARSED_COLUMN
-from taxi_platform.foreign_text import escaped
 
 __all__ = ["json_objects"]
 
@@ -71,9 +70,7 @@ def _quoted(column: pa.Array) -> pa.Array:
     """Text and whatever else there is, escaped once per distinct value."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     words = encoded.dictionary
-    if is_text(words.type):
-        words = pa.array([escaped(word) for word in words.cast(pa.large_binary()).to_pylist()], pa.string())
-    return _dumped(words).take(encoded.indices)
+    return _dumped(escaped_text(words) if is_text(words.type) else words).take(encoded.indices)
 
 
 def _dumped(values: pa.Array) -> pa.Array:

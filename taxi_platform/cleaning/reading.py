@@ -16,11 +16,13 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from taxi_platform.arrow_text import has_dictionary, is_text
 from taxi_platform.cleaning.casting import Cells, read_cells
 from taxi_platform.contracts.matching import UNPARSED_COLUMN, Match, match_columns, require_columns
 from taxi_platform.contracts.model import Column, Contract
 from taxi_platform.contracts.schemas import arrow_type
 from taxi_platform.errors import BrokenFileError
+from taxi_platform.foreign_text import shown
 from taxi_platform.references import RawMonth
 
 __all__ = ["RawBatch", "RawFile"]
@@ -82,7 +84,7 @@ class RawFile:
                 coerce_int96_timestamp_unit="us",  # as nanoseconds, which it is by default, years from 2263 on wrap
             )
         except pa.ArrowInvalid as error:
-            raise BrokenFileError(f"{self._where} is not a whole Parquet file: {error}") from error
+            raise BrokenFileError(f"{self._where} is not a whole Parquet file: {shown(error)}") from error
 
     def _coded_text(self, file: pq.ParquetFile) -> list[str]:
         """Text columns with few distinct values: looked up once per value, not once per row."""
@@ -90,7 +92,7 @@ class RawFile:
         match = match_columns(self._contract, schema.names, self._month)
         coded = [column.name for column in self._contract.columns if column.codes or column.recodes]
         names = [name for column in coded for name in match.found.get(column, ())]
-        return [name for name in names if pa.types.is_string(schema.field(name).type) and has_dictionary(file, name)]
+        return [name for name in names if is_text(schema.field(name).type) and has_dictionary(file, name)]
 
     def close(self) -> None:
         self._file.close()
@@ -136,21 +138,13 @@ class RawFile:
             try:
                 records = next(batches, None)
             except (pa.ArrowInvalid, OSError) as error:
-                raise BrokenFileError(f"{self._where} cannot be read to its end: {error}") from error
+                raise BrokenFileError(f"{self._where} cannot be read to its end: {shown(error)}") from error
             if records is None:
                 return
             yield _plain(records)
 
     def _unparsed_name(self) -> list[str]:
         return [UNPARSED_COLUMN] if UNPARSED_COLUMN in self._file.schema_arrow.names else []
-
-
-def has_dictionary(file: pq.ParquetFile, name: str) -> bool:
-    """Whether the reader can give the column as a dictionary: not from pages that hold differences between texts."""
-    footer = file.metadata
-    position = file.schema.names.index(name)
-    groups = (footer.row_group(i).column(position) for i in range(footer.num_row_groups))
-    return not any(encoding.startswith("DELTA") for group in groups for encoding in group.encodings)
 
 
 def _plain(records: pa.RecordBatch) -> pa.RecordBatch:

@@ -4,7 +4,6 @@ Belongs here: looking at values by the bounds of ``contracts.limits``; the usual
 bytes, its sum or its extremes, and only another is taken apart. Does not: types (``casting``) and what follows for the
 row (``judging``).
 """
-# ruff: noqa: TID253 - a worker: imported only once a month is being cleaned
 
 from __future__ import annotations
 
@@ -12,13 +11,13 @@ import math
 from datetime import datetime
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from taxi_platform.arrow_text import as_bytes, extent, is_utf8
 from taxi_platform.contracts.limits import FIRST_INSTANT, LAST_INSTANT, LONGEST_TEXT
 
-__all__ = ["Held", "dated", "finite", "is_text", "sound_text", "without_trailing_spaces"]
+__all__ = ["Held", "dated", "finite", "sound_text", "without_trailing_spaces"]
 
 _SPACE = ord(" ")
 
@@ -31,15 +30,6 @@ class Held(NamedTuple):
     """None where there is no such row."""
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Bytes without a word about their meaning are text as well: older writers left that word out."""
-    if pa.types.is_dictionary(kind):
-        return is_text(kind.value_type)
-    return any(
-        of(kind) for of in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    )
-
-
 # ---- text
 
 
@@ -50,52 +40,26 @@ def sound_text(source: pa.Array) -> Held:
         if unfit is None:
             return Held(pa.DictionaryArray.from_arrays(source.indices, words))
         return Held(words.take(source.indices), unfit.take(source.indices).fill_null(False))
-    lowest, _, longest = _extent(source)
-    if longest <= LONGEST_TEXT and (lowest > 0 or _is_utf8_without_nul(source)):
+    look = extent(source)
+    if look.longest <= LONGEST_TEXT and (look.lowest > 0 or (is_utf8(source, look) and not _has_nul(source))):
         return Held(source.cast(pa.string()))
     distinct = source.dictionary_encode()
-    words = [_sound(word) for word in distinct.dictionary.cast(_bytes_like(source.type)).to_pylist()]
+    words = [_sound(word) for word in as_bytes(distinct.dictionary).to_pylist()]
     values = pa.array(words, pa.string()).take(distinct.indices)
     return Held(values, pc.and_(source.is_valid(), values.is_null()))
 
 
 def without_trailing_spaces(text: pa.StringArray) -> pa.StringArray:
     """Without the spaces at its end, by which fixed-width programs fill a field; nothing but spaces is null."""
-    lowest, shortest, _ = _extent(text)
-    if shortest and lowest > _SPACE:
+    look = extent(text)
+    if look.shortest and look.lowest > _SPACE:
         return text
     text = pc.utf8_rtrim(text, " ")
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 
-def _extent(text: pa.Array) -> tuple[int, int, int]:
-    """The lowest byte, as a signed number, so that one beyond ASCII is below 0; the shortest and the longest length."""
-    _, starts, data = text.buffers()
-    if not len(text) or starts is None:
-        return _SPACE + 1, 1, 0
-    kind = np.int64 if _is_large(text.type) else np.int32
-    offsets = np.frombuffer(starts, kind)[text.offset : text.offset + len(text) + 1]
-    lengths = np.diff(offsets)
-    shortest, longest = int(lengths.min()), int(lengths.max())
-    if not longest or data is None:
-        return _SPACE + 1, shortest, longest
-    return int(np.frombuffer(data, np.int8)[offsets[0] : offsets[-1]].min()), shortest, longest
-
-
-def _is_large(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_large_string(kind) or pa.types.is_large_binary(kind))
-
-
-def _bytes_like(kind: pa.DataType) -> pa.DataType:
-    return pa.large_binary() if _is_large(kind) else pa.binary()
-
-
-def _is_utf8_without_nul(text: pa.Array) -> bool:
-    try:
-        strings = text.cast(_bytes_like(text.type)).cast(pa.string())
-    except pa.ArrowInvalid:
-        return False
-    return not pc.any(pc.match_substring(strings, "\0")).as_py()
+def _has_nul(text: pa.Array) -> bool:
+    return bool(pc.any(pc.match_substring(text.cast(pa.string()), "\0")).as_py())
 
 
 def _sound(word: bytes) -> str | None:

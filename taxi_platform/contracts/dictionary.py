@@ -30,6 +30,9 @@ Parquet files in the lake.
 * A **month is the upstream file**, named `file_month`, never the month of a pickup.
 * **Nothing is lost**: the rows of a raw month are those of its trips and of its quarantine together.
 * Times are New York wall-clock time without a zone, as upstream writes them.
+* What is not a number (NaN) is null, spaces at the end of a text are no part of it, and empty text is null.
+* A rejected row's `raw` is what came, as JSON. Bytes that are no characters, and NUL, stand there as `\\xHH`
+  ([the rule](architecture.md#cells-and-text)).
 * Upstream names are compared without regard to letter case and to spaces around them. A column or code that is
   not listed here stops nothing: the file is kept, what is known is loaded, and a check names the rest.
 """

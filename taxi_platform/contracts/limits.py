@@ -16,17 +16,19 @@ PostgreSQL, and of 8 in BigQuery; doubles are IEEE 754 in all four.
   without NUL (https://www.postgresql.org/docs/current/datatype-character.html). In PostgreSQL a B-tree index takes a
   third of a page, 2,704 bytes (https://www.postgresql.org/docs/current/btree.html), and the two ends that a BRIN index
   keeps have to fit into 8,152 bytes together.
-* A rejected row's text is no cell of a trip: with lines of at most 16 MiB, and escapes of at most six characters a
-  byte, it stays below the 100 MB of a row that BigQuery loads (https://cloud.google.com/bigquery/quotas#load_jobs).
+* A rejected row's text is no cell of a trip: of a record of at most 16 MiB, and with escapes of at most six characters
+  a byte, it stays below the 100 MB of a row that BigQuery loads (https://cloud.google.com/bigquery/quotas#load_jobs).
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-__all__ = ["FIRST_INSTANT", "LAST_INSTANT", "LONGEST_TEXT"]
+__all__ = ["FIRST_INSTANT", "LAST_INSTANT", "LONGEST_RECORD", "LONGEST_TEXT"]
 
 FIRST_INSTANT = datetime(1, 1, 1)
 LAST_INSTANT = datetime(9999, 12, 31, 23, 59, 59, 999_999)
 LONGEST_TEXT = 2048
 """Bytes of UTF-8."""
+LONGEST_RECORD = 16 << 20
+"""Bytes of a CSV file's line, and of a text in a Parquet file: whatever is longer is no record."""

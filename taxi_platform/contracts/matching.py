@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from taxi_platform.contracts.model import Column, Contract, normalised
 from taxi_platform.errors import ContractError
+from taxi_platform.foreign_text import listed
 from taxi_platform.months import TripMonth
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["UNPARSED_COLUMN", "Match", "match_columns", "require_columns"]
 
@@ -62,8 +59,8 @@ def require_columns(contract: Contract, upstream: Sequence[str], month: TripMont
     match = match_columns(contract, upstream, month)
     if match.missing:
         raise ContractError(
-            f"{where} is not a {month} file: it has no column for {_listed(match.missing)} "
-            f"(its columns are {_listed(upstream) or 'none'}); the month before it stays in place"
+            f"{where} is not a {month} file: it has no column for {', '.join(match.missing)} "
+            f"(its columns are {listed(upstream) or 'none'}); the month before it stays in place"
         )
     return match
 
@@ -74,7 +71,3 @@ def _is_missing(column: Column, found: Mapping[str, tuple[str, ...]], month: Tri
         and column.name not in found
         and not any(other in found for other in column.unless)
     )
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)

@@ -1,28 +1,36 @@
-"""Whether a file is of the dataset its name says.
+"""Whether a file is of the dataset its name says, and has columns that can be told apart.
 
-Belongs here: comparing its column names with every contract. Does not: comparing with one (``contracts.matching``).
+Belongs here: its column names, among themselves and beside every contract. Does not: comparing with one contract
+(``contracts.matching``).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.contracts.matching import Match, match_columns, require_columns
-from taxi_platform.contracts.model import Contract
-from taxi_platform.errors import ContractError
+from taxi_platform.contracts.matching import UNPARSED_COLUMN, Match, match_columns, require_columns
+from taxi_platform.contracts.model import FILE_MONTH, Contract, normalised
+from taxi_platform.errors import BrokenFileError, ContractError
+from taxi_platform.foreign_text import shown
 from taxi_platform.months import TripMonth
 
 __all__ = ["require_dataset"]
+
+_OURS = (UNPARSED_COLUMN, FILE_MONTH.name, "month", "file_name")
+"""Raw files have the first beside upstream's columns, views over raw months the others."""
 
 
 def require_dataset(contract: Contract, month: TripMonth, names: Sequence[str], where: str) -> Match:
     """How the file's columns fit the contract.
 
     Raises:
+        BrokenFileError: two columns have one name, or one has a name of this platform's own.
         ContractError: a column that the contract requires in that month is missing, or every column is known to
             another dataset and some are not known to this one.
     """
+    _require_names(month, names, where)
     other = _better_fit(contract, month, names)
     if other is not None:
         raise ContractError(
@@ -30,6 +38,18 @@ def require_dataset(contract: Contract, month: TripMonth, names: Sequence[str], 
             f"file; the month before it stays in place"
         )
     return require_columns(contract, names, month, where)
+
+
+def _require_names(month: TripMonth, names: Sequence[str], where: str) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    ours = [name for name in names if normalised(name) in _OURS]
+    if twice or ours:
+        what = (
+            f"'{shown(twice[0])}' twice" if twice else f"'{shown(ours[0])}', a name that this platform keeps for itself"
+        )
+        raise BrokenFileError(
+            f"{where} cannot be read as {month}: it has the column {what}; the month before it stays in place"
+        )
 
 
 def _better_fit(contract: Contract, month: TripMonth, names: Sequence[str]) -> Contract | None:

@@ -71,10 +71,7 @@ def read_header(data: bytes, name: str) -> tuple[list[str], bytes]:
     fields = fields_of(line.rstrip(b"\r"))
     if fields is None:
         raise BrokenFileError(f"{name} is not a CSV file: its first line cannot be read as a header")
-    names = [field.strip() or f"_unnamed_{position}" for position, field in enumerate(fields, 1)]
-    if repeated := [n for n, count in Counter([*names, UNPARSED_COLUMN]).items() if count > 1]:
-        raise BrokenFileError(f"{name} cannot be read: its header has the column {repeated[0]!r} more than once")
-    return names, rest
+    return [field.strip() or f"_unnamed_{position}" for position, field in enumerate(fields, 1)], rest
 
 
 def fields_of(record: bytes) -> list[str] | None:

@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from taxi_platform.contracts.limits import LONGEST_RECORD
 from taxi_platform.errors import BrokenFileError
+from taxi_platform.foreign_text import decoded, shown
 from taxi_platform.ingest.sniffing import GZIP_MAGIC, SNIFFED_BYTES, describe
 
 __all__ = ["Block", "counted", "open_text", "records_in", "whole_lines"]
 
 _READ_BYTES = 1 << 20
 """Larger blocks cost memory and gain nothing; smaller ones pay the parser's start more often."""
-_LONGEST_LINE = 16 << 20
 _LF, _CR = ord("\n"), ord("\r")
 
 
@@ -73,8 +74,8 @@ def whole_lines(file: BinaryIO, name: str) -> Iterator[bytes]:
             rest = chunk[end:]
         else:
             rest += chunk
-        if len(rest) > _LONGEST_LINE:
-            raise BrokenFileError(f"{name} is not a CSV file: a line of it is longer than {_LONGEST_LINE:,} bytes")
+        if len(rest) > LONGEST_RECORD:
+            raise BrokenFileError(f"{name} is not a CSV file: a line of it is longer than {LONGEST_RECORD:,} bytes")
     if rest:
         yield rest
 
@@ -120,5 +121,4 @@ _ADVICE = "the month before it stays in place; run the month again, or look at w
 
 
 def _opening(head: bytes) -> str:
-    start = head.splitlines()[0][:40].decode("utf-8", "replace")
-    return f"something that begins with {start!r}"
+    return f"something that begins with '{shown(decoded(head.splitlines()[0][:40]))}'"

@@ -48,12 +48,15 @@ def stage_raw(
         ContractError: a column that the contract requires is missing, or the file is another dataset's.
         StoreError: ``directory`` cannot be written to.
     """
-    version = download.sha256[:16]
+    version, readable = download.sha256[:16], None
     if download.is_parquet:
+        from taxi_platform.ingest.readable import readable_copy
         from taxi_platform.ingest.upstream_parquet import inspect_parquet
 
         file, unparsed_rows = download.file, 0
         rows, schema = inspect_parquet(contract, month, file, download.version.url)
+        copy = directory / f"{month.dataset}-{month.label}-{version}.readable.parquet"
+        readable = readable_copy(file, download.version.url, copy)
     else:
         from taxi_platform.ingest.conversion import convert_csv
 
@@ -76,7 +79,7 @@ def stage_raw(
         schema_fingerprint=schema_fingerprint(schema),
         fetched_at=(fetched_at or datetime.now(timezone.utc)).astimezone(timezone.utc).isoformat(timespec="seconds"),
     )
-    return StagedRaw(raw, file)
+    return StagedRaw(raw, file, readable)
 
 
 def schema_fingerprint(schema: pa.Schema) -> str:

@@ -1,6 +1,6 @@
 """An upstream Parquet file: kept as it is, so all there is to do is to look at its footer.
 
-Belongs here: that look. Does not: reading rows (``cleaning``).
+Belongs here: that look. Does not: reading texts (``readable``) and rows (``cleaning``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import BrokenFileError
+from taxi_platform.foreign_text import shown
 from taxi_platform.ingest.belonging import require_dataset
 from taxi_platform.ingest.sniffing import PARQUET_MAGIC, SNIFFED_BYTES, describe
 from taxi_platform.months import TripMonth
@@ -29,7 +30,8 @@ def inspect_parquet(contract: Contract, month: TripMonth, file: Path, name: str)
         name: what to call it in errors, its URL.
 
     Raises:
-        BrokenFileError: it is no whole Parquet file, or one without rows.
+        BrokenFileError: it is no whole Parquet file, or one without rows, or one whose columns cannot be told apart or
+            hold more than one value a row.
         ContractError: a required column is missing, or it is another dataset's file.
     """
     try:
@@ -41,6 +43,11 @@ def inspect_parquet(contract: Contract, month: TripMonth, file: Path, name: str)
             "run the month again, or look at what upstream sends"
         ) from error
     require_dataset(contract, month, schema.names, name)
+    if nested := [field for field in schema if pa.types.is_nested(field.type)]:
+        raise BrokenFileError(
+            f"{name} cannot be read as {month}: its column '{shown(nested[0].name)}' is nested "
+            f"({shown(nested[0].type)}), where every column has one value a row; the month before it stays in place"
+        )
     if metadata.num_rows == 0:
         raise BrokenFileError(f"{name} has columns and no rows; the month before it stays in place")
     return metadata.num_rows, schema
@@ -56,4 +63,4 @@ def _diagnosis(file: Path, error: Exception) -> str:
         return f"it is {describe(head) or 'some other kind of file'}"
     if tail != PARQUET_MAGIC:
         return f"it is cut off after {size:,} bytes, where its footer should be"
-    return f"its footer is damaged ({str(error).splitlines()[0]})"
+    return f"its footer is damaged ({shown(str(error).splitlines()[0])})"
