@@ -18,8 +18,13 @@ from taxi_platform.stores.model import LoadedMonth
 from taxi_platform.stores.zones import StoredZones
 
 __all__ = [
+    "DATA_VERSION",
+    "RAW_VERSION",
     "ROWS",
+    "SHA256",
     "TABLE",
+    "VERSION",
+    "VERSION_NAMES",
     "WITHDRAWN",
     "clean_metadata",
     "column_schema",
@@ -35,6 +40,16 @@ TABLE = "dagster/table_name"
 COLUMNS = "dagster/column_schema"
 WITHDRAWN = "withdrawn"
 """True on the materialization that took a month out of a store: Dagster has no event for what is gone."""
+VERSION = "version"
+"""Of a raw month: which version it is."""
+RAW_VERSION = "raw_version"
+"""Of trips and of tables: the raw version that the rows came from."""
+DATA_VERSION = "data_version"
+"""Of trips and of tables: raw version, contract, cleaning code and options."""
+SHA256 = "sha256"
+"""Of upstream's file: what the zone lookup and its tables are a version of."""
+VERSION_NAMES = (VERSION, RAW_VERSION, DATA_VERSION, SHA256)
+"""What automation compares; every materialization names all that it knows."""
 
 
 def column_schema(table: Table) -> Mapping[str, Any]:
@@ -63,12 +78,12 @@ def raw_metadata(raw: RawMonth, uri: str, *, changed: bool) -> Mapping[str, Any]
         ROWS: raw.rows,
         URI: uri,
         "unparsed_rows": raw.unparsed_rows,
-        "version": raw.version,
+        VERSION: raw.version,
         "source_url": raw.source_url,
         "source_version": raw.source_token,
         "source_bytes": raw.source_size,
         "bytes": raw.size,
-        "sha256": raw.sha256,
+        SHA256: raw.sha256,
         "schema_fingerprint": raw.schema_fingerprint,
         "fetched_at": raw.fetched_at,
         "changed": changed,
@@ -84,8 +99,8 @@ def clean_metadata(clean: CleanMonth, uri: str, *, changed: bool) -> Mapping[str
         URI: uri,
         "raw_rows": facts.raw_rows,
         "quarantined_rows": facts.quarantined_rows,
-        "data_version": facts.version,
-        "raw_version": facts.raw_version,
+        DATA_VERSION: facts.version,
+        RAW_VERSION: facts.raw_version,
         "reasons": dg.MetadataValue.md(f"| reason | rows |\n|---|---:|\n{table}" if table else "no row was rejected"),
         **{f"rejected/{reason}": rows for reason, rows in facts.reasons.items()},
         "options": dict(facts.options),
@@ -102,8 +117,8 @@ def loaded_metadata(clean: CleanMonth, loaded: LoadedMonth) -> Mapping[str, Any]
     return {
         ROWS: loaded.counts.trips,
         "quarantined_rows": loaded.counts.quarantined,
-        "data_version": clean.facts.version,
-        "raw_version": clean.facts.raw_version,
+        DATA_VERSION: clean.facts.version,
+        RAW_VERSION: clean.facts.raw_version,
         "changed": loaded.changed,
         **loaded.facts,
     }
@@ -120,6 +135,6 @@ def zones_metadata(stored: StoredZones) -> Mapping[str, Any]:
         "dagster/row_count": stored.rows,
         "source_url": stored.source_url,
         "source_version": stored.source_token,
-        "sha256": stored.sha256,
+        SHA256: stored.sha256,
         "fetched_at": stored.fetched_at,
     }

@@ -75,8 +75,8 @@ def _zones_table(layer: TableLayer) -> dg.AssetsDefinition:
         metadata={TABLE: f"{SCHEMA}.{ZONES.name}", **column_schema(ZONES)},
         description=f"{ZONES.description} In {layer.title} as `{SCHEMA}.{ZONES.name}`.",
     )
-    def zones_table(zones: StoredZones) -> ReferenceTable:  # noqa: ARG001 - the reference says that the lake has them
-        return ReferenceTable(ZONES, _rows)
+    def zones_table(zones: StoredZones) -> ReferenceTable:
+        return ReferenceTable(ZONES, zones.sha256, _rows)
 
     return zones_table
 

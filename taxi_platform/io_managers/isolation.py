@@ -4,29 +4,28 @@ Belongs here: the order of work over months and what Dagster records of it. Does
 
 Dagster records one event per month with its own metadata when all are good. When one is bad, the good ones are
 recorded by events of our own and the step fails, so that "re-execute from failure" runs what is missing: a bad month
-is never recorded as materialized.
+is never recorded as materialized. The same goes for a run that is interrupted: what it has stored is recorded.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
 
-from taxi_platform.automation import unchanged_tag
 from taxi_platform.errors import TaxiError, TransientError
-from taxi_platform.io_managers.places import own_place
 from taxi_platform.months import TripMonth
 from taxi_platform.transience import MONTH
 
-__all__ = ["ATTEMPTS", "Metadata", "Outcome", "note_unchanged", "record", "store_each"]
+__all__ = ["ATTEMPTS", "Metadata", "Outcome", "record", "recorded", "store_each"]
 
 Metadata = Mapping[str, Any]
 _LOG = logging.getLogger(__name__)
@@ -41,6 +40,8 @@ class Outcome:
 
     stored: dict[TripMonth, Metadata] = field(default_factory=dict)
     failed: dict[TripMonth, BaseException] = field(default_factory=dict)
+    at_interrupt: Callable[[], None] = field(default=lambda: None)
+    """Called where an interrupt comes, before the months under way have ended: what is stored by then is not lost."""
 
     @property
     def total(self) -> int:
@@ -53,6 +54,7 @@ def store_each(
     at_once: int,
     attempts: int = ATTEMPTS,
     wait_seconds: float = 600.0,
+    outcome: Outcome | None = None,
 ) -> Outcome:
     """Call ``store`` for every month, ``at_once`` of them at a time; an error of one month is kept, not raised.
 
@@ -60,8 +62,9 @@ def store_each(
     one month, for whatever store, takes at most ``wait_seconds``.
 
     An interrupt (Ctrl-C, a cancelled run) starts no further month; months under way are finished or rolled back whole.
+    What became of each month until then stands in ``outcome``, where one is given.
     """
-    outcome = Outcome()
+    outcome = Outcome() if outcome is None else outcome
     stopping = threading.Event()
 
     def one(month: TripMonth) -> Metadata | None:
@@ -84,8 +87,18 @@ def store_each(
         except BaseException:
             stopping.set()
             pool.shutdown(wait=False, cancel_futures=True)
+            _settle_ended(outcome, futures)
+            outcome.at_interrupt()
+            pool.shutdown()
+            _settle_ended(outcome, futures)
             raise
     return outcome
+
+
+def _settle_ended(outcome: Outcome, futures: Mapping[Future[Metadata | None], TripMonth]) -> None:
+    for future, month in futures.items():
+        if future.done() and not future.cancelled() and month not in outcome.stored:
+            _settle(outcome, month, future.result)
 
 
 def _trying_again(
@@ -123,21 +136,47 @@ def _settle(outcome: Outcome, month: TripMonth, result: Callable[[], Metadata | 
             outcome.stored[month] = metadata
 
 
+@contextlib.contextmanager
+def recorded(context: dg.OutputContext) -> Iterator[Outcome]:
+    """An outcome to be filled; at the end, Dagster records its good months with their metadata.
+
+    Raises `dagster.Failure` naming the bad months, if any. Where the context ends by an error or an interrupt, what
+    was stored until then is recorded all the same.
+    """
+    told: set[TripMonth] = set()
+
+    def tell() -> None:
+        for month, metadata in sorted(outcome.stored.items()):
+            if month not in told:
+                told.add(month)
+                _log_materialization(context, month, metadata)
+
+    outcome = Outcome(at_interrupt=tell)
+    try:
+        yield outcome
+    except BaseException:
+        tell()
+        raise
+    record(context, outcome)
+
+
+def _log_materialization(context: dg.OutputContext, month: TripMonth, metadata: Metadata) -> None:
+    context.log_event(
+        dg.AssetMaterialization(
+            context.asset_key, partition=month.partition_key, metadata={**context.output_metadata, **metadata}
+        )
+    )
+
+
 def record(context: dg.OutputContext, outcome: Outcome) -> None:
     """Record the good months with their metadata; raise `dagster.Failure` naming the bad ones, if any."""
-    if outcome.stored and not any(metadata["changed"] for metadata in outcome.stored.values()):
-        note_unchanged(context)
     if not outcome.failed:
         execution = dg.AssetExecutionContext.get()
         for month, metadata in sorted(outcome.stored.items()):
             execution.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=month.partition_key)
         return
     for month, metadata in sorted(outcome.stored.items()):
-        context.log_event(
-            dg.AssetMaterialization(
-                context.asset_key, partition=month.partition_key, metadata={**context.output_metadata, **metadata}
-            )
-        )
+        _log_materialization(context, month, metadata)
     failed = sorted(outcome.failed.items())
     sentences = {month.label: describe(error) for month, error in failed}
     details = "\n".join(f"{label}: {sentence}" for label, sentence in sentences.items())
@@ -149,12 +188,6 @@ def record(context: dg.OutputContext, outcome: Outcome) -> None:
         },
         allow_retries=False,
     )
-
-
-def note_unchanged(context: dg.OutputContext) -> None:
-    """Say in the run's tags that it changed nothing of this asset, so that automation does not follow."""
-    execution = dg.AssetExecutionContext.get()
-    execution.instance.add_run_tags(execution.run.run_id, {unchanged_tag(own_place(context).layer): "true"})
 
 
 def describe(error: BaseException) -> str:

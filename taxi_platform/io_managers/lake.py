@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from taxi_platform.errors import StoreError
-from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, note_unchanged, record, store_each
+from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each
 from taxi_platform.io_managers.places import own_place
 from taxi_platform.io_managers.raw_views import PATIENCE, refresh_raw_view
 from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months, input_months
@@ -48,17 +48,14 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 f"{type(obj).__name__}: give it io_manager_key warehouse_io or postgres_io"
             )
         if isinstance(obj, ZonesFile):
-            metadata = self._store_zones(obj)
-            if not metadata["changed"]:
-                note_unchanged(context)
-            context.add_output_metadata(metadata)
+            context.add_output_metadata(self._store_zones(obj))
             return
 
         store = self._storing_raw(obj) if isinstance(obj, RawMonths) else self._storing_clean(obj)
-        outcome = store_each(obj.months, store, self.months_at_once, self.attempts, self.lake.wait_seconds)
-        if isinstance(obj, RawMonths) and any(metadata["changed"] for metadata in outcome.stored.values()):
-            self._refresh_raw_view(own_place(context).dataset)
-        record(context, outcome)
+        with recorded(context) as outcome:
+            store_each(obj.months, store, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
+            if isinstance(obj, RawMonths) and any(metadata["changed"] for metadata in outcome.stored.values()):
+                self._refresh_raw_view(own_place(context).dataset)
 
     def _refresh_raw_view(self, dataset: str) -> None:
         warehouse = self.warehouse

@@ -16,11 +16,11 @@ import dagster as dg
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import StoreError
 from taxi_platform.io_managers.frames import store_rows, table_name
-from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, record, store_each
+from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each
 from taxi_platform.io_managers.raw_views import refresh_raw_view
 from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months, wants_frame
 from taxi_platform.io_managers.values import ReferenceTable, TableMonths
-from taxi_platform.metadata import loaded_metadata, withdrawn_metadata
+from taxi_platform.metadata import SHA256, loaded_metadata, withdrawn_metadata
 from taxi_platform.months import TripMonth, month_label
 from taxi_platform.references import WithdrawnMonth
 from taxi_platform.resources import LakeResource, PostgresResource, StagingResource, WarehouseResource
@@ -51,7 +51,7 @@ class TableIOManager(dg.ConfigurableIOManager):
             self._store_months(context, obj)
         elif isinstance(obj, ReferenceTable):
             rows = self.store().replace_table(obj.table, obj.read(self.lake.open()))
-            context.add_output_metadata({"dagster/row_count": rows})
+            context.add_output_metadata({"dagster/row_count": rows, SHA256: obj.sha256})
         else:
             with self.staging.open() as folder:
                 store_rows(context, obj, self.store(), folder)
@@ -65,11 +65,11 @@ class TableIOManager(dg.ConfigurableIOManager):
                     return withdrawn_metadata(changed=_taken_out(store, months.contract, month))
                 return loaded_metadata(clean, store.replace_month(months.contract, clean, lake))
 
-        outcome = store_each(months.months, load, self.months_at_once, self.attempts, self.lake.wait_seconds)
-        if outcome.stored:
-            store.refresh_views(months.all_contracts)
-            refresh_raw_view(lambda: store, months.contract.dataset, lake)
-        record(context, outcome)
+        with recorded(context) as outcome:
+            store_each(months.months, load, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
+            if outcome.stored:
+                store.refresh_views(months.all_contracts)
+                refresh_raw_view(lambda: store, months.contract.dataset, lake)
 
     def load_input(self, context: dg.InputContext) -> Any:
         upstream = context.upstream_output

@@ -76,4 +76,6 @@ class ReferenceTable:
     """A small table that every store holds as a whole, and how to read its rows from the lake."""
 
     table: Table
+    sha256: str
+    """Of the upstream file that the rows are from."""
     read: Callable[[Lake], pa.Table]

@@ -110,9 +110,11 @@ def test_a_layer_that_is_run_by_hand_takes_the_tables_with_it(deployment: Deploy
 
 def test_the_zone_tables_follow_the_zones(deployment: Deployment) -> None:
     job = deployment.definitions.resolve_job_def(ZONES_JOB)
+    zones = dg.AssetKey("zones")
     tables = {dg.AssetKey("zones_warehouse"), dg.AssetKey("zones_postgres")}
     deployment.evaluate()
     for expected in (tables, set()):
-        assert job.execute_in_process(instance=deployment.instance, asset_selection=[dg.AssetKey("zones")]).success
+        assert job.execute_in_process(instance=deployment.instance, asset_selection=[zones]).success
         result = deployment.evaluate_all()
         assert {key for key in tables if result.get_requested_partitions(key)} == expected
+        assert job.execute_in_process(instance=deployment.instance, asset_selection=[*tables]).success
