@@ -1,0 +1,196 @@
+"""Nothing hides a change: what becomes of the stores when runs are executed again, are interrupted, or came too early.
+
+Real stores, real runs, a real instance on disk; that the daemon asks for what is found here is in ``test_running``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from taxi_platform import ingest
+from taxi_platform.keys import asset_key
+from taxi_platform.metadata import DATA_VERSION, RAW_VERSION, VERSION
+from taxi_platform.recorded import recorded_versions
+from taxi_platform.status import month_statuses
+from taxi_platform.stores.lake import Lake
+from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
+from taxi_platform_tests.automation.test_conditions import BELOW_RAW, RAW, follows
+
+MARCH = GREEN.month(GREEN.first_month.replace(year=2020, month=3))
+
+KILLED_BEFORE_ITS_EVENT = """
+import os, signal
+from dagster._cli import main
+from taxi_platform.io_managers import isolation
+
+isolation.record = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+main()
+"""
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """On disk, so that another process can record what it did."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/dagster.yaml").touch()
+    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as local:
+        yield local
+
+
+@pytest.fixture
+def march(deployment: Deployment) -> Deployment:
+    """A month in every store, found unchanged by the run whose id is the newest; then it was published again."""
+    deployment.upstream.publish("2020-03")
+    assert deployment.run("2020-03").success
+    assert deployment.run("2020-03").success
+    assert deployment.evaluate() == {}
+    deployment.upstream.publish("2020-03", rows=1_100)
+    return deployment
+
+
+def rows(deployment: Deployment) -> dict[str, tuple[int | None, ...]]:
+    return {f"{status.file_month:%Y-%m}": status.rows for status in month_statuses(deployment.settings, [GREEN])}
+
+
+def newest_run(deployment: Deployment) -> dg.DagsterRun:
+    return deployment.instance.get_runs(limit=1)[0]
+
+
+def test_an_old_run_that_found_nothing_new_is_executed_again_after_upstream_published_anew(march: Deployment) -> None:
+    # Dagster gives a re-execution the tags of its run, whatever they say of that one.
+    assert march.run("2020-03", RAW, tags=newest_run(march).tags).success
+    assert march.evaluate() == follows("2020-03")
+    assert march.run("2020-03", BELOW_RAW).success
+    assert march.evaluate() == {}
+    assert {month.is_whole for month in month_statuses(march.settings, [GREEN])} == {True}
+    assert rows(march)["2020-03"][0] == 1_100
+
+
+def test_so_it_is_from_failure(march: Deployment) -> None:
+    """The run found raw unchanged and failed at trips; the republished month came in between."""
+    march.upstream.publish("2020-03")
+    (stored,) = (march.settings.data / "lake/raw/green/month=2020-03").glob("*.parquet")
+    good = stored.read_bytes()
+    stored.write_bytes(b"not what was stored")
+    config = {"green_trips": {"config": {"drop_zero_passengers": True}}}
+    assert not march.run("2020-03", config=config).success
+    failed = newest_run(march)
+    stored.write_bytes(good)
+    march.upstream.publish("2020-03", rows=1_100)
+    assert march.run("2020-03", RAW).success
+    # "From failure" cleans with the tags of the failed run, and ends before the tables.
+    assert march.run("2020-03", ["trips"], config, tags=failed.tags).success
+    assert march.evaluate() == follows("2020-03", layers=("warehouse", "postgres"))
+
+
+def test_a_worker_that_is_killed_between_manifest_and_event_hides_no_change(
+    march: Deployment, variables: dict[str, str], tmp_path: Path
+) -> None:
+    outside = {k: v for k, v in os.environ.items() if not k.startswith(("TAXI_", "DAGSTER_"))}
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            KILLED_BEFORE_ITS_EVENT,
+            "asset",
+            "materialize",
+            "-m",
+            "taxi_platform.definitions",
+            "--select",
+            "green_raw",
+            "--partition",
+            "2020-03-01",
+        ],
+        env={**outside, **variables, "DAGSTER_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    current = Lake(march.settings.lake).current_raw(MARCH)
+    assert current is not None
+    assert current.rows == 1_100
+    assert march.evaluate() == {}
+    result = march.run("2020-03", RAW)
+    assert result.success
+    (event,) = result.asset_materializations_for_node("green_raw")
+    assert event.metadata["changed"].value is False
+    assert march.evaluate() == follows("2020-03")
+
+
+def test_a_range_that_is_interrupted_records_what_it_stored_and_that_is_followed(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.upstream.publish("2020-01..2020-08")
+    deployment.evaluate()
+    staged: list[str] = []
+
+    def interrupted(read: Callable[..., Any]) -> Callable[..., Any]:
+        def stage_raw(contract: Any, month: Any, *arguments: Any) -> Any:
+            staged.append(month.label)
+            if len(staged) == 4:
+                os.kill(os.getpid(), signal.SIGINT)  # as "Terminate" does with the worker of a run
+            return read(contract, month, *arguments)
+
+        return stage_raw
+
+    monkeypatch.setattr(ingest, "stage_raw", interrupted(ingest.stage_raw))
+    with contextlib.suppress(KeyboardInterrupt):
+        assert not deployment.run("2020-01..2020-08", RAW).success
+    stored = {month.label for month in Lake(deployment.settings.lake).months("green")}
+    assert 3 <= len(stored) < 8
+    assert deployment.recorded("raw") == stored
+    assert deployment.evaluate() == follows(*stored)
+
+
+def test_months_from_before_automation_was_switched_on_are_followed(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01..2020-03")
+    assert deployment.run("2020-01..2020-02", RAW).success
+    assert deployment.run("2020-03").success
+    assert deployment.evaluate() == follows("2020-01", "2020-02")
+    assert deployment.evaluate() == {}
+
+
+def test_what_is_on_record_is_read_once_however_often_a_month_was_run(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01..2020-02")
+    for _ in range(3):
+        assert deployment.run("2020-01..2020-02", ["raw", "trips"]).success
+    read: list[int] = []
+    storage = deployment.instance.event_log_storage
+    fetch = storage.fetch_materializations
+
+    def counted(*arguments: Any, **more: Any) -> Any:
+        result = fetch(*arguments, **more)
+        read.append(len(result.records))
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, "fetch_materializations", counted)
+        for _ in range(3):
+            trips = recorded_versions(deployment.instance, asset_key("trips", "green"))
+            raw = recorded_versions(deployment.instance, asset_key("raw", "green"))
+    assert read == [2, 2]
+    assert set(raw) == set(trips) == {"2020-01-01", "2020-02-01"}
+    for month in raw:
+        assert trips[month][RAW_VERSION] == raw[month][VERSION]
+        assert trips[month][DATA_VERSION].startswith(raw[month][VERSION])
+    assert recorded_versions(deployment.instance, asset_key("postgres", "green")) == {}
+
+
+def test_every_layer_names_the_versions_of_each_month_of_a_range(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01..2020-02")
+    assert deployment.run("2020-01..2020-02").success
+    raw, trips, *tables = (recorded_versions(deployment.instance, asset_key(layer, "green")) for layer in ALL)
+    assert len({versions[VERSION] for versions in raw.values()}) == 2
+    for month, versions in raw.items():
+        assert trips[month][RAW_VERSION] == versions[VERSION]
+        assert [table[month][DATA_VERSION] for table in tables] == [trips[month][DATA_VERSION]] * 2
