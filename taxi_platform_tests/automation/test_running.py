@@ -102,6 +102,18 @@ def path(label: str) -> str:
     return f"green/green_tripdata_{label}.csv.gz"
 
 
+def test_a_month_arrives_by_itself_and_again_when_upstream_replaces_it(
+    platform: RunningPlatform, settings: Settings, upstream: Publisher
+) -> None:
+    newest = NEWEST[-1]
+    upstream.publish(newest)
+    platform.wait("the month in every store", lambda: whole_months(settings) == {newest: 1_000})
+    upstream.publish(newest, rows=1_100)
+    platform.wait("its new version in every store", lambda: whole_months(settings) == {newest: 1_100})
+    platform.wait("its records", lambda: all(recorded(platform, layer) == {newest} for layer in ALL))
+
+
+@pytest.mark.long
 def test_the_stores_become_what_upstream_has_whatever_upstream_does(
     platform: RunningPlatform, settings: Settings, upstream: Publisher, server: Upstream
 ) -> None:
@@ -138,6 +150,7 @@ def test_the_stores_become_what_upstream_has_whatever_upstream_does(
     assert not late
 
 
+@pytest.mark.long
 def test_a_backfill_with_a_bad_month_and_a_killed_worker_loses_nothing(
     platform: RunningPlatform, settings: Settings, upstream: Publisher, server: Upstream
 ) -> None:
@@ -163,6 +176,7 @@ def test_a_backfill_with_a_bad_month_and_a_killed_worker_loses_nothing(
     assert [r.parent_run_id for r in platform.instance.get_runs() if r.parent_run_id] == [run.run_id]
 
 
+@pytest.mark.long
 def test_a_machine_that_goes_down_in_the_middle_of_a_range_takes_it_up_again(
     tmp_path: Path, variables: dict[str, str], settings: Settings, upstream: Publisher, server: Upstream
 ) -> None:

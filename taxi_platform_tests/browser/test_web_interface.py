@@ -73,6 +73,7 @@ def test_a_check_shows_its_table_of_months(site: Site) -> None:
         expect(site.page.get_by_role("dialog").get_by_role("row").filter(has_text=month)).to_contain_text(f"{ROWS:,}")
 
 
+@pytest.mark.long
 def test_a_month_is_materialized_by_clicking(site: Site) -> None:
     site.open(GROUP)
     launch_months(site.page, "2020-05-01")
@@ -81,6 +82,7 @@ def test_a_month_is_materialized_by_clicking(site: Site) -> None:
     assert site.fetched("2020-05") == 1
 
 
+@pytest.mark.long
 def test_a_bad_month_fails_alone_and_executing_again_touches_only_what_is_missing(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

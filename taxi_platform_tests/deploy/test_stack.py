@@ -13,6 +13,8 @@ from typing_extensions import LiteralString
 from taxi_platform_tests.deploy.composed import Composed
 from taxi_platform_tests.deploy.graphql import Webserver
 
+pytestmark = pytest.mark.long
+
 
 def secret(stack: Composed, name: str) -> str:
     return Path(stack.config["secrets"][name]["file"]).read_text()

@@ -35,11 +35,13 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
         return Followed([(w, code, out) for w, (code, out) in zip(wanted, done, strict=True)], list(webhook.posts))
 
 
+@pytest.mark.long
 def test_every_command_succeeds(followed: Followed) -> None:
     failed = [f"$ {command.text}\n{output}" for command, code, output in followed.results if code]
     assert not failed, "\n".join(failed)
 
 
+@pytest.mark.long
 def test_every_command_prints_what_the_page_shows(followed: Followed) -> None:
     wrong = [
         f"$ {command.text}\n{output}\n-- not found: {missing}"
@@ -49,10 +51,12 @@ def test_every_command_prints_what_the_page_shows(followed: Followed) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.long
 def test_the_alert_that_the_page_sends_arrives(followed: Followed) -> None:
     assert [post.body["kind"] for post in followed.posts] == ["test"]
 
 
+@pytest.mark.long
 def test_a_secret_is_not_repeated(followed: Followed) -> None:
     with_secret = [output for command, _, output in followed.results if "0123456789" in command.text]
     assert with_secret

@@ -47,6 +47,7 @@ def lake_counts(url: str, *columns: str) -> dict[date, tuple[int, ...]]:
     return found
 
 
+@pytest.mark.long
 def test_csv_and_parquet_months_pass_through_buckets_and_bigquery(
     tlc: Path, tmp_path: Path, gcs_bucket: str, bigquery_url: str
 ) -> None:
