@@ -1,4 +1,4 @@
-"""A platform of a test's own: a data root and the ``taxi`` command over it, in processes of their own.
+"""A platform of a test's own: a data root and the ``taxi`` command over it, each in a process of its own.
 
 Belongs here: starting commands and reading what they leave. Does not: asserting.
 """
@@ -9,26 +9,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from taxi_platform_tests.support.forked import Done, run_module
+
 __all__ = ["Done", "Platform"]
 
 _TIMEOUT_SECONDS = 300
-
-
-@dataclass(frozen=True)
-class Done:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def text(self) -> str:
-        return self.out + self.err
 
 
 @dataclass
@@ -62,7 +52,7 @@ class Platform:
 
     def taxi(self, *arguments: str, **variables: str) -> Done:
         """``taxi …`` to its end."""
-        return self.finish(self.start(*arguments, **variables))
+        return self._run("taxi_platform.cli", arguments, {**self.environment, **variables})
 
     def finish(self, process: subprocess.Popen[str]) -> Done:
         out, err = process.communicate(timeout=_TIMEOUT_SECONDS)
@@ -70,18 +60,13 @@ class Platform:
 
     def dagster(self, *arguments: str) -> Done:
         """A plain ``dagster …`` command with the exports of ``taxi env``."""
-        exports = self.taxi("env").out
-        script = f'{exports}\nexec "$0" -m dagster "$@"'
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", script, sys.executable, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        return self.finish(process)
+        exported = f"{self.taxi('env').out}\nenv -0"
+        shell = subprocess.run(["/bin/sh", "-c", exported], env=self.environment, capture_output=True, check=True)
+        pairs = (entry.split("=", 1) for entry in os.fsdecode(shell.stdout).split("\0") if entry)
+        return self._run("dagster", arguments, dict(pairs))
+
+    def _run(self, module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Done:
+        return run_module(module, arguments, self.folder, environment, _TIMEOUT_SECONDS)
 
     def status(self) -> list[dict[str, Any]]:
         done = self.taxi("status", "--json")
