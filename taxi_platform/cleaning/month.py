@@ -37,6 +37,7 @@ def clean_month(
     Raises:
         BrokenFileError: the raw file cannot be read, or has other rows than ``raw`` says.
         ContractError: it lacks a column that the contract requires in that month.
+        ChangedFormatError: so much does not fit that the format has changed, and ``options`` do not consent to it.
         StoreError: the files cannot be written.
         On any error neither file is left behind.
     """

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from taxi_platform.arrow_text import has_dictionary, is_text
 from taxi_platform.cleaning.casting import Cells, read_cells
 from taxi_platform.contracts.matching import UNPARSED_COLUMN, Match, match_columns, require_columns
+from taxi_platform.contracts.misfits import Misfits
 from taxi_platform.contracts.model import Column, Contract
 from taxi_platform.contracts.schemas import arrow_type
 from taxi_platform.errors import BrokenFileError
@@ -69,6 +70,7 @@ class RawFile:
         self._file = self._opened(source)
         names = self._file.schema_arrow.names
         self.match: Match = require_columns(contract, names, raw.month, self._where)
+        self.misfits = Misfits.from_footer(self._file.metadata.metadata)
         self.upstream_columns: tuple[str, ...] = tuple(name for name in names if name != UNPARSED_COLUMN)
 
     def _opened(self, source: Path | BinaryIO) -> pq.ParquetFile:

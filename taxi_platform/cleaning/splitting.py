@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from taxi_platform.cleaning.casting import Cells
+from taxi_platform.cleaning.format_change import FormatWatch
 from taxi_platform.cleaning.judging import Evidence, ZeroPassengers, hits
 from taxi_platform.cleaning.options import CleaningOptions
 from taxi_platform.cleaning.rawtext import json_objects
@@ -27,7 +28,7 @@ from taxi_platform.cleaning.version import clean_version
 from taxi_platform.cleaning.writing import TableFile
 from taxi_platform.contracts.model import Contract
 from taxi_platform.contracts.rules import ZERO_PASSENGERS, ExactDuplicate, Rule
-from taxi_platform.errors import BrokenFileError, StoreError
+from taxi_platform.errors import BrokenFileError, ChangedFormatError, StoreError
 from taxi_platform.references import CleanFacts, RawMonth, StagedClean
 
 __all__ = ["split_month"]
@@ -93,15 +94,23 @@ class _Split:
         self._nulls: Counter[str] = Counter({column.name: 0 for column in contract.columns})
         self._unknown_codes: dict[str, Counter[str]] = {}
         self._equal_rows = 0
+        self._watch = FormatWatch(contract, raw, file)
 
     def into(self, trips: TableFile, quarantine: TableFile, repeats: Repeats) -> CleanFacts:
-        """Send every row to one of the two files; raises `BrokenFileError` if they do not add up to the raw month."""
+        """Send every row to one of the two files.
+
+        Raises:
+            BrokenFileError: they do not add up to the raw month.
+            ChangedFormatError: too much does not fit, and nobody has consented to that.
+        """
         for batch in self._file.batches():
             cells = {column.name: self._file.cells(batch, column) for column in self._contract.columns}
             self._count_unknown(cells)
+            self._watch.see(batch, cells)
             verdicts = self._judge(batch, cells, repeats)
             rejected = np.logical_or.reduce(verdicts)
             if rejected.any():
+                self._watch.see_rejected(batch, self._rules, verdicts)
                 quarantine.add(self._rejected_columns(batch, verdicts, np.flatnonzero(rejected)))
             if not rejected.all():
                 trips.add(self._clean_columns(cells, ~rejected))
@@ -111,6 +120,8 @@ class _Split:
                 f"{self._raw.path} should have {facts.raw_rows:,} rows, but {facts.trips_rows:,} clean and "
                 f"{facts.quarantined_rows:,} rejected rows came of it: nothing was kept; fetch {self._raw.month} again"
             )
+        if not self._options.accept_changed_format and (change := self._watch.change(facts)):
+            raise ChangedFormatError(change)
         trips.finish(facts)
         quarantine.finish(facts)
         return facts

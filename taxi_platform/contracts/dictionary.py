@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
+from taxi_platform.contracts.bounds import DESCRIPTION
 from taxi_platform.contracts.model import Column, ColumnType, Contract, Table
 from taxi_platform.contracts.rules import ZERO_PASSENGERS
 from taxi_platform.contracts.unified import UNIFIED, UNIFIED_COLUMNS
@@ -36,6 +37,11 @@ Parquet files in the lake.
 * Upstream names are compared without regard to letter case and to spaces around them. A column or code that is
   not listed here stops nothing: the file is kept, what is known is loaded, and a check names the rest.
 """
+_CHANGED_FORMAT = f"""\
+* **A changed format is not dirt.** A month stops, and the one before it stays, where
+  {DESCRIPTION}.
+  Other reasons never stop a month. The option `accept_changed_format` takes such a month as it is.
+"""
 _RULES = """\
 A row goes to quarantine if any of these is true of it, and lists every reason that is. Where a cell is null, only
 `timestamp_missing` and the comparisons of whole rows can hit.
@@ -49,7 +55,7 @@ _OPTION = (
 def render_dictionary(contracts: Sequence[Contract]) -> str:
     """The page for these datasets."""
     sections = [
-        _INTRODUCTION,
+        _INTRODUCTION + _CHANGED_FORMAT,
         _contents(contracts),
         _types(),
         *(section for contract in contracts for section in _dataset(contract)),

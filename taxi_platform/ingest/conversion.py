@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taxi_platform.contracts.matching import UNPARSED_COLUMN
+from taxi_platform.contracts.misfits import MISFITS_KEY, Misfits
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import BrokenFileError, StoreError
 from taxi_platform.ingest.belonging import require_dataset
@@ -85,8 +86,9 @@ def _convert(layout: Layout, blocks: Iterable[Block], name: str, target: Path) -
             counts.append(block.records)
             yield block
 
-    with ahead(noted(), _BLOCKS_AHEAD) as some, ahead(RecordParser(layout).tables(some), _BLOCKS_AHEAD) as tables:
-        unparsed = _write(tables, layout.schema, target)
+    parser = RecordParser(layout)
+    with ahead(noted(), _BLOCKS_AHEAD) as some, ahead(parser.tables(some), _BLOCKS_AHEAD) as tables:
+        unparsed = _write(tables, layout.schema, target, parser.misfits)
     if not counts:
         raise BrokenFileError(f"{name} has a header and no records; the month before it stays in place")
     written = pq.read_metadata(target).num_rows
@@ -95,8 +97,11 @@ def _convert(layout: Layout, blocks: Iterable[Block], name: str, target: Path) -
     return Converted(written, unparsed, layout.schema)
 
 
-def _write(tables: Iterable[pa.Table], schema: pa.Schema, target: Path) -> int:
-    """Write the tables as row groups of about `_ROW_GROUP_ROWS`; returns how many rows are unparsed."""
+def _write(tables: Iterable[pa.Table], schema: pa.Schema, target: Path, misfits: Misfits) -> int:
+    """Write the tables as row groups of about `_ROW_GROUP_ROWS`; returns how many rows are unparsed.
+
+    ``misfits`` is complete once all tables were made.
+    """
     unparsed, gathered, rows = 0, list[pa.Table](), 0
     timestamps = [field.name for field in schema if pa.types.is_timestamp(field.type)]
     with pq.ParquetWriter(
@@ -116,4 +121,6 @@ def _write(tables: Iterable[pa.Table], schema: pa.Schema, target: Path) -> int:
                 gathered, rows = [], 0
         if gathered:
             writer.write_table(pa.concat_tables(gathered), row_group_size=rows)
+        if unparsed:
+            writer.add_key_value_metadata({MISFITS_KEY: misfits.to_json()})
     return unparsed

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv  # noqa: TID253 - this module is imported by functions only, when a CSV file is to be read
 
+from taxi_platform.contracts.misfits import SPARE_FIELD, Misfits
 from taxi_platform.ingest.layout import Layout, fields_of
 from taxi_platform.ingest.lines import Block, records_in
 
@@ -29,8 +30,11 @@ class RecordParser:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self._names = (*layout.names, *[SPARE_FIELD] * layout.spare)
         self._positions = [str(i) for i in range(layout.width)]
         self._types = (*layout.types, *[pa.null()] * layout.spare)
+        self.misfits = Misfits()
+        """What did not fit in the blocks so far."""
 
     def tables(self, blocks: Iterable[Block]) -> Iterator[pa.Table]:
         """One table per block, in the layout's schema, with exactly the block's records as rows, in their order."""
@@ -60,13 +64,29 @@ class RecordParser:
         shaped = {i: line for i, record in enumerate(records) if (line := self._shaped(record)) is not None}
         texts = self._read(b"\n".join(shaped.values()), [pa.string()] * self._layout.width, quoted=True)
         columns = [_fit(texts.column(i).combine_chunks(), kind) for i, kind in enumerate(self._types)]
-        fitting = _all(is_fit for _, is_fit in columns)
+        fits = [is_fit for _, is_fit in columns]
+        fitting = reduce(pc.and_, fits)
+        self._count(texts, fits, fitting)
+        if ragged := [record for i, record in enumerate(records) if i not in shaped]:
+            self.misfits.add_ragged(len(ragged), _as_text(ragged[0]))
+        fitting = fitting.to_pylist()
         row_of = dict(zip(shaped, range(len(shaped)), strict=True))
         rows = [row_of[i] if i in row_of and fitting[row_of[i]] else None for i in range(len(records))]
         unparsed = [_as_text(record) if row is None else None for record, row in zip(records, rows, strict=True)]
         take = pa.array(rows, pa.int64())
         values = [values.take(take) for values, _ in columns[: len(self._layout.names)]]
         return self._table(values, pa.array(unparsed, pa.string()))
+
+    def _count(self, texts: pa.Table, fits: Sequence[pa.BooleanArray], fitting: pa.BooleanArray) -> None:
+        """Add what the records that do not fit have in each column to the misfits."""
+        if pc.all(fitting).as_py():
+            return
+        kept_as_text = pc.invert(fitting)
+        for name, column, fit in zip(self._names, texts.columns, fits, strict=True):
+            unfit = len(fit) - fit.true_count
+            example = column[pc.index(fit, False).as_py()].as_py() if unfit else None
+            filled = pc.sum(pc.and_(column.combine_chunks().is_valid(), kept_as_text)).as_py() or 0
+            self.misfits.add(name, filled, unfit, example)
 
     def _shaped(self, record: bytes) -> bytes | None:
         """The record, its quoting made plain, where it has all its fields; None where it has not."""
@@ -136,13 +156,6 @@ def _whole_number(word: str) -> int | None:
     except ValueError:
         return None
     return int(number) if number.is_integer() and abs(number) <= _EXACT_IN_DOUBLE else None
-
-
-def _all(masks: Iterable[pa.Array]) -> list[bool]:
-    total: pa.Array | None = None
-    for mask in masks:
-        total = mask if total is None else pc.and_(total, mask)
-    return [] if total is None else total.to_pylist()
 
 
 def _as_text(record: bytes) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONVERTER_REVISION", "is_current_conversion", "schema_fingerprint", "stage_raw"]
 
-CONVERTER_REVISION = 2
+CONVERTER_REVISION = 3
 """Raised with every change that makes another Parquet file of the same CSV file; part of the raw month's version."""
 
 

@@ -76,6 +76,10 @@ def table(rows: Sequence[Mapping[str, Any]], **types: pa.DataType) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=pa.schema({**TYPES, **types}))
 
 
+CONSENTING = CleaningOptions(accept_changed_format=True)
+"""For months of a few rows, in which a rule may reject all of them."""
+
+
 @dataclass(frozen=True)
 class Cleaned:
     """What cleaning gave, read back from the two files."""
@@ -133,9 +137,9 @@ def clean_file(
     first_day: date = MARCH,
     options: CleaningOptions | None = None,
 ) -> Cleaned:
-    """Clean a Parquet file."""
+    """Clean a Parquet file, by default even where its few rows are all bad ones."""
     directory.mkdir(parents=True, exist_ok=True)
-    return Cleaned(clean_month(contract, raw_month(contract, first_day, file), file, directory, options))
+    return Cleaned(clean_month(contract, raw_month(contract, first_day, file), file, directory, options or CONSENTING))
 
 
 def clean(

@@ -175,7 +175,7 @@ def test_an_open_file_is_as_good_as_a_path(tmp_path: Path) -> None:
     with file.open("rb") as opened:
         facts = clean_month(YELLOW, raw_month(YELLOW, MARCH, file), opened, directory).facts
         assert not opened.closed
-    assert facts == clean_file(file, tmp_path / "again").facts
+    assert facts == clean_file(file, tmp_path / "again", options=CleaningOptions()).facts
 
 
 def test_an_empty_month_gives_two_empty_files(tmp_path: Path) -> None:
