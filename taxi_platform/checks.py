@@ -63,12 +63,14 @@ def _conservation(contract: Contract) -> dg.AssetChecksDefinition:
 
 def _rows(lake: "Lake", month: TripMonth) -> tuple[int | None, int | None, int | None]:
     """Raw, trips and quarantined; 0 each of a withdrawn month, of which only earlier versions are there."""
-    trips, quarantined = lake.count_pair(month)
-    if (trips, quarantined) == (None, None) and lake.raw_manifest(month).is_withdrawn:
-        return 0, 0, 0
+    found = lake.look(month)
+    cleaned = found.clean
+    if cleaned is None:
+        return (0, 0, 0) if found.manifest.is_withdrawn else (found.raw_rows, None, None)
     # Not always of the current version: an earlier one can be cleaned again.
-    cleaned = lake.current_clean(month)
-    return lake.count_raw(month, cleaned.facts.raw_version if cleaned else None), trips, quarantined
+    raw = found.manifest.find(cleaned.facts.raw_version)
+    raw_rows = None if raw is None or lake.raw_problem(raw) else raw.rows
+    return raw_rows, found.trips_rows, found.quarantined_rows
 
 
 def _contract_drift(contract: Contract) -> dg.AssetChecksDefinition:
@@ -79,7 +81,7 @@ def _contract_drift(contract: Contract) -> dg.AssetChecksDefinition:
     )
     def contract_known(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         store = lake.open()
-        cleaned = (store.current_clean(month) for month in _months(context, contract, store))
+        cleaned = (store.look(month).clean for month in _months(context, contract, store))
         rows = [(clean.month.label, *drift) for clean in cleaned if clean is not None for drift in _drift(clean)]
         return dg.AssetCheckResult(
             passed=not rows,
@@ -162,7 +164,7 @@ def _same_as_lake(layer: str, contract: Contract) -> dg.AssetChecksDefinition:
         counted = getattr(context.resources, layer).open().count_months(contract, [m.first_day for m in months])
         rows, different = [], []
         for month in months:
-            here, there = counted.get(month.first_day), lake.count_clean(month)
+            here, there = counted.get(month.first_day), lake.look(month).counts
             rows.append((month.label, *_counts(here), *_counts(there)))
             if here != there:
                 different.append(month.label)

@@ -62,7 +62,7 @@ def version_label(version: Version) -> str:
 
 def _read(lake: Lake, month: TripMonth) -> Manifest | str:
     try:
-        return lake.raw_manifest(month)
+        return lake.manifest(month)
     except TaxiError as error:
         return str(error)
 

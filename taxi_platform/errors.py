@@ -10,8 +10,10 @@ __all__ = [
     "BrokenFileError",
     "ChangedFormatError",
     "ContractError",
+    "DamagedError",
     "MonthNotPublishedError",
     "PermanentError",
+    "RefusedMonthError",
     "SettingsError",
     "StoreBusyError",
     "StoreError",
@@ -56,8 +58,16 @@ class ChangedFormatError(PermanentError):
     the one before it, unless somebody says so (``CleaningOptions.accept_changed_format``)."""
 
 
+class RefusedMonthError(PermanentError):
+    """Cleaning refused this version of a raw month, and neither upstream, nor the revision, nor the consent changed."""
+
+
 class StoreError(PermanentError):
     """A lake, warehouse or database refused or contradicts what was asked (wrong address, full disk, torn month)."""
+
+
+class DamagedError(StoreError):
+    """An object of the lake is missing, or is not what was stored: it counts as absent where it can be made again."""
 
 
 class UpstreamUnavailableError(TransientError):

@@ -1,7 +1,7 @@
 """Whether a clean month looks like the year before it, as far as the lake has that year.
 
 Belongs here: what is usual. Does not: rules that a row must keep (``contracts.rules``) and telling people (``checks``).
-Facts come from the footers of the lake's clean months; no row is read.
+Facts come from the lake's manifests; no row is read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from taxi_platform.contracts.model import Contract
+from taxi_platform.errors import DamagedError
 from taxi_platform.months import TripMonth, add_months
 from taxi_platform.references import CleanFacts
 
@@ -36,9 +37,12 @@ class History:
     _known: dict[TripMonth, CleanFacts | None] = field(default_factory=dict)
 
     def facts(self, month: TripMonth) -> CleanFacts | None:
-        """Of the month as the lake has it; None where it has it not whole."""
+        """Of the month's clean pair, by its manifest; None where there is none to read."""
         if month not in self._known:
-            clean = self.lake.current_clean(month)
+            try:
+                clean = self.lake.manifest(month).clean
+            except DamagedError:
+                clean = None
             self._known[month] = clean.facts if clean else None
         return self._known[month]
 

@@ -86,6 +86,7 @@ def raw_metadata(raw: RawMonth, uri: str, *, changed: bool) -> Mapping[str, Any]
         SHA256: raw.sha256,
         "schema_fingerprint": raw.schema_fingerprint,
         "fetched_at": raw.fetched_at,
+        "accepts_changed_format": raw.accepts_changed_format,
         "changed": changed,
     }
 

@@ -16,9 +16,11 @@ from taxi_platform.months import TripMonth
 
 __all__ = [
     "FACTS_KEY",
+    "AcceptedRaw",
     "CleanFacts",
     "CleanMonth",
     "RawMonth",
+    "Refusal",
     "SelectedRaw",
     "StagedClean",
     "StagedRaw",
@@ -28,6 +30,15 @@ __all__ = [
 
 FACTS_KEY = "taxi_platform"
 """The key of a Parquet footer under which `CleanFacts` stand as JSON (of the zone lookup: its provenance)."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why cleaning refused a version of a raw month."""
+
+    sentence: str
+    cleaning: str
+    """The data version (``cleaning.version``) that it would have had, run options apart: another one may take it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,10 @@ class RawMonth:
     it is not UTF-8, and is escaped in the copy. None where there is no such text, as in nearly every file."""
     decoded_rows: int = 0
     """Records of a CSV file with bytes that are not UTF-8, read as Windows-1252."""
+    refused: Refusal | None = None
+    """Why cleaning refused it: then it is never current."""
+    accepts_changed_format: bool = False
+    """A person has consented to whatever format it is in: every cleaning takes it so."""
 
     @property
     def view_path(self) -> str:
@@ -74,7 +89,8 @@ class RawMonth:
 
     @classmethod
     def from_json(cls, month: TripMonth, entry: Mapping[str, Any]) -> RawMonth:
-        return cls(month=month, **entry)
+        refused = entry.get("refused")
+        return cls(month=month, **{**entry, "refused": Refusal(**refused) if refused else None})
 
 
 @dataclass(frozen=True)
@@ -86,6 +102,8 @@ class StagedRaw:
     file: Path
     readable_file: Path | None = None
     """What goes to ``raw.readable_path``."""
+    lifts_refusal: bool = False
+    """Where cleaning refused this version before, it is to be cleaned again."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,17 @@ class SelectedRaw:
     """A version that the lake has, on its way to being the month's current one."""
 
     raw: RawMonth
+    accept_changed_format: bool = False
+    """Consent to its format."""
+
+
+@dataclass(frozen=True)
+class AcceptedRaw:
+    """Upstream's version, refused before or not yet cleaned, on its way to be cleaned (again): nothing was fetched."""
+
+    raw: RawMonth
+    accept_changed_format: bool = False
+    """Consent to its format; else the cleaning is another one than the one that refused it."""
 
 
 @dataclass(frozen=True)
@@ -141,10 +170,20 @@ class CleanMonth:
     quarantine_path: str
     trips_size: int
     quarantine_size: int
+    stored_at: str | None = None
+    """UTC, ISO 8601; None of a pair that an earlier release stored."""
 
     @property
     def file_month(self) -> date:
         return self.month.first_day
+
+    def to_json(self) -> dict[str, Any]:
+        """As a manifest keeps it; the month is the manifest's place, not repeated."""
+        return {key: value for key, value in asdict(self).items() if key != "month"}
+
+    @classmethod
+    def from_json(cls, month: TripMonth, entry: Mapping[str, Any]) -> CleanMonth:
+        return cls(month=month, **{**entry, "facts": CleanFacts.from_json(entry["facts"])})
 
 
 @dataclass(frozen=True)

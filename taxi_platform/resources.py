@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -48,13 +49,14 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     url: str = Field(description="A folder, gs://…, s3://… or az://….")
     wait_seconds: float = Field(600, description="How long to wait for a store that is held, or does not answer.")
+    grace_hours: float = Field(24, description="How long superseded trips and quarantine stay for their readers.")
     _lake: Lake | None = PrivateAttr(default=None)
 
     def open(self) -> Lake:
         from taxi_platform.stores.lake import Lake
 
         if self._lake is None:
-            self._lake = Lake(self.url, wait_seconds=self.wait_seconds)
+            self._lake = Lake(self.url, wait_seconds=self.wait_seconds, grace=timedelta(hours=self.grace_hours))
         return self._lake
 
 
@@ -159,6 +161,6 @@ def resources(settings: Settings) -> dict[str, object]:
             sample_format=settings.sample_format,
         ),
         "staging": StagingResource(folder=str(settings.data / "staging")),
-        "lake": LakeResource(url=settings.lake, wait_seconds=settings.wait_seconds),
+        "lake": LakeResource(url=settings.lake, wait_seconds=settings.wait_seconds, grace_hours=settings.grace_hours),
         **{name: tables[name] for name in settings.table_stores},
     }

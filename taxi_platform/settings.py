@@ -62,6 +62,12 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         description="How long a month waits, in all, for stores that are held or do not answer.",
     )
+    grace_hours: float = Field(
+        24,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long the lake keeps a month's files after newer ones have taken their place.",
+    )
     automation: Literal["on", "off"] = Field(
         "off",
         description="on starts the sensors, schedules and automation of TAXI_DATASETS; off leaves them to the UI.",

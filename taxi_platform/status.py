@@ -91,20 +91,19 @@ def month_statuses(
 def _status(
     month: TripMonth, lake: Lake, warehouse: Mapping[date, MonthCounts], postgres: Mapping[date, MonthCounts]
 ) -> MonthStatus:
-    trips, quarantined = lake.count_pair(month)
-    manifest = lake.raw_manifest(month)
-    raw = manifest.current_version
+    found = lake.look(month)
+    raw = found.manifest.current_version
     return MonthStatus(
         dataset=month.dataset,
         file_month=month.first_day,
-        raw_rows=lake.count_raw(month),
-        trips_rows=trips,
-        quarantined_rows=quarantined,
+        raw_rows=found.raw_rows,
+        trips_rows=found.trips_rows,
+        quarantined_rows=found.quarantined_rows,
         warehouse_rows=_trips(warehouse.get(month.first_day)),
         postgres_rows=_trips(postgres.get(month.first_day)),
         source_etag=raw.etag if raw else None,
-        is_withdrawn=manifest.is_withdrawn,
-        is_selected=manifest.is_selected,
+        is_withdrawn=found.manifest.is_withdrawn,
+        is_selected=found.manifest.is_selected,
     )
 
 

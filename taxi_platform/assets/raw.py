@@ -8,6 +8,7 @@ Belongs here: whether a month has to be fetched at all. Does not: fetching (``so
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -15,17 +16,19 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from taxi_platform.cleaning.refusals import is_refused, refused
 from taxi_platform.contracts.model import Contract
-from taxi_platform.errors import MonthNotPublishedError, SettingsError
+from taxi_platform.errors import DamagedError, MonthNotPublishedError, SettingsError
 from taxi_platform.io_managers.values import RawMonths
 from taxi_platform.keys import asset_name
 from taxi_platform.months import TripMonth
 from taxi_platform.partitions import monthly_partitions, trip_month
-from taxi_platform.references import RawMonth, SelectedRaw, StagedRaw, WithdrawnMonth
+from taxi_platform.references import AcceptedRaw, RawMonth, SelectedRaw, StagedRaw, WithdrawnMonth
 from taxi_platform.resources import LakeResource, SourceResource, StagingResource
 
 if TYPE_CHECKING:
     from taxi_platform.sources.model import Source, Version
+    from taxi_platform.stores.lake import Lake
     from taxi_platform.stores.manifest import Manifest
 
 __all__ = ["UPSTREAM_POOL", "RawConfig", "Upstream", "raw_asset"]
@@ -75,6 +78,13 @@ class RawConfig(dg.Config):
             "upstream has another than when it was last followed. `taxi versions` names them."
         ),
     )
+    accept_changed_format: bool = Field(
+        False,
+        description=(
+            "Take the versions that this run brings or selects, or that cleaning has refused, in the format they have: "
+            "what does not fit goes to quarantine. Said once, it stands for every later cleaning of those versions."
+        ),
+    )
 
 
 def raw_asset(contract: Contract) -> dg.AssetsDefinition:
@@ -103,10 +113,10 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
     ) -> RawMonths:
         months = [trip_month(contract, key) for key in context.partition_keys]
         if config.select_version is not None:
-            return _selected(months, config.select_version, lake)
+            return _selected(months, config.select_version, lake, accept_changed_format=config.accept_changed_format)
 
         @contextlib.contextmanager
-        def fetch(month: TripMonth) -> Iterator[StagedRaw | RawMonth | WithdrawnMonth]:
+        def fetch(month: TripMonth) -> Iterator[StagedRaw | AcceptedRaw | RawMonth | WithdrawnMonth]:
             with fetched(contract, month, upstream, lake, staging, config) as value:
                 yield value
 
@@ -116,13 +126,15 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
     return raw
 
 
-def _selected(months: Sequence[TripMonth], version: str, lake: LakeResource) -> RawMonths:
+def _selected(
+    months: Sequence[TripMonth], version: str, lake: LakeResource, *, accept_changed_format: bool
+) -> RawMonths:
     if len(months) != 1:
         raise SettingsError(f"select_version goes with a run over one month, and this one has {len(months)}")
 
     @contextlib.contextmanager
     def select(month: TripMonth) -> Iterator[SelectedRaw]:
-        yield SelectedRaw(lake.open().raw_version(month, version))
+        yield SelectedRaw(lake.open().raw_version(month, version), accept_changed_format)
 
     return RawMonths(months, select)
 
@@ -148,34 +160,79 @@ def fetched(
     lake: LakeResource,
     staging: StagingResource,
     config: RawConfig,
-) -> Iterator[StagedRaw | RawMonth | WithdrawnMonth]:
+) -> Iterator[StagedRaw | AcceptedRaw | RawMonth | WithdrawnMonth]:
     """The month as the lake has it where upstream has not changed (one HEAD); else fetched, read and staged."""
     from taxi_platform.ingest import stage_raw
 
-    version, manifest = upstream.stat(month), lake.open().raw_manifest(month)
+    version, manifest = upstream.stat(month), _manifest(month, lake.open())
     if version is None:
         if not (config.remove_withdrawn and manifest.versions):
             raise MonthNotPublishedError(f"{upstream.name} has no file for {month}: it may not be published yet")
         _LOG.info("%s: withdrawn upstream", month)
         yield WithdrawnMonth(month)
         return
-    if (unchanged := _unchanged(manifest, version)) and not config.force:
+    if not config.force and (held := _held(contract, manifest, version, lake.open(), config)):
         _LOG.info("%s: unchanged upstream", month)
-        yield unchanged
+        yield held
         return
     with staging.open() as folder:
         _LOG.info("%s: fetching %s", month, version.url)
         download = upstream.fetch(month, version, folder)
         staged = stage_raw(contract, month, download, folder)
         _LOG.info("%s: %s records read", month, f"{staged.raw.rows:,}")
-        yield staged
+        raw = replace(staged.raw, accepts_changed_format=config.accept_changed_format)
+        # Equal bytes under another name upstream are refused as they were, unless a person fetches them again.
+        known = manifest.find(raw.version)
+        lifts_refusal = config.force or (known is not None and not is_refused(contract, known))
+        yield replace(staged, raw=raw, lifts_refusal=lifts_refusal)
 
 
-def _unchanged(manifest: "Manifest", version: "Version") -> RawMonth | None:
-    """The current version, where upstream has what it had and this release would convert it into the same file."""
+def _manifest(month: TripMonth, lake: "Lake") -> "Manifest":
+    """The month's manifest; a damaged or missing one made again first, from what objects there are."""
+    try:
+        manifest = lake.manifest(month)
+    except DamagedError as error:
+        _LOG.warning("%s: %s", month, error)
+    else:
+        if manifest.versions:
+            return manifest
+    return lake.repair(month)
+
+
+def _held(
+    contract: Contract, manifest: "Manifest", version: "Version", lake: "Lake", config: RawConfig
+) -> AcceptedRaw | RawMonth | None:
+    """What the lake has, where upstream has what it had and this release would convert it into the same file.
+
+    Raises:
+        RefusedMonthError: cleaning refused it, and nothing has changed since.
+    """
     from taxi_platform.ingest import is_current_conversion
 
-    upstream, current = manifest.upstream_version, manifest.current_version
-    if upstream is None or current is None or upstream.source_token != version.token:
+    upstream, consents = manifest.upstream_version, config.accept_changed_format
+    if upstream is None or upstream.source_token != version.token:
         return None
-    return current if manifest.is_selected or is_current_conversion(current) else None
+    if not manifest.is_selected and not is_current_conversion(upstream):
+        return None
+    if manifest.refusal is not None and is_refused(contract, upstream) and not consents:
+        raise refused(manifest.month, manifest.refusal)
+    held = upstream if manifest.refusal is not None else manifest.current_version
+    if held is None or _is_damaged(held, upstream, lake):
+        return None
+    is_cleaned = manifest.clean is not None and manifest.clean.facts.raw_version == held.version
+    if held.refused is not None or (consents and not is_cleaned and not held.accepts_changed_format):
+        return AcceptedRaw(held, consents)
+    return held
+
+
+def _is_damaged(held: RawMonth, upstream: RawMonth, lake: "Lake") -> bool:
+    """Whether it has to be fetched again; raises `DamagedError` where upstream has another version to fetch."""
+    problem = lake.raw_problem(held)
+    if problem and held.version != upstream.version:
+        raise DamagedError(
+            f"{problem}: {held.month} was at that version, which upstream has no longer; restore the object from a "
+            f"backup, or go to another version with taxi select {held.month.dataset} {held.month.label} VERSION"
+        )
+    if problem:
+        _LOG.warning("%s: %s; fetching it again", held.month, problem)
+    return problem is not None

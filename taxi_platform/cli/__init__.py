@@ -52,6 +52,7 @@ def main() -> None:
 @click.option("--datasets", help="Comma-separated: yellow, green, fhv, fhvhv.  [default: green]")
 @click.option("--months", help="2020-03, 2020-03..2020-08, or several of these with commas.  [default: 2021-07]")
 @click.option("--force", is_flag=True, help="Fetch files again even where upstream says they have not changed.")
+@click.option("--accept-changed-format", is_flag=True, help="Take months in another format; said once, it stands.")
 @click.option("--drop-zero-passengers", is_flag=True, help="Send trips with zero passengers to quarantine.")
 @click.option("--fill-missing-passengers", is_flag=True, help="Write 0 where the passenger count is missing.")
 @_one_sentence
@@ -100,15 +101,17 @@ def versions(dataset: str, month: str) -> None:
 @click.argument("dataset")
 @click.argument("month")
 @click.argument("version")
+@click.option("--accept-changed-format", is_flag=True, help="Also a version that was refused; said once, it stands.")
 @_one_sentence
-def select(dataset: str, month: str, version: str) -> None:
+def select(dataset: str, month: str, version: str, *, accept_changed_format: bool) -> None:
     """Go back to an earlier version of a month, in every store.
 
     It stays until upstream has yet another. As in: taxi select green 2020-03 0123456789abcdef
     """
     from taxi_platform.cli.versions import select_version
 
-    sys.exit(select_version(_last_settings(), dataset, month, version))
+    settings = _last_settings()
+    sys.exit(select_version(settings, dataset, month, version, accept_changed_format=accept_changed_format))
 
 
 @main.command()

@@ -70,9 +70,14 @@ def print_versions(manifest: Manifest) -> None:
     table.add_column("source", overflow="fold")
     for raw in manifest.versions:
         said = {manifest.upstream: "upstream's", manifest.current: "current"}.get(raw.version, "")
+        if raw.refused is not None:
+            said = "refused"
         table.add_row(raw.version, f"{raw.rows:,}", raw.fetched_at, said, raw.source_url)
     console = _console()
     console.print(table)
+    for raw in manifest.versions:
+        if raw.refused is not None:
+            console.print(f"{raw.version} was refused: {raw.refused.sentence}", soft_wrap=True, highlight=False)
     if manifest.is_withdrawn:
         console.print(f"{manifest.month} is withdrawn upstream: no version is current.", highlight=False)
 

@@ -105,10 +105,7 @@ def _run(
 
 
 def _op_config(dataset: str, options: Mapping[str, bool]) -> dict[str, Any]:
-    cleaning = {name: True for name, on in options.items() if on and name != "force"}
-    ops: dict[str, Any] = {}
-    if options.get("force"):
-        ops[asset_name("raw", dataset)] = {"config": {"force": True}}
-    if cleaning:
-        ops[asset_name("trips", dataset)] = {"config": cleaning}
-    return ops
+    chosen = {name: True for name, is_on in options.items() if is_on}
+    fetching = {name: chosen.pop(name) for name in ("force", "accept_changed_format") if name in chosen}
+    configs = {asset_name("raw", dataset): fetching, asset_name("trips", dataset): chosen}
+    return {op: {"config": config} for op, config in configs.items() if config}

@@ -29,15 +29,18 @@ def show_versions(settings: Settings, dataset: str, month: str) -> None:
     print_versions(_manifest(settings, wanted))
 
 
-def select_version(settings: Settings, dataset: str, month: str, version: str) -> int:
+def select_version(
+    settings: Settings, dataset: str, month: str, version: str, *, accept_changed_format: bool = False
+) -> int:
     """Make the version current, take it into every store and report; returns the exit code."""
     contract, wanted = _month(dataset, month)
-    name = _manifest(settings, wanted).version(version).version
+    name = _manifest(settings, wanted).with_selected(version, accept_changed_format=accept_changed_format).current
     use_instance(settings)
     show_progress()
     work = {wanted: MonthWork()}
     with ready_instance(settings) as instance:
-        ops = {asset_name("raw", dataset): {"config": {"select_version": name}}}
+        config = {"select_version": name, "accept_changed_format": accept_changed_format}
+        ops = {asset_name("raw", dataset): {"config": config}}
         run_range(instance, contract, [wanted.first_day], ops, work)
     statuses = month_statuses(settings, [contract], {dataset: [wanted.first_day]})
     print_run(statuses, work, settings)
@@ -58,7 +61,7 @@ def _month(dataset: str, month: str) -> tuple[Contract, TripMonth]:
 
 
 def _manifest(settings: Settings, month: TripMonth) -> Manifest:
-    manifest = Lake(settings.lake, wait_seconds=settings.wait_seconds).raw_manifest(month)
+    manifest = Lake(settings.lake, wait_seconds=settings.wait_seconds).manifest(month)
     if not manifest.versions:
         raise StoreError(
             f"the lake {settings.lake} has no {month}: bring it with taxi run --datasets {month.dataset} "

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from taxi_platform.errors import StoreError
+from taxi_platform.cleaning.refusals import refused
+from taxi_platform.errors import RefusedMonthError, StoreError
 from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each
 from taxi_platform.io_managers.places import own_place
 from taxi_platform.io_managers.raw_views import PATIENCE, refresh_raw_view
@@ -21,7 +22,15 @@ from taxi_platform.io_managers.values import CleanMonths, RawMonths, ZonesFile
 from taxi_platform.keys import LOOKUP, asset_name
 from taxi_platform.metadata import clean_metadata, raw_metadata, withdrawn_metadata, zones_metadata
 from taxi_platform.months import TripMonth
-from taxi_platform.references import CleanMonth, RawMonth, SelectedRaw, StagedClean, StagedRaw, WithdrawnMonth
+from taxi_platform.references import (
+    AcceptedRaw,
+    CleanMonth,
+    RawMonth,
+    SelectedRaw,
+    StagedClean,
+    StagedRaw,
+    WithdrawnMonth,
+)
 from taxi_platform.resources import LakeResource, WarehouseResource
 
 if TYPE_CHECKING:
@@ -54,7 +63,9 @@ class LakeIOManager(dg.ConfigurableIOManager):
         store = self._storing_raw(obj) if isinstance(obj, RawMonths) else self._storing_clean(obj)
         with recorded(context) as outcome:
             store_each(obj.months, store, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
-            if isinstance(obj, RawMonths) and any(metadata["changed"] for metadata in outcome.stored.values()):
+            # A version that is refused was current until then.
+            is_refused = any(isinstance(error, RefusedMonthError) for error in outcome.failed.values())
+            if is_refused or (isinstance(obj, RawMonths) and any(m["changed"] for m in outcome.stored.values())):
                 self._refresh_raw_view(own_place(context).dataset)
 
     def _refresh_raw_view(self, dataset: str) -> None:
@@ -82,7 +93,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 before = lake.current_raw(month)
                 raw = _made_current(lake, value)
             # Upstream may publish equal bytes under another version of its own: nothing that follows has to run.
-            return raw_metadata(raw, lake.uri(raw.path), changed=before is None or before.version != raw.version)
+            return raw_metadata(raw, lake.uri(raw.path), changed=before is None or _cleaned(before) != _cleaned(raw))
 
         return store
 
@@ -93,8 +104,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
             with months.open(month) as value:
                 if isinstance(value, WithdrawnMonth):
                     return withdrawn_metadata(changed=lake.remove_clean(month))
-                clean = lake.store_clean(value) if isinstance(value, StagedClean) else value
-                return clean_metadata(clean, lake.uri(clean.trips_path), changed=clean is not value)
+                if isinstance(value, StagedClean):
+                    clean = lake.store_clean(value)
+                    return clean_metadata(clean, lake.uri(clean.trips_path), changed=True)
+                lake.clear_superseded(month)
+                return clean_metadata(value, lake.uri(value.trips_path), changed=False)
 
         return store
 
@@ -126,7 +140,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     @contextlib.contextmanager
     def _raw(self, month: TripMonth) -> Iterator[RawMonth | WithdrawnMonth]:
-        manifest = self.lake.open().raw_manifest(month)
+        manifest = self.lake.open().manifest(month)
         raw = WithdrawnMonth(month) if manifest.is_withdrawn else manifest.current_version
         if raw is None:
             name = asset_name("raw", month.dataset)
@@ -140,7 +154,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         clean = lake.current_clean(month)
         if clean is not None:
             yield clean
-        elif lake.raw_manifest(month).is_withdrawn:
+        elif lake.manifest(month).is_withdrawn:
             yield WithdrawnMonth(month)
         else:
             raise StoreError(
@@ -168,10 +182,25 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return read_objects(lake, paths, chosen_columns(context))
 
 
-def _made_current(lake: Lake, value: StagedRaw | SelectedRaw | RawMonth) -> RawMonth:
-    if isinstance(value, StagedRaw):
-        return lake.store_raw(value)
-    return lake.select_raw(value.raw.month, value.raw.version) if isinstance(value, SelectedRaw) else value
+def _made_current(lake: Lake, value: StagedRaw | SelectedRaw | AcceptedRaw | RawMonth) -> RawMonth:
+    if isinstance(value, RawMonth):
+        return value
+    month, version = value.raw.month, value.raw.version
+    if isinstance(value, SelectedRaw):
+        return lake.select_raw(month, version, accept_changed_format=value.accept_changed_format)
+    if isinstance(value, AcceptedRaw):
+        return lake.accept_raw(month, version, accept_changed_format=value.accept_changed_format)
+    stored = lake.store_raw(value)
+    if stored.refused is not None or stored.version != version:
+        refusal = lake.manifest(month).refusal
+        if refusal is not None:
+            raise refused(month, refusal)
+    return stored
+
+
+def _cleaned(raw: RawMonth) -> tuple[str, bool]:
+    """What of a raw month decides how its rows are cleaned."""
+    return raw.version, raw.accepts_changed_format
 
 
 def _path(lake: Lake, layer: str, month: TripMonth) -> str | None:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from taxi_platform.contracts.model import Contract, Table
 from taxi_platform.months import TripMonth
-from taxi_platform.references import CleanMonth, RawMonth, SelectedRaw, StagedClean, StagedRaw, WithdrawnMonth
+from taxi_platform.references import (
+    AcceptedRaw,
+    CleanMonth,
+    RawMonth,
+    SelectedRaw,
+    StagedClean,
+    StagedRaw,
+    WithdrawnMonth,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +54,7 @@ class Months(Generic[T]):
         return len(self.months)
 
 
-class RawMonths(Months[StagedRaw | SelectedRaw | RawMonth | WithdrawnMonth]):
+class RawMonths(Months[StagedRaw | SelectedRaw | AcceptedRaw | RawMonth | WithdrawnMonth]):
     """Raw months: staged ones still to be put into the lake, references to what it has, and withdrawn ones."""
 
 

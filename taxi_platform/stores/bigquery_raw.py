@@ -101,7 +101,7 @@ def _refreshed(
 def _generations(lake: Lake, name: str) -> list[Generation]:
     """The current raw months by the columns of their files, the generation of the newest month first."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        current = [raw for raw in pool.map(lake.current_raw, reversed(lake.months(name))) if raw is not None]
+        current = [raw for raw in pool.map(lake.readable_raw, reversed(lake.months(name))) if raw is not None]
         examples = {raw.schema_fingerprint: raw for raw in current}
         columns = dict(zip(examples, pool.map(lambda raw: _columns(lake, raw), examples.values()), strict=True))
     groups: dict[str, list[Generation]] = {}

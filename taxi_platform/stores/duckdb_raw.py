@@ -22,7 +22,7 @@ __all__ = ["raw_view_sql"]
 
 def raw_view_sql(dataset: str, lake: Lake) -> tuple[str, ...]:
     """The statements that make the view over the current version of every raw month; without one, no view."""
-    current = filter(None, map(lake.current_raw, lake.months(dataset)))
+    current = filter(None, map(lake.readable_raw, lake.months(dataset)))
     files = ", ".join(sql_literal(lake.uri(raw.view_path)) for raw in current)
     view = f"{SCHEMA}.{quoted(f'raw_{dataset}')}"
     if not files:

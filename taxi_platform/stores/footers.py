@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from taxi_platform.errors import StoreBusyError, StoreError
+from taxi_platform.errors import DamagedError, StoreBusyError
 from taxi_platform.references import FACTS_KEY, CleanFacts
 from taxi_platform.transience import RACE
 
@@ -31,13 +31,14 @@ class Footer:
     """Bytes of the file."""
     facts: CleanFacts | None
     """None in a file that no cleaning of this release wrote."""
+    metadata: pq.FileMetaData = field(repr=False, compare=False)
 
 
 def read_footer(stream: BinaryIO, where: str) -> Footer:
     """Read the end of a Parquet file; ``where`` it lies is for the error's sentence.
 
     Raises:
-        StoreError: it is not a Parquet file.
+        DamagedError: it is not a Parquet file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -46,16 +47,16 @@ def read_footer(stream: BinaryIO, where: str) -> Footer:
     stream.seek(0)
     try:
         metadata = pq.read_metadata(stream)
-    except pa.ArrowInvalid as error:
-        raise StoreError(f"{where} is not a whole Parquet file: {error}") from error
-    return Footer(metadata.num_rows, size, facts_of(metadata))
+    except (pa.ArrowException, OSError) as error:  # a footer that is no footer is an OSError of Arrow's
+        raise DamagedError(f"{where} is not a whole Parquet file: {error}") from error
+    return Footer(metadata.num_rows, size, facts_of(metadata), metadata)
 
 
 def stored_footer(objects: Objects, path: str) -> Footer | None:
     """The footer of an object of the lake; None where there is none.
 
     Raises:
-        StoreError: it is not a Parquet file.
+        DamagedError: it is not a Parquet file.
     """
     # Replaced between two requests: what matters is the footer that is there now.
     return RACE.call(lambda: _footer_there(objects, path), worth=lambda error: isinstance(error, StoreBusyError))

@@ -1,32 +1,41 @@
 """The lake: months of raw, clean and rejected rows as Parquet objects in a folder or a bucket.
 
 Belongs here: what a lake can do, and which months it has. Does not: how raw versions and clean pairs are kept whole
-(``lake_raw``, ``lake_clean``), the transport (``objects``), and what the rows mean (``cleaning``). One layout::
+(``lake_raw``, ``lake_clean``), what a manifest says (``manifest``), the transport (``objects``), and what the rows mean
+(``cleaning``). One layout, in which no Parquet object is ever changed::
 
-    raw/{dataset}/month=2020-03/{version}.parquet        immutable, one per upstream version
-    raw/{dataset}/month=2020-03/manifest.json            written last; names the current version
-    trips/{dataset}/month=2020-03/trips.parquet          one object of fixed name
-    quarantine/{dataset}/month=2020-03/quarantine.parquet
+    raw/{dataset}/month=2020-03/{version}.parquet                    one per upstream version
+    raw/{dataset}/month=2020-03/manifest.json                        names the current raw version and the clean pair
+    trips/{dataset}/month=2020-03/{data version}-{random}.parquet
+    quarantine/{dataset}/month=2020-03/{the same name}.parquet
+    looks/{dataset}.json                                             when upstream was last looked at
     zones/taxi_zone_lookup.parquet
 
-A reader of raw goes by the manifest; trips and quarantine can be read with a glob. Which rows belong together is
-said by the two footers: each carries the `CleanFacts` of the pair under the key ``taxi_platform``.
+Every reader goes by the manifest: it changes in one write, written last. Beside what it names lie earlier raw versions,
+which stay, and superseded pairs, which the next writer of the month removes after a grace period. The footers of a pair
+carry its `CleanFacts` under the key ``taxi_platform``: they are the evidence that the objects are what was stored.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import re
 import tempfile
 from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxi_platform.errors import StoreError
+from taxi_platform.errors import DamagedError
 from taxi_platform.months import TripMonth, parse_month
-from taxi_platform.references import CleanMonth, RawMonth, StagedClean, StagedRaw
+from taxi_platform.references import CleanMonth, RawMonth, Refusal, StagedClean, StagedRaw
 from taxi_platform.stores.lake_clean import CleanPairs
+from taxi_platform.stores.lake_looks import Looks
+from taxi_platform.stores.lake_month import MonthInLake
 from taxi_platform.stores.lake_raw import RawVersions
+from taxi_platform.stores.manifest import Manifest
+from taxi_platform.stores.manifests import Manifests
 from taxi_platform.stores.model import MonthCounts
 from taxi_platform.stores.objects import Objects, open_objects
 
@@ -34,33 +43,41 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from taxi_platform.stores.manifest import Manifest
     from taxi_platform.stores.zones import StoredZones
 
 __all__ = ["ZONES_PATH", "Lake"]
 
-_MONTH_OBJECT = re.compile(r"[^/]+/(?P<dataset>[^/]+)/month=(?P<month>\d{4}-\d{2})/(manifest\.json|trips\.parquet)")
+_MONTH_OBJECTS = {
+    layer: re.compile(rf"{layer}/[^/]+/month=(?P<label>\d{{4}}-\d{{2}})/{name}")
+    for layer, name in (("raw", r"manifest\.json"), ("trips", r"[^/]+\.parquet"))
+}
+"""What makes a month one of the lake's: trips without a manifest are to be seen, for they want repair."""
 
 ZONES_PATH = "zones/taxi_zone_lookup.parquet"
+_LOG = logging.getLogger(__name__)
+GRACE = timedelta(hours=24)
 
 
 class Lake:
     """A lake by its URL: a folder, ``gs://bucket[/prefix]``, ``s3://…`` or ``az://…``; opened at first use.
 
     Every method raises `StoreError` where the store refuses, `StoreBusyError` where others write the same month for
-    too long.
+    too long, and `DamagedError` where it needs an object that is missing or is not what was stored.
     """
 
-    def __init__(self, url: str, *, wait_seconds: float = 600.0) -> None:
+    def __init__(self, url: str, *, wait_seconds: float = 600.0, grace: timedelta = GRACE) -> None:
         """Look at the URL only; raises `SettingsError` for one that names no store.
 
         Args:
             url: of the folder or bucket.
             wait_seconds: how long an operation waits for other writers, or for a store that does not answer.
+            grace: how long the objects of a superseded clean pair stay for those who read them.
         """
         self._objects: Objects = open_objects(url, wait_seconds=wait_seconds)
-        self._raw = RawVersions(self._objects)
-        self._clean = CleanPairs(self._objects)
+        self._manifests = Manifests(self._objects)
+        self._raw = RawVersions(self._objects, self._manifests)
+        self._clean = CleanPairs(self._objects, self._manifests, grace)
+        self._looks = Looks(self._objects)
 
     @property
     def url(self) -> str:
@@ -74,38 +91,98 @@ class Lake:
         """A path in the lake as other engines read it: an absolute file name or ``gs://bucket/…``."""
         return self._objects.uri(path)
 
-    # ---- raw: immutable versions, a manifest that names the current one
+    # ---- a month
 
-    def raw_manifest(self, month: TripMonth) -> Manifest:
-        """Versions, the current one and upstream's; without versions where the month was never stored."""
-        return self._raw.manifest(month)
+    def look(self, month: TripMonth) -> MonthInLake:
+        """What the lake holds of the month, counted by footers now: damage is said, not raised.
+
+        Raises:
+            StoreError: the store does not answer, or a later release wrote the manifest.
+        """
+        problems: list[str] = []
+        try:
+            manifest = self._manifests.read(month)
+        except DamagedError as error:
+            return MonthInLake(month, Manifest(month), problems=(str(error),), is_manifest_damaged=True)
+        raw, raw_rows = manifest.current_version, None
+        if raw is not None:
+            problem = self._raw.problem(raw)
+            problems += [problem] if problem else []
+            raw_rows = None if problem else raw.rows
+        clean = manifest.clean
+        if clean is not None and (problem := self._clean.problem(clean)):
+            problems.append(problem)
+            clean = None
+        return MonthInLake(month, manifest, raw_rows, clean, tuple(problems))
+
+    def manifest(self, month: TripMonth) -> Manifest:
+        """Versions, the current one, upstream's and the clean pair; without versions where it was never stored."""
+        return self._manifests.read(month)
+
+    def repair(self, month: TripMonth) -> Manifest:
+        """A damaged or missing manifest made again from the objects there are; a damaged one is moved aside."""
+        return self._raw.repair(month)
+
+    # ---- raw: immutable versions, of which the manifest names the current one
 
     def current_raw(self, month: TripMonth) -> RawMonth | None:
         """The version the manifest names as current; None where the month was never stored, or is withdrawn."""
-        return self._raw.manifest(month).current_version
+        return self._manifests.read(month).current_version
+
+    def readable_raw(self, month: TripMonth) -> RawMonth | None:
+        """The current version for a reader of many months; None, with a warning, where it or the manifest is damaged.
+
+        Told by the object's size and its last bytes, so that many months cost little.
+        """
+        try:
+            raw = self.current_raw(month)
+            problem = raw and self._raw.problem_at_a_glance(raw)
+        except DamagedError as error:
+            raw, problem = None, str(error)
+        if problem:
+            _LOG.warning("%s is left out: %s", month, problem)
+            return None
+        return raw
 
     def raw_versions(self, month: TripMonth) -> tuple[RawMonth, ...]:
-        """Every version there is, oldest first."""
-        return self._raw.manifest(month).versions
+        """Every version there is, in the order in which upstream last had them."""
+        return self._manifests.read(month).versions
 
     def raw_version(self, month: TripMonth, version: str) -> RawMonth:
         """One version by name; raises `StoreError` naming those there are."""
         return self._raw.version(month, version)
 
     def store_raw(self, staged: StagedRaw) -> RawMonth:
-        """Make a raw month current: first its object, created once and never changed, then the manifest.
+        """Make a raw month upstream's: first its object, created once and never changed, then the manifest.
 
-        A version that is known already (equal bytes upstream) gets its new provenance in the manifest and nothing else.
-        Where another version was selected since upstream last changed, that one stays current and is returned.
+        Returns the version that is current now; where all are refused, the one stored.
+
+        A version that is known already (equal bytes upstream) gets its new provenance in the manifest and nothing else;
+        only an object that cannot be read any more is put again. Where another version was selected since upstream last
+        changed, that one stays current.
         """
-        return self._raw.store(staged)
+        manifest = self._raw.store(staged)
+        return manifest.current_version or manifest.version(staged.raw.version)
 
-    def select_raw(self, month: TripMonth, version: str) -> RawMonth:
+    def select_raw(self, month: TripMonth, version: str, *, accept_changed_format: bool = False) -> RawMonth:
         """Make a stored version current again, until upstream has one that the lake has not seen as upstream's last.
 
-        Provenance stays as it is; raises `StoreError` naming the versions there are.
+        Provenance stays as it is.
+
+        Raises:
+            StoreError: no such version; names those there are.
+            RefusedMonthError: cleaning refused it, and there is no consent to its format.
+            DamagedError: its object is.
         """
-        return self._raw.select(month, version)
+        return self._raw.select(month, version, accept_changed_format=accept_changed_format).version(version)
+
+    def refuse_raw(self, month: TripMonth, version: str, refusal: Refusal) -> Manifest:
+        """Keep a version that cleaning refused, but as current never: that is the newest one that was not refused."""
+        return self._raw.refuse(month, version, refusal)
+
+    def accept_raw(self, month: TripMonth, version: str, *, accept_changed_format: bool = False) -> RawMonth:
+        """Lift the refusal of a version and return it; the consent to its format, once given, stays with it."""
+        return self._raw.accept(month, version, accept_changed_format=accept_changed_format).version(version)
 
     def withdraw_raw(self, month: TripMonth) -> bool:
         """Leave the month without a current version, every version kept; returns whether there was a current one."""
@@ -116,41 +193,60 @@ class Lake:
         raw = self.current_raw(month) if version is None else self.raw_version(month, version)
         return None if raw is None else self._raw.count(raw)
 
-    # ---- clean: one pair of objects of fixed name
+    def raw_problem(self, raw: RawMonth) -> str | None:
+        """What is wrong with the object of that version; None where it is whole, as far as size and footer tell."""
+        return self._raw.problem(raw)
+
+    # ---- clean: the pair that the manifest names
 
     def current_clean(self, month: TripMonth) -> CleanMonth | None:
-        """The clean month by its two footers; None where it is absent or the two are not of one cleaning (torn)."""
-        return self._clean.current(month)
+        """The clean month, whole by its two footers; None where it is absent or damaged."""
+        clean = self._manifests.read(month).clean
+        return None if clean is None or self._clean.problem(clean) else clean
 
     def store_clean(self, staged: StagedClean) -> CleanMonth:
-        """Replace a month's clean rows: quarantine, then trips, one put each.
+        """Make that pair the month's: both objects under new names, then the manifest names them in one write.
 
-        A kill between the two leaves a torn pair, which `current_clean` does not take for a month. Where another
-        writer's puts came between (clouds have no locks), the pair is put again.
+        A kill before that leaves the month before, and objects that the next writer removes after the grace period,
+        together with the pair superseded now.
         """
         return self._clean.store(staged)
 
     def count_clean(self, month: TripMonth) -> MonthCounts | None:
-        """Clean and rejected rows by the two Parquet footers; None unless both are there."""
-        trips, quarantined = self.count_pair(month)
-        return None if trips is None or quarantined is None else MonthCounts(trips, quarantined)
-
-    def count_pair(self, month: TripMonth) -> tuple[int | None, int | None]:
-        """Clean and rejected rows, each None where there is no such object: half of a pair shows as what it is."""
-        trips, quarantine = self._clean.footers(month)
-        return trips.rows if trips else None, quarantine.rows if quarantine else None
+        """Clean and rejected rows by the two Parquet footers; None where the pair is absent or damaged."""
+        clean = self.current_clean(month)
+        return None if clean is None else MonthCounts(clean.facts.trips_rows, clean.facts.quarantined_rows)
 
     def remove_clean(self, month: TripMonth) -> bool:
-        """Take a month's clean and rejected rows out, whole or torn; returns whether there was anything."""
+        """Leave the month without clean and rejected rows; returns whether there were any. Their objects stay for the
+        grace period."""
         return self._clean.remove(month)
+
+    def clear_superseded(self, month: TripMonth) -> None:
+        """Remove pairs that were superseded longer than the grace period ago: one small read where there are none."""
+        self._clean.clear(month)
+
+    # ---- looks at upstream
+
+    def note_look(self, dataset: str, when: datetime) -> None:
+        """Remember that upstream was looked at then (a time with a zone), and answered."""
+        self._looks.note(dataset, when)
+
+    def last_look(self, dataset: str) -> datetime | None:
+        """When upstream was last looked at for that dataset, in UTC; None where it never was."""
+        return self._looks.last(dataset)
 
     # ---- reading
 
     def months(self, dataset: str) -> tuple[TripMonth, ...]:
-        """Months with a raw manifest or trips, in calendar order."""
-        paths = [path for layer in ("raw", "trips") for path in self._objects.paths(f"{layer}/{dataset}")]
-        matches = filter(None, map(_MONTH_OBJECT.fullmatch, paths))
-        return tuple(sorted({TripMonth(match["dataset"], parse_month(match["month"])) for match in matches}))
+        """Months with a manifest or trips, in calendar order."""
+        labels = {
+            match["label"]
+            for layer, pattern in _MONTH_OBJECTS.items()
+            for match in map(pattern.fullmatch, self._objects.paths(f"{layer}/{dataset}"))
+            if match
+        }
+        return tuple(TripMonth(dataset, parse_month(label)) for label in sorted(labels))
 
     def open_parquet(self, path: str) -> pq.ParquetFile:
         """A Parquet object for reading batch by batch; closing the ParquetFile closes it. One version throughout."""
@@ -159,7 +255,7 @@ class Lake:
 
         stream = self._objects.open(path)
         if stream is None:
-            raise StoreError(f"there is no {self.uri(path)}: materialize that month first")
+            raise DamagedError(f"there is no {self.uri(path)}: materialize that month first")
         source: str | pa.PythonFile = pa.PythonFile(stream, "r")
         if isinstance(stream, io.BufferedReader):  # a file on disk: Arrow reads it by itself, without Python's lock
             stream.close()
@@ -167,8 +263,8 @@ class Lake:
         try:
             # Without pre_buffer a column chunk is freed once read: memory stays within one row group.
             return pq.ParquetFile(source, pre_buffer=False)
-        except pa.ArrowInvalid as error:
-            raise StoreError(f"{self.uri(path)} is not a Parquet file: {error}") from error
+        except (pa.ArrowException, OSError) as error:
+            raise DamagedError(f"{self.uri(path)} is not a Parquet file: {error}") from error
 
     def local_copy(self, path: str) -> AbstractContextManager[Path]:
         """The object as a local file to read: itself in a lake on disk, else streamed into a private temporary one."""

@@ -1,80 +1,130 @@
-"""Clean months of a lake: trips and quarantine, one pair of objects of fixed name.
+"""Clean months of a lake: pairs of trips and quarantine under names of their own, of which the manifest names one.
 
-Belongs here: the order of writes that never shows a torn pair as a month. Does not: how two footers are compared
-(``footers``).
+Belongs here: the order of writes that shows a pair whole or not at all, and what becomes of pairs that no manifest
+names any longer. Does not: how two footers are compared (``footers``), and the manifest itself (``manifests``).
+
+Both objects are put first, under names that nobody used before; then the manifest names them, in one write. A reader of
+the pair before goes on reading it: a superseded pair is removed by the next writer of its month after a grace period,
+and so is what a killed writer put and never named.
 """
 
 from __future__ import annotations
 
-import random
-import time
-from typing import TYPE_CHECKING
+import re
+import secrets
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta, timezone
 
-from taxi_platform.errors import StoreBusyError, StoreError
+from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.months import TripMonth
 from taxi_platform.references import CleanMonth, StagedClean
-from taxi_platform.stores.footers import belong_together, read_footer, stored_footer
+from taxi_platform.stores.footers import Footer, belong_together, read_footer, stored_footer
+from taxi_platform.stores.manifest import Manifest
+from taxi_platform.stores.manifests import Manifests, month_folder
 from taxi_platform.stores.objects import Objects
-
-if TYPE_CHECKING:
-    from taxi_platform.stores.footers import Footer
 
 __all__ = ["CleanPairs"]
 
-_ATTEMPTS = 4
+_LAYERS = ("quarantine", "trips")
 
 
 class CleanPairs:
     """The layers ``trips`` and ``quarantine`` of a lake; `Lake` says what each method promises."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, manifests: Manifests, grace: timedelta) -> None:
         self._objects = objects
-
-    def current(self, month: TripMonth) -> CleanMonth | None:
-        trips, quarantine = self.footers(month)
-        if trips is None or quarantine is None or not belong_together(trips, quarantine):
-            return None
-        assert trips.facts is not None
-        return CleanMonth(
-            month=month,
-            facts=trips.facts,
-            trips_path=_trips_path(month),
-            quarantine_path=_quarantine_path(month),
-            trips_size=trips.size,
-            quarantine_size=quarantine.size,
-        )
+        self._manifests = manifests
+        self._grace = grace
 
     def store(self, staged: StagedClean) -> CleanMonth:
         _check_staged(staged)
         month, facts = staged.month, staged.facts
+        name = f"{re.sub(r'[^A-Za-z0-9_.-]', '.', facts.version)}-{secrets.token_hex(4)}.parquet"
+        clean = CleanMonth(
+            month=month,
+            facts=facts,
+            trips_path=f"{month_folder('trips', month)}/{name}",
+            quarantine_path=f"{month_folder('quarantine', month)}/{name}",
+            trips_size=staged.trips_file.stat().st_size,
+            quarantine_size=staged.quarantine_file.stat().st_size,
+            stored_at=_now().isoformat(timespec="seconds"),
+        )
         attributes = {"version": facts.version, "raw_version": facts.raw_version}
-        with self._objects.exclusive(_folder("quarantine", month)), self._objects.exclusive(_folder("trips", month)):
-            for attempt in range(_ATTEMPTS):
-                time.sleep(random.uniform(0, attempt))  # noqa: S311 (no secret: writers must fall out of step)
-                for path, file, rows in (
-                    (_quarantine_path(month), staged.quarantine_file, facts.quarantined_rows),
-                    (_trips_path(month), staged.trips_file, facts.trips_rows),
-                ):
-                    self._objects.replace(path, file, {**attributes, "rows": str(rows)})
-                if clean := self.current(month):
-                    return clean
-        raise StoreBusyError(f"another process keeps storing trips of {month} in {self._objects.url}: let it end first")
+        with self._exclusive(month):
+            for path, file, rows in (
+                (clean.quarantine_path, staged.quarantine_file, facts.quarantined_rows),
+                (clean.trips_path, staged.trips_file, facts.trips_rows),
+            ):
+                self._objects.create(path, file, {**attributes, "rows": str(rows)})
+            self._change(month, lambda manifest: manifest.with_clean(clean, _now()))
+        return clean
 
     def remove(self, month: TripMonth) -> bool:
-        paths = (_trips_path(month), _quarantine_path(month))
-        there = any(self._objects.size(path) is not None for path in paths)
-        with self._objects.exclusive(_folder("quarantine", month)), self._objects.exclusive(_folder("trips", month)):
-            # Trips first: a kill between the two leaves no rows that a glob over trips would read.
-            for path in paths:
-                self._objects.remove(path)
-        return there
+        if self._manifests.read(month).clean is None:
+            return False
+        with self._exclusive(month):
+            self._change(month, lambda manifest: manifest.with_clean(None, _now()))
+        return True
 
-    def footers(self, month: TripMonth) -> tuple[Footer | None, Footer | None]:
-        """Of trips and of quarantine, each None where there is no such object."""
-        return (
-            stored_footer(self._objects, _trips_path(month)),
-            stored_footer(self._objects, _quarantine_path(month)),
-        )
+    def clear(self, month: TripMonth) -> None:
+        manifest = self._manifests.read(month)
+        if manifest.without_expired(_now(), self._grace) == manifest:
+            return
+        with self._exclusive(month):
+            self._change(month, lambda manifest: manifest)
+
+    def problem(self, clean: CleanMonth) -> str | None:
+        """What is wrong with the pair's objects; None where they are whole, as far as sizes and footers tell."""
+        try:
+            trips, quarantine = self._footer(clean.trips_path), self._footer(clean.quarantine_path)
+        except DamagedError as error:
+            return str(error)
+        both = f"{self._objects.uri(clean.trips_path)} and its quarantine"
+        if (trips.size, quarantine.size) != (clean.trips_size, clean.quarantine_size):
+            return (
+                f"{both} have {trips.size:,} and {quarantine.size:,} bytes, where {clean.trips_size:,} and "
+                f"{clean.quarantine_size:,} were stored"
+            )
+        if not belong_together(trips, quarantine) or trips.facts != clean.facts:
+            return f"{both} do not have the facts that the manifest has"
+        return None
+
+    def _footer(self, path: str) -> Footer:
+        if footer := stored_footer(self._objects, path):
+            return footer
+        raise DamagedError(f"there is no {self._objects.uri(path)}: it was removed by something else")
+
+    @contextmanager
+    def _exclusive(self, month: TripMonth) -> Iterator[None]:
+        with ExitStack() as locks:
+            for layer in _LAYERS:
+                locks.enter_context(self._objects.exclusive(month_folder(layer, month)))
+            yield
+
+    def _change(self, month: TripMonth, change: Callable[[Manifest], Manifest]) -> None:
+        """Change the manifest in one write, then remove the objects that it has ceased to name."""
+        expired: frozenset[str] = frozenset()
+
+        def changed(manifest: Manifest) -> Manifest:
+            nonlocal expired
+            manifest = change(manifest)
+            kept = manifest.without_expired(_now(), self._grace)
+            expired = manifest.clean_paths - kept.clean_paths
+            return kept
+
+        with self._objects.exclusive(month_folder("raw", month)):
+            named = self._manifests.update(month, changed).clean_paths
+        for path in (*sorted(expired), *self._never_named(month, named)):
+            self._objects.remove(path)
+
+    def _never_named(self, month: TripMonth, named: Collection[str]) -> Iterator[str]:
+        """What killed writers left; one that is at work may have put objects that it has still to name."""
+        old = _now() - max(self._grace, self._objects.unfinished_age)
+        for layer in _LAYERS:
+            for path, stored in self._objects.ages(month_folder(layer, month)).items():
+                if path not in named and stored <= old:
+                    yield path
 
 
 def _check_staged(staged: StagedClean) -> None:
@@ -84,13 +134,5 @@ def _check_staged(staged: StagedClean) -> None:
         raise StoreError(f"the cleaned files of {staged.month} do not carry their facts: nothing was stored")
 
 
-def _folder(layer: str, month: TripMonth) -> str:
-    return f"{layer}/{month.dataset}/month={month.label}"
-
-
-def _trips_path(month: TripMonth) -> str:
-    return f"{_folder('trips', month)}/trips.parquet"
-
-
-def _quarantine_path(month: TripMonth) -> str:
-    return f"{_folder('quarantine', month)}/quarantine.parquet"
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

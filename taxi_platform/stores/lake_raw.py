@@ -1,4 +1,4 @@
-"""Raw months of a lake: immutable versions, and the manifest that names the current one.
+"""Raw months of a lake: immutable versions, of which the manifest names the current one.
 
 Belongs here: the order of writes that keeps a month's versions whole. Does not: what a manifest says (``manifest``) and
 the layers made from raw months (``lake_clean``).
@@ -6,111 +6,164 @@ the layers made from raw months (``lake_clean``).
 
 from __future__ import annotations
 
+import io
+import logging
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
-from taxi_platform.errors import StoreError
+from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.keys import asset_name
 from taxi_platform.months import TripMonth
-from taxi_platform.references import RawMonth, StagedRaw
-from taxi_platform.stores.footers import stored_footer
+from taxi_platform.references import RawMonth, Refusal, StagedRaw
+from taxi_platform.stores.footers import Footer, stored_footer
 from taxi_platform.stores.manifest import Manifest
+from taxi_platform.stores.manifests import Manifests, month_folder
 from taxi_platform.stores.objects import Objects
 
 __all__ = ["RawVersions"]
+
+_LOG = logging.getLogger(__name__)
+_MAGIC = b"PAR1"
+_COMPARED_AT_ONCE = 1 << 20
 
 
 class RawVersions:
     """The layer ``raw`` of a lake; `Lake` says what each method promises."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, manifests: Manifests) -> None:
         self._objects = objects
-
-    def manifest(self, month: TripMonth) -> Manifest:
-        """What the lake knows of the month; without versions where it was never stored."""
-        return self._read(month, self._objects.read(_manifest_path(month)))
+        self._manifests = manifests
 
     def version(self, month: TripMonth, name: str) -> RawMonth:
-        manifest = self.manifest(month)
+        manifest = self._manifests.read(month)
         if not manifest.versions:
             raw = asset_name("raw", month.dataset)
             raise StoreError(f"the lake {self._objects.url} has no raw {month}: materialize {raw} for it first")
         return manifest.version(name)
 
-    def store(self, staged: StagedRaw) -> RawMonth:
+    def store(self, staged: StagedRaw) -> Manifest:
         month = staged.raw.month
-        folder = _folder(month)
+        folder = month_folder("raw", month)
         raw = replace(staged.raw, path=f"{folder}/{staged.raw.version}.parquet")
         if staged.readable_file is not None:
             raw = replace(raw, readable_path=f"{folder}/{staged.raw.version}.readable.parquet")
         with self._objects.exclusive(folder):
             if raw.readable_path and staged.readable_file:
-                self._objects.create(raw.readable_path, staged.readable_file, _attributes(raw))
-            size = self._objects.create(raw.path, staged.file, _attributes(raw))
-            raw = replace(raw, size=size)
-            if size != staged.file.stat().st_size:
-                self._check_adopted(raw)
-            return _current(self._update(month, lambda manifest: manifest.with_stored(raw)))
+                self._put(raw, raw.readable_path, staged.readable_file)
+            self._put(raw, raw.path, staged.file)
+            raw = replace(raw, size=self._objects.size(raw.path) or 0)
+            return self._manifests.update(month, lambda m: m.with_stored(raw, lift_refusal=staged.lifts_refusal))
 
-    def select(self, month: TripMonth, name: str) -> RawMonth:
-        self.version(month, name)
-        with self._objects.exclusive(_folder(month)):
-            return _current(self._update(month, lambda manifest: manifest.with_current(name)))
+    def select(self, month: TripMonth, name: str, *, accept_changed_format: bool) -> Manifest:
+        raw = self.version(month, name)
+        if problem := self.problem(raw):
+            raise DamagedError(f"{problem}: choose another version of {month}, or restore that object from a backup")
+        return self._changed(month, lambda m: m.with_selected(name, accept_changed_format=accept_changed_format))
+
+    def refuse(self, month: TripMonth, name: str, refusal: Refusal) -> Manifest:
+        return self._changed(month, lambda manifest: manifest.refused(name, refusal))
+
+    def accept(self, month: TripMonth, name: str, *, accept_changed_format: bool) -> Manifest:
+        return self._changed(month, lambda m: m.accepted(name, accept_changed_format=accept_changed_format))
+
+    def repair(self, month: TripMonth) -> Manifest:
+        return self._changed(month, lambda manifest: manifest)
 
     def withdraw(self, month: TripMonth) -> bool:
-        if not self.manifest(month).current:
+        manifest = self._manifests.read(month)
+        if manifest.is_withdrawn or not manifest.versions:
             return False
-        with self._objects.exclusive(_folder(month)):
-            self._update(month, lambda manifest: manifest.withdrawn())
-        return True
+        self._changed(month, lambda manifest: manifest.withdrawn())
+        return manifest.current is not None
 
     def count(self, raw: RawMonth) -> int:
         """Rows of that version, by its Parquet footer."""
-        if footer := stored_footer(self._objects, raw.path):
-            return footer.rows
+        return self._footer(raw.path).rows
+
+    def problem(self, raw: RawMonth) -> str | None:
+        """What is wrong with the objects of that version, as far as sizes and footers tell; None where nothing is."""
+        try:
+            footer = self._footer(raw.path)
+            readable = footer if raw.readable_path is None else self._footer(raw.readable_path)
+        except DamagedError as error:
+            return str(error)
+        if (footer.rows, footer.size, readable.rows) == (raw.rows, raw.size, raw.rows):
+            return None
         where = self._objects.uri(raw.path)
-        raise StoreError(f"there is no {where}: it was removed by something other than this platform")
+        return f"{where} or its readable copy has not the {raw.rows:,} rows (in {raw.size:,} bytes) that were stored"
 
-    def _read(self, month: TripMonth, content: bytes | None) -> Manifest:
-        if content is None:
-            return Manifest(month)
-        return Manifest.read(month, content, self._objects.uri(_manifest_path(month)))
+    def problem_at_a_glance(self, raw: RawMonth) -> str | None:
+        """As `problem`, of the object that views read, without reading its footer."""
+        path = raw.view_path
+        stream = self._objects.open(path)
+        if stream is None:
+            return f"there is no {self._objects.uri(path)}"
+        with stream:
+            size = stream.seek(0, io.SEEK_END)
+            if size >= len(_MAGIC) and (size == raw.size or path != raw.path):
+                stream.seek(-len(_MAGIC), io.SEEK_END)
+                if stream.read() == _MAGIC:
+                    return None
+        return f"{self._objects.uri(path)} is not the file that was stored"
 
-    def _update(self, month: TripMonth, change: Callable[[Manifest], Manifest]) -> Manifest:
-        written: list[Manifest] = []
+    def _footer(self, path: str) -> Footer:
+        if footer := stored_footer(self._objects, path):
+            return footer
+        raise DamagedError(
+            f"there is no {self._objects.uri(path)}: it was removed by something other than this platform"
+        )
 
-        def changed(content: bytes | None) -> bytes:
-            written.append(change(self._read(month, content)))
-            return written[-1].to_bytes()
+    def _changed(self, month: TripMonth, change: Callable[[Manifest], Manifest]) -> Manifest:
+        with self._objects.exclusive(month_folder("raw", month)):
+            return self._manifests.update(month, change)
 
-        self._objects.update(_manifest_path(month), changed)
-        return written[-1]
-
-    def _check_adopted(self, raw: RawMonth) -> None:
-        """An object of this version stands there in another size: right if it has the month's rows all the same.
+    def _put(self, raw: RawMonth, path: str, file: Path) -> None:
+        """Create the object; one that stands there stays, as long as it can be read and has the month's rows.
 
         Another release of the Parquet writer makes other bytes of the same rows.
         """
-        rows = self.count(raw)
+        if self._objects.size(path) is None:
+            if self._objects.create(path, file, _attributes(raw)) == file.stat().st_size:
+                return
+        elif self._has_bytes_of(path, file):
+            return
+        try:
+            rows = self._rows_read(path)
+        except DamagedError as error:
+            _LOG.warning("%s; it is replaced", error)
+            self._objects.replace(path, file, _attributes(raw))
+            return
         if rows != raw.rows:
             raise StoreError(
-                f"{self._objects.uri(raw.path)} has {rows:,} rows, but this version of raw {raw.month} has "
+                f"{self._objects.uri(path)} has {rows:,} rows, but this version of raw {raw.month} has "
                 f"{raw.rows:,}: move that object away, then run it again"
             )
 
+    def _has_bytes_of(self, path: str, file: Path) -> bool:
+        stream = self._objects.open(path)
+        if stream is None:
+            return False
+        with stream, file.open("rb") as staged:
+            while block := staged.read(_COMPARED_AT_ONCE):
+                if stream.read(len(block)) != block:
+                    return False
+            return not stream.read(1)
 
-def _current(manifest: Manifest) -> RawMonth:
-    current = manifest.current_version
-    assert current is not None, "a version was made current"
-    return current
+    def _rows_read(self, path: str) -> int:
+        """Rows of an object, every page of it read; raises `DamagedError`."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
-
-def _folder(month: TripMonth) -> str:
-    return f"raw/{month.dataset}/month={month.label}"
-
-
-def _manifest_path(month: TripMonth) -> str:
-    return f"{_folder(month)}/manifest.json"
+        where = self._objects.uri(path)
+        stream = self._objects.open(path)
+        if stream is None:
+            raise DamagedError(f"there is no {where}: it was removed by something other than this platform")
+        try:
+            with stream, pq.ParquetFile(stream, pre_buffer=False) as file:
+                return sum(batch.num_rows for batch in file.iter_batches())
+        except (pa.ArrowException, OSError) as error:
+            raise DamagedError(f"{where} is damaged: {error}") from error
 
 
 def _attributes(raw: RawMonth) -> dict[str, str]:

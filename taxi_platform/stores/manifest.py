@@ -1,38 +1,80 @@
-"""The manifest of a raw month: its versions with their provenance, which one is current, and which one is upstream's.
+"""The manifest of a month: its raw versions with their provenance, which one is current, and the clean pair.
 
-Belongs here: the document and the changes it can undergo, as values. Does not: reading or writing objects (``lake``).
+Belongs here: the document and the changes it can undergo, as values. Does not: reading or writing objects
+(``manifests``). Whatever a reader has to know of a month stands in this one document, so that a month changes in one
+write.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
 
-from taxi_platform.errors import StoreError
+from taxi_platform.errors import DamagedError, RefusedMonthError, StoreError
 from taxi_platform.months import TripMonth
-from taxi_platform.references import RawMonth
+from taxi_platform.references import CleanMonth, RawMonth, Refusal
 
-__all__ = ["Manifest"]
+__all__ = ["Manifest", "Selection", "SupersededPair"]
 
-_SCHEMA_VERSION = 1
-"""Of this document; a reader refuses a later one rather than guess."""
+_SCHEMA_VERSION = 2
+"""Of this document; a reader refuses a later one rather than guess. Schema 1 says nothing of clean pairs."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A person has made another version current than upstream's."""
+
+    version: str
+    over: str | None
+    """The version that upstream had: while it has that one, or one that was refused, the selection holds."""
+
+
+@dataclass(frozen=True)
+class SupersededPair:
+    """A clean pair that was the month's: its readers may still be at it."""
+
+    trips_path: str
+    quarantine_path: str
+    superseded_at: str
+    """UTC, ISO 8601."""
+
+    @property
+    def paths(self) -> tuple[str, str]:
+        return self.trips_path, self.quarantine_path
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What ``manifest.json`` says; without versions before the first one is stored.
 
-    As a rule the current version is the one that upstream had when it was last followed. They differ where a person
-    has selected another: that one stays current until upstream has yet another.
+    As a rule the newest version is upstream's and current. A refused version is never current, and a person can select
+    another than upstream's.
     """
 
     month: TripMonth
-    current: str | None = None
-    """The version that readers take; None for a withdrawn month."""
     versions: tuple[RawMonth, ...] = ()
-    """Oldest first."""
+    """In the order in which upstream last had them: what upstream has is the last one."""
     upstream: str | None = None
     """The version that upstream had when it was last followed; None where it had withdrawn the month."""
+    selection: Selection | None = None
+    clean: CleanMonth | None = None
+    """The pair of clean and rejected rows that readers take."""
+    superseded: tuple[SupersededPair, ...] = ()
+    """Oldest first; their objects are still there."""
+
+    @property
+    def current(self) -> str | None:
+        """The version that readers take: the selected one, else the newest that was not refused; None where there is
+        none, and of a withdrawn month."""
+        if self.is_selected:
+            assert self.selection is not None
+            return self.selection.version
+        if self.upstream is None:
+            return None
+        return next((raw.version for raw in reversed(self.versions) if raw.refused is None), None)
 
     @property
     def current_version(self) -> RawMonth | None:
@@ -44,87 +86,194 @@ class Manifest:
 
     @property
     def is_withdrawn(self) -> bool:
-        """There were versions, and none of them is current."""
-        return self.current is None and bool(self.versions)
+        """There were versions, upstream has withdrawn them, and nobody has selected one since."""
+        return bool(self.versions) and self.upstream is None and not self.is_selected
 
     @property
     def is_selected(self) -> bool:
         """A person has made another version current than upstream's."""
-        return self.current is not None and self.current != self.upstream
+        if self.selection is None:
+            return False
+        if self.selection.over == self.upstream:
+            return True
+        upstream = self.upstream_version
+        return upstream is not None and upstream.refused is not None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the version that upstream has is not taken; None where it is, or a person has selected one instead."""
+        upstream = self.upstream_version
+        if upstream is None or upstream.refused is None:
+            return None
+        is_answered = self.selection is not None and self.selection.over == self.upstream
+        return None if is_answered else upstream.refused.sentence
+
+    def find(self, name: str) -> RawMonth | None:
+        """The version of that name."""
+        return next((raw for raw in self.versions if raw.version == name), None)
 
     def version(self, name: str) -> RawMonth:
         """The version of that name; raises `StoreError` naming those there are."""
-        for raw in self.versions:
-            if raw.version == name:
-                return raw
+        if raw := self.find(name):
+            return raw
         known = ", ".join(raw.version for raw in self.versions)
         raise StoreError(f"raw {self.month} has no version {name}: there are {known}")
 
-    def with_stored(self, raw: RawMonth) -> Manifest:
-        """That version upstream's and current, last if it is new; of one known already only its provenance changes.
+    # ---- what becomes of it
 
-        A selected version stays current while upstream has the bytes that it had.
+    def with_stored(self, raw: RawMonth, *, lift_refusal: bool = False) -> Manifest:
+        """That version upstream's; of one known already only provenance and consent change.
+
+        A selected version stays current while upstream has the bytes that it had, or others that cleaning refuses.
         """
-        current = self.current if raw.version == self.upstream else raw.version
-        known = [old for old in self.versions if old.version == raw.version]
-        if not known:
-            return replace(self, current=current, versions=(*self.versions, raw), upstream=raw.version)
-        fresh = replace(
-            known[0],
-            source_url=raw.source_url,
-            source_token=raw.source_token,
-            etag=raw.etag,
-            fetched_at=raw.fetched_at,
-            readable_path=raw.readable_path or known[0].readable_path,
+        known = self.find(raw.version)
+        if known is not None:
+            consents = known.accepts_changed_format or raw.accepts_changed_format
+            refused = None if raw.accepts_changed_format or lift_refusal else known.refused
+            readable = raw.readable_path or known.readable_path
+            raw = replace(raw, accepts_changed_format=consents, refused=refused, readable_path=readable)
+        others = tuple(old for old in self.versions if old.version != raw.version)
+        is_kept = self.is_selected or raw.version == self.upstream
+        return replace(
+            self,
+            versions=(*others, raw),
+            upstream=raw.version,
+            selection=self.selection if is_kept else None,  # one that has ended is not to come back
         )
-        versions = tuple(fresh if old.version == raw.version else old for old in self.versions)
-        return replace(self, current=current, versions=versions, upstream=raw.version)
 
-    def with_current(self, name: str) -> Manifest:
-        """A stored version current again; raises `StoreError` naming those there are."""
-        return replace(self, current=self.version(name).version)
+    def with_selected(self, name: str, *, accept_changed_format: bool = False) -> Manifest:
+        """A stored version current again.
+
+        Raises:
+            StoreError: no such version; names those there are.
+            RefusedMonthError: cleaning refused it, and nobody consents to its format.
+        """
+        refused = self.version(name).refused
+        if refused is not None and not accept_changed_format:
+            raise RefusedMonthError(
+                f"version {name} of {self.month} was refused ({refused.sentence}): select another one, or take it in "
+                "the format it has with --accept-changed-format"
+            )
+        manifest = self.accepted(name, accept_changed_format=True) if accept_changed_format else self
+        return replace(manifest, selection=None if name == self.upstream else Selection(name, self.upstream))
+
+    def refused(self, name: str, refusal: Refusal) -> Manifest:
+        """That version never current, until it is accepted."""
+        return self._with_version(replace(self.version(name), refused=refusal))
+
+    def accepted(self, name: str, *, accept_changed_format: bool) -> Manifest:
+        """That version refused no longer, whatever its format where a person consents to it."""
+        raw = self.version(name)
+        consents = raw.accepts_changed_format or accept_changed_format
+        return self._with_version(replace(raw, refused=None, accepts_changed_format=consents))
 
     def withdrawn(self) -> Manifest:
         """No version current, all of them kept."""
-        return replace(self, current=None, upstream=None)
+        return replace(self, upstream=None, selection=None)
+
+    def with_clean(self, clean: CleanMonth | None, now: datetime) -> Manifest:
+        """That pair the month's, or none; the one before is superseded now."""
+        # Once upstream's version is taken, the selection that it ended is not to come back.
+        has_ended = clean is not None and clean.facts.raw_version == self.current == self.upstream
+        superseded, before = self.superseded, self.clean
+        if before is not None and (clean is None or before.trips_path != clean.trips_path):
+            old = SupersededPair(before.trips_path, before.quarantine_path, now.isoformat(timespec="seconds"))
+            superseded = (*superseded, old)
+        return replace(self, clean=clean, superseded=superseded, selection=None if has_ended else self.selection)
+
+    def without_expired(self, now: datetime, grace: timedelta) -> Manifest:
+        """Without the pairs that were superseded longer than ``grace`` ago."""
+        kept = tuple(pair for pair in self.superseded if datetime.fromisoformat(pair.superseded_at) > now - grace)
+        return replace(self, superseded=kept)
+
+    @property
+    def clean_paths(self) -> frozenset[str]:
+        """Every object of trips and quarantine that it names, superseded ones too."""
+        current = () if self.clean is None else (self.clean.trips_path, self.clean.quarantine_path)
+        return frozenset((*current, *(path for pair in self.superseded for path in pair.paths)))
+
+    def _with_version(self, raw: RawMonth) -> Manifest:
+        return replace(self, versions=tuple(raw if old.version == raw.version else old for old in self.versions))
+
+    # ---- as bytes
 
     def to_bytes(self) -> bytes:
         document = {
             "schema_version": _SCHEMA_VERSION,
             "dataset": self.month.dataset,
             "file_month": self.month.partition_key,
-            "current": self.current,
+            "current": self.current,  # for readers without this platform: it follows from what else is said
             "upstream": self.upstream,
+            "selection": None if self.selection is None else asdict(self.selection),
             "versions": [raw.to_json() for raw in self.versions],
+            "clean": None if self.clean is None else self.clean.to_json(),
+            "superseded": [asdict(pair) for pair in self.superseded],
         }
         return json.dumps(document, indent=2).encode()
 
     @classmethod
-    def read(cls, month: TripMonth, content: bytes, where: str) -> Manifest:
-        """The manifest of that month from its bytes; ``where`` they came from is for the error's sentence.
+    def read(cls, month: TripMonth, content: bytes, where: str) -> tuple[Manifest, bool]:
+        """The manifest of that month from its bytes, and whether it is of schema 1, which names no clean pair.
+
+        Args:
+            month: whose manifest it has to be.
+            content: the document.
+            where: it came from, for the error's sentence.
 
         Raises:
-            StoreError: not a manifest, of a later release, or of another month.
+            DamagedError: not a manifest, or that of another month.
+            StoreError: of a later release.
         """
         try:
             document = json.loads(content)
             schema_version = document["schema_version"]
             place = (document["dataset"], document["file_month"])
-            if schema_version == _SCHEMA_VERSION and place == (month.dataset, month.partition_key):
-                versions = tuple(RawMonth.from_json(month, entry) for entry in document["versions"])
-                current = document["current"]
-                manifest = cls(month, current, versions, document.get("upstream", current))
-                for name in filter(None, (manifest.current, manifest.upstream)):
-                    manifest.version(name)
-                return manifest
-        except (ValueError, KeyError, TypeError, StoreError) as error:
-            raise StoreError(
-                f"{where} is not a readable manifest of raw {month}: restore it from a backup, or move it away "
-                "and materialize the month again"
+            if place == (month.dataset, month.partition_key):
+                if schema_version == _SCHEMA_VERSION:
+                    return _checked(_of_schema_2(month, document)), False
+                if schema_version == 1:
+                    return _checked(_of_schema_1(month, document)), True
+        except (ValueError, KeyError, TypeError, AttributeError, StoreError) as error:
+            raise DamagedError(
+                f"{where} is not a readable manifest of {month}: run the month again, which moves that object aside "
+                "and makes the manifest again, or restore it from a backup"
             ) from error
-        if schema_version != _SCHEMA_VERSION:
+        if schema_version not in (1, _SCHEMA_VERSION):
             raise StoreError(
                 f"{where} has schema version {schema_version}, this release knows {_SCHEMA_VERSION}: "
                 "use the release that wrote it, or a later one"
             )
-        raise StoreError(f"{where} belongs to {place[0]} {place[1]}, not to {month}: put the right manifest there")
+        raise DamagedError(f"{where} belongs to {place[0]} {place[1]}, not to {month}: put the right manifest there")
+
+
+def _of_schema_2(month: TripMonth, document: Mapping[str, Any]) -> Manifest:
+    selection, clean = document["selection"], document["clean"]
+    return Manifest(
+        month,
+        versions=tuple(RawMonth.from_json(month, entry) for entry in document["versions"]),
+        upstream=document["upstream"],
+        selection=None if selection is None else Selection(**selection),
+        clean=None if clean is None else CleanMonth.from_json(month, clean),
+        superseded=tuple(SupersededPair(**entry) for entry in document["superseded"]),
+    )
+
+
+def _of_schema_1(month: TripMonth, document: Mapping[str, Any]) -> Manifest:
+    """It named current and upstream's version (the first releases: only the former) and knew no refusal."""
+    current = document["current"]
+    upstream = document.get("upstream", current)
+    versions = [RawMonth.from_json(month, entry) for entry in document["versions"]]
+    versions.sort(key=lambda raw: raw.version == upstream)  # upstream's last; the others stay in their order
+    return Manifest(
+        month,
+        versions=tuple(versions),
+        upstream=upstream,
+        selection=None if current in (None, upstream) else Selection(current, upstream),
+    )
+
+
+def _checked(manifest: Manifest) -> Manifest:
+    """Every version that it names is there; raises `StoreError` otherwise."""
+    for name in filter(None, (manifest.upstream, manifest.selection.version if manifest.selection else None)):
+        manifest.version(name)
+    return manifest

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -24,6 +25,10 @@ class Objects(Protocol):
     Every method raises `StoreError` in one sentence where the store cannot do it: missing bucket, no permission,
     full disk, no answer after every retry.
     """
+
+    unfinished_age: timedelta
+    """An object that is not yet named anywhere may belong to a writer at work until it is so old; 0 where writers hold
+    `exclusive` meanwhile."""
 
     @property
     def url(self) -> str: ...
@@ -50,6 +55,10 @@ class Objects(Protocol):
 
     def paths(self, folder: str) -> Iterable[str]:
         """Every object below a folder, in no order."""
+        ...
+
+    def ages(self, folder: str) -> Mapping[str, datetime]:
+        """Every object below a folder, and when it was stored (with a zone)."""
         ...
 
     def exclusive(self, folder: str) -> AbstractContextManager[None]:

@@ -38,6 +38,8 @@ LEFTOVER_AGE = timedelta(days=1)
 class CloudObjects:
     """Objects below ``{scheme}://{bucket}/{prefix}``; connected at first use."""
 
+    unfinished_age = LEFTOVER_AGE
+
     def __init__(self, scheme: str, bucket: str, prefix: str, wait_seconds: float = 600.0) -> None:
         self._scheme = scheme
         self._bucket = bucket
@@ -100,6 +102,13 @@ class CloudObjects:
 
         with self._clear_errors("list", folder):
             return [meta["path"] for page in obstore.list(self._cloud.store, folder) for meta in page]
+
+    def ages(self, folder: str) -> Mapping[str, datetime]:
+        import obstore
+
+        with self._clear_errors("list", folder):
+            pages = obstore.list(self._cloud.store, folder)
+            return {meta["path"]: meta["last_modified"] for page in pages for meta in page}
 
     @contextmanager
     def exclusive(self, folder: str) -> Iterator[None]:

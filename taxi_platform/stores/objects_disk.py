@@ -13,6 +13,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,6 +37,8 @@ _REMEDIES = {
 
 class DiskObjects:
     """Files below one folder; what is being written lies in ``.incoming`` there, locks in ``.locks``."""
+
+    unfinished_age = timedelta(0)
 
     def __init__(self, root: Path, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self._root = root.expanduser().absolute()
@@ -67,7 +70,7 @@ class DiskObjects:
 
     @contextmanager
     def local_copy(self, path: str) -> Iterator[Path]:
-        """The file itself; one of fixed name may be replaced meanwhile, but who has opened it keeps what it opened."""
+        """The file itself; who has opened it keeps what it opened."""
         if self.size(path) is None:
             raise StoreError(f"there is no {self.uri(path)}")
         yield self._root / path
@@ -76,6 +79,14 @@ class DiskObjects:
         with self._clear_errors("list", folder):
             found = [p for p in (self._root / folder).rglob("*") if p.is_file()]
         return [p.relative_to(self._root).as_posix() for p in found]
+
+    def ages(self, folder: str) -> Mapping[str, datetime]:
+        stored: dict[str, datetime] = {}
+        for path in self.paths(folder):
+            with self._clear_errors("list", path), suppress(FileNotFoundError):  # removed meanwhile
+                changed = (self._root / path).stat().st_mtime
+                stored[path] = datetime.fromtimestamp(changed, timezone.utc)
+        return stored
 
     @contextmanager
     def exclusive(self, folder: str) -> Iterator[None]:

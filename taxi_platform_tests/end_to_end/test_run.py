@@ -147,7 +147,7 @@ def test_ctrl_c_leaves_whole_months_and_free_stores(tlc: Path, tmp_path: Path) -
     variables = {"TAXI_DATA": str(tmp_path / "d"), "TAXI_SOURCE": "dtc", "TAXI_SOURCE_URL": str(tlc / "dtc")}
     platform = Platform(tmp_path, variables)
     run = platform.start("run", "--datasets", "green", "--months", "2020-03..2020-08")
-    while run.poll() is None and not list((tmp_path / "d").glob("lake/trips/green/month=*/trips.parquet")):
+    while run.poll() is None and not list((tmp_path / "d").glob("lake/trips/green/month=*/*.parquet")):
         time.sleep(0.05)
     run.send_signal(signal.SIGINT)
     stopped = platform.finish(run)

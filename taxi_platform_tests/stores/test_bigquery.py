@@ -57,14 +57,15 @@ def test_a_month_in_a_bucket_is_one_load_job_per_table_as_the_reference_says(
     store: BigQueryStore, bucket: Lake, tmp_path: Path
 ) -> None:
     """https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad."""
-    loaded = store.replace_month(GREEN, clean(bucket, tmp_path), bucket)
+    stored = clean(bucket, tmp_path)
+    loaded = store.replace_month(GREEN, stored, bucket)
     assert loads(store) == ["load_taxi_green_trips_202003_c1_0", "load_taxi_green_quarantine_202003_c1_0"]
     dataset = store._dataset
     job: Any = dataset.client.get_job(loaded.facts["trips"]["job"])
     sent = job.to_api_repr()["configuration"]["load"]
     assert sent.pop("schema") == {"fields": bigquery_schema(GREEN.trips)}
     assert sent == {
-        "sourceUris": [f"{bucket.url}/trips/green/month=2020-03/trips.parquet"],
+        "sourceUris": [f"{bucket.url}/{stored.trips_path}"],
         "sourceFormat": "PARQUET",
         "parquetOptions": {"enableListInference": True},
         "destinationTable": {
@@ -79,7 +80,7 @@ def test_a_month_in_a_bucket_is_one_load_job_per_table_as_the_reference_says(
     labels = {"managed_by": "taxi_platform", "table": "green_trips", "file_month": "2020-03"}
     assert job.to_api_repr()["configuration"]["labels"] == labels
     facts = loaded.facts["trips"]
-    assert facts["input_bytes"] == bucket._objects.size("trips/green/month=2020-03/trips.parquet")
+    assert facts["input_bytes"] == bucket._objects.size(stored.trips_path)
     assert facts["job_url"].startswith(f"https://console.cloud.google.com/bigquery?project={dataset.project}&j=bq:US:")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_platform.errors import StoreError
+from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.months import TripMonth
 from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.model import MonthCounts
@@ -105,13 +106,13 @@ def test_a_selected_version_stays_current_while_upstream_has_what_it_had(lake: L
     lake.store_raw(staged_raw(tmp_path, "v2", token="t2"))
     lake.select_raw(MARCH, "v1")
     assert lake.store_raw(staged_raw(tmp_path, "v2", token="t3")) == first
-    manifest = Lake(lake.url).raw_manifest(MARCH)
+    manifest = Lake(lake.url).manifest(MARCH)
     assert (manifest.current, manifest.upstream, manifest.is_selected) == ("v1", "v2", True)
     assert manifest.upstream_version is not None
     assert manifest.upstream_version.source_token == "t3"
     third = lake.store_raw(staged_raw(tmp_path, "v3", token="t4"))
     assert lake.current_raw(MARCH) == third
-    assert not lake.raw_manifest(MARCH).is_selected
+    assert not lake.manifest(MARCH).is_selected
 
 
 def test_selecting_upstreams_own_version_follows_upstream_again(lake: Lake, tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_selecting_upstreams_own_version_follows_upstream_again(lake: Lake, tmp_
     lake.store_raw(staged_raw(tmp_path, "v2"))
     lake.select_raw(MARCH, "v1")
     lake.select_raw(MARCH, "v2")
-    assert not lake.raw_manifest(MARCH).is_selected
+    assert not lake.manifest(MARCH).is_selected
 
 
 def test_a_withdrawn_month_keeps_its_versions_and_has_no_current_one(lake: Lake, tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_a_withdrawn_month_keeps_its_versions_and_has_no_current_one(lake: Lake,
     assert lake.current_raw(MARCH) is None
     assert lake.count_raw(MARCH) is None
     assert lake.raw_versions(MARCH) == (stored,)
-    assert lake.raw_manifest(MARCH).is_withdrawn
+    assert lake.manifest(MARCH).is_withdrawn
     assert lake.count_raw(MARCH, "v1") == 5
     assert lake.months("green") == (MARCH,)
 
@@ -138,10 +139,10 @@ def test_a_withdrawn_month_comes_back_by_upstream_or_by_selection(lake: Lake, tm
     stored = lake.store_raw(staged_raw(tmp_path))
     lake.withdraw_raw(MARCH)
     assert lake.select_raw(MARCH, "v1") == stored
-    assert lake.raw_manifest(MARCH).is_selected
+    assert lake.manifest(MARCH).is_selected
     assert lake.withdraw_raw(MARCH)
     assert lake.store_raw(staged_raw(tmp_path)) == stored
-    assert not lake.raw_manifest(MARCH).is_selected
+    assert not lake.manifest(MARCH).is_selected
 
 
 def test_withdrawing_a_month_never_stored_makes_nothing(lake: Lake) -> None:
@@ -155,11 +156,11 @@ def test_a_manifest_without_word_of_upstream_follows_it(lake: Lake, objects: Obj
     lake.store_raw(staged_raw(tmp_path))
     content = objects.read("raw/green/month=2020-03/manifest.json")
     assert content is not None
-    document = json.loads(content)
+    document = {**json.loads(content), "schema_version": 1}
     del document["upstream"]
     put(objects, "raw/green/month=2020-03/manifest.json", json.dumps(document).encode(), tmp_path)
-    assert lake.raw_manifest(MARCH).upstream == "v1"
-    assert not lake.raw_manifest(MARCH).is_selected
+    assert lake.manifest(MARCH).upstream == "v1"
+    assert not lake.manifest(MARCH).is_selected
 
 
 def test_an_unknown_version_is_refused_naming_those_there_are(lake: Lake, tmp_path: Path) -> None:
@@ -201,10 +202,8 @@ def test_an_unreadable_manifest_is_one_sentence(lake: Lake, objects: Objects, tm
     staged = staged_raw(tmp_path)
     lake.store_raw(staged)
     put(objects, "raw/green/month=2020-03/manifest.json", content, tmp_path)
-    for ask in (lake.current_raw, lake.count_raw, lambda month: lake.store_raw(staged)):
-        with pytest.raises(
-            StoreError, match=r"manifest\.json is not a readable manifest of raw green 2020-03: restore"
-        ):
+    for ask in (lake.current_raw, lake.count_raw, lake.manifest):
+        with pytest.raises(DamagedError, match=r"manifest\.json is not a readable manifest of green 2020-03: run the"):
             ask(MARCH)
 
 
@@ -219,7 +218,7 @@ def test_a_manifest_of_another_month_or_a_later_release_is_refused(
         lake.current_raw(APRIL)
     later = json.dumps({**json.loads(content), "schema_version": 9}).encode()
     put(objects, "raw/green/month=2020-03/manifest.json", later, tmp_path)
-    with pytest.raises(StoreError, match="has schema version 9, this release knows 1"):
+    with pytest.raises(StoreError, match="has schema version 9, this release knows 2"):
         lake.current_raw(MARCH)
 
 
@@ -242,37 +241,37 @@ def test_storing_a_clean_month_again_replaces_it(lake: Lake, tmp_path: Path) -> 
 
 
 def test_a_torn_pair_is_no_month_and_storing_repairs_it(lake: Lake, objects: Objects, tmp_path: Path) -> None:
-    lake.store_clean(staged_clean(tmp_path, "c1"))
+    stored = lake.store_clean(staged_clean(tmp_path, "c1"))
     newer = staged_clean(tmp_path, "c2")
-    path = "quarantine/green/month=2020-03/quarantine.parquet"
-    put(objects, path, newer.quarantine_file.read_bytes(), tmp_path)
+    put(objects, stored.quarantine_path, newer.quarantine_file.read_bytes(), tmp_path)
     assert lake.current_clean(MARCH) is None
+    assert lake.look(MARCH).problems
     lake.store_clean(newer)
-    stored = lake.current_clean(MARCH)
-    assert stored is not None
-    assert stored.facts.version == "c2"
+    found = lake.current_clean(MARCH)
+    assert found is not None
+    assert found.facts.version == "c2"
 
 
 def test_half_a_pair_is_no_month(lake: Lake, objects: Objects, tmp_path: Path) -> None:
-    staged = staged_clean(tmp_path)
-    put(objects, "trips/green/month=2020-03/trips.parquet", staged.trips_file.read_bytes(), tmp_path)
+    stored = lake.store_clean(staged_clean(tmp_path))
+    with objects.exclusive("quarantine/green/month=2020-03"):
+        objects.remove(stored.quarantine_path)
     assert lake.current_clean(MARCH) is None
     assert lake.count_clean(MARCH) is None
 
 
 def test_a_clean_month_is_removed_whole_torn_or_broken(lake: Lake, objects: Objects, tmp_path: Path) -> None:
     staged = staged_clean(tmp_path)
-    quarantine = "quarantine/green/month=2020-03/quarantine.parquet"
-    lake.store_clean(staged)
+    stored = lake.store_clean(staged)
     assert lake.remove_clean(MARCH)
     assert not lake.remove_clean(MARCH)
-    assert (lake.current_clean(MARCH), lake.count_pair(MARCH), lake.months("green")) == (None, (None, None), ())
-    put(objects, quarantine, staged.quarantine_file.read_bytes(), tmp_path)
-    assert lake.count_pair(MARCH) == (None, 1)
-    assert lake.remove_clean(MARCH)
-    put(objects, quarantine, b"<html>403</html>" * 10, tmp_path)
-    assert lake.remove_clean(MARCH)
-    assert lake.count_pair(MARCH) == (None, None)
+    assert (lake.current_clean(MARCH), lake.count_clean(MARCH)) == (None, None)
+    for broken in (staged.trips_file.read_bytes(), b"<html>403</html>" * 10, b""):
+        stored = lake.store_clean(staged)
+        put(objects, stored.quarantine_path, broken, tmp_path)
+        assert lake.current_clean(MARCH) is None
+        assert lake.remove_clean(MARCH)
+        assert not lake.look(MARCH).problems
     assert lake.store_clean(staged) == lake.current_clean(MARCH)
 
 
@@ -294,11 +293,12 @@ def test_months_are_those_with_a_manifest_or_trips(lake: Lake, objects: Objects,
 
 
 def test_what_is_no_parquet_file_is_one_sentence(lake: Lake, objects: Objects, tmp_path: Path) -> None:
-    put(objects, "trips/green/month=2020-03/trips.parquet", b"<html>403</html>" * 10, tmp_path)
-    with pytest.raises(StoreError, match=r"trips\.parquet is not a Parquet file"):
-        lake.open_parquet("trips/green/month=2020-03/trips.parquet")
-    with pytest.raises(StoreError, match=r"trips\.parquet is not a whole Parquet file"):
-        lake.count_clean(MARCH)
+    stored = lake.store_clean(staged_clean(tmp_path))
+    put(objects, stored.trips_path, b"<html>403</html>" * 10, tmp_path)
+    with pytest.raises(StoreError, match=r"trips/.*\.parquet is not a Parquet file"):
+        lake.open_parquet(stored.trips_path)
+    (problem,) = lake.look(MARCH).problems
+    assert re.search(r"trips/.*\.parquet is not a whole Parquet file", problem)
 
 
 def test_a_missing_object_is_one_sentence(lake: Lake) -> None:

@@ -190,7 +190,8 @@ def test_a_kill_between_any_two_requests_leaves_the_old_month_or_the_new_one(
         raw, clean = lake.current_raw(MARCH), lake.current_clean(MARCH)
         assert raw is not None
         assert raw == old_raw or (what == "raw" and raw.version == "v2")
-        assert clean in (old_clean, None) or (what == "clean" and clean.facts.version == "c2")
+        assert clean is not None
+        assert clean == old_clean or (what == "clean" and clean.facts.version == "c2")
         assert lake.count_raw(MARCH) == raw.rows
         lake.store_raw(staged_raw(tmp_path / "again", "v2", rows=7))
         again = lake.store_clean(staged_clean(tmp_path / "again", "c2", trips=7))
@@ -209,17 +210,29 @@ def test_what_another_run_is_uploading_is_not_cleared(cloud_url: str, tmp_path: 
     assert list(objects.paths(".incoming")) == [".incoming/raw/green/month=2020-03/v1.parquet.abc"]
 
 
-def test_a_month_replaced_while_it_is_read_never_mixes(cloud_url: str, tmp_path: Path) -> None:
+def test_an_object_replaced_while_it_is_read_never_mixes(cloud_url: str, tmp_path: Path) -> None:
+    objects = opened(cloud_url)
+    for version in ("c1", "c2"):
+        staged_clean(tmp_path, version, trips=9)
+    first, second = (tmp_path / f"{version}.green_trips.parquet" for version in ("c1", "c2"))
+    objects.replace("zones.parquet", first, {})
+    stream, after = objects.open("zones.parquet"), objects.open("zones.parquet")
+    assert stream is not None
+    assert after is not None
+    assert stream.read(4) == b"PAR1"
+    objects.replace("zones.parquet", second, {})
+    with pytest.raises(StoreBusyError, match=r"zones\.parquet was replaced while it was being read: run it again"):
+        after.read(4)
+
+
+def test_a_reader_of_a_superseded_pair_reads_on(cloud_url: str, tmp_path: Path) -> None:
     lake = Lake(cloud_url)
     stored = lake.store_clean(staged_clean(tmp_path, "c1", trips=4))
-    stream = opened(cloud_url).open(stored.trips_path)
-    assert stream is not None
-    assert stream.read(4) == b"PAR1"
-    after = opened(cloud_url).open(stored.trips_path)
-    assert after is not None
-    lake.store_clean(staged_clean(tmp_path, "c2", trips=9))
-    with pytest.raises(StoreBusyError, match=r"trips\.parquet was replaced while it was being read: run it again"):
-        after.read(4)
+    with lake.open_parquet(stored.trips_path) as before:
+        lake.store_clean(staged_clean(tmp_path, "c2", trips=9))
+        assert before.read().num_rows == 4
+    with lake.open_parquet(stored.trips_path) as again:
+        assert again.read().num_rows == 4
 
 
 def test_a_missing_bucket_is_one_sentence(cloud_url: str, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from taxi_platform.errors import SettingsError, StoreBusyError, StoreError
 from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.model import MonthCounts
 from taxi_platform.stores.objects_disk import DiskObjects
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
 
@@ -59,13 +60,13 @@ def test_a_folder_holds_nothing_but_months(tmp_path: Path) -> None:
     """Locks and temporary files lie in hidden folders at the root, out of every reader's glob."""
     lake = Lake(str(tmp_path / "lake"))
     lake.store_raw(staged_raw(tmp_path))
-    lake.store_clean(staged_clean(tmp_path))
+    clean = lake.store_clean(staged_clean(tmp_path))
     visible = {str(p.relative_to(tmp_path / "lake")) for p in (tmp_path / "lake").rglob("[!.]*") if p.is_file()}
     assert {path for path in visible if not path.startswith(".locks/")} == {
         "raw/green/month=2020-03/v1.parquet",
         "raw/green/month=2020-03/manifest.json",
-        "trips/green/month=2020-03/trips.parquet",
-        "quarantine/green/month=2020-03/quarantine.parquet",
+        clean.trips_path,
+        clean.quarantine_path,
     }
     assert list((tmp_path / "lake" / ".incoming").iterdir()) == []
 
@@ -166,8 +167,8 @@ def test_a_kill_at_any_step_leaves_the_old_month_or_the_new_one_and_a_rerun_repa
         raw, clean = lake.current_raw(MARCH), lake.current_clean(MARCH)
         assert raw is not None
         assert raw == old_raw or (what == "raw" and raw.version == "v2")
-        assert clean in (old_clean, None) or (what == "clean" and clean.facts.version == "c2")
-        assert what == "clean" or clean == old_clean
+        assert clean is not None
+        assert clean == old_clean or (what == "clean" and clean.facts.version == "c2")
         assert lake.count_raw(MARCH) == raw.rows
         lake.store_raw(staged_raw(tmp_path / "again", "v2", rows=7))
         again = lake.store_clean(staged_clean(tmp_path / "again", "c2", trips=7))
@@ -189,12 +190,12 @@ def test_a_kill_while_a_month_is_withdrawn_leaves_no_trips_without_quarantine_an
         stored = lake.store_raw(staged_raw(tmp_path / "old"))
         lake.store_clean(staged_clean(tmp_path / "old", trips=4, quarantined=1))
         finished = stopped_after(calls, root, tmp_path / "new", "withdrawn")
-        left = (lake.current_raw(MARCH) is not None, *lake.count_pair(MARCH))
-        assert left in [(True, 4, 1), (False, 4, 1), (False, None, 1), (False, None, None)]
+        left = (lake.current_raw(MARCH) is not None, lake.count_clean(MARCH))
+        assert left in [(True, MonthCounts(4, 1)), (False, MonthCounts(4, 1)), (False, None)]
         seen.add(left)
         lake.withdraw_raw(MARCH)
         lake.remove_clean(MARCH)
-        assert (lake.current_raw(MARCH), lake.count_pair(MARCH)) == (None, (None, None))
+        assert (lake.current_raw(MARCH), lake.count_clean(MARCH)) == (None, None)
         assert lake.raw_versions(MARCH) == (stored,)
         if finished:
             break
