@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from taxi_platform.environment import read_environment, variable
+from taxi_platform.stores.objects import bucket_and_prefix
 
 __all__ = ["OFF", "Settings"]
 
@@ -117,7 +118,9 @@ class Settings(BaseModel):
             return _below_data(value, "lake", info, "a folder, gs://…, s3://… or az://…")
         if not urlsplit(value).netloc:
             raise ValueError("it names no bucket")
-        return _without_user(value).rstrip("/")
+        address = _without_user(value).rstrip("/")
+        bucket_and_prefix(address)
+        return address
 
     @field_validator("warehouse", mode="after")
     @classmethod

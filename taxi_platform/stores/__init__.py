@@ -19,12 +19,12 @@ def open_warehouse(url: str, *, wait_seconds: float = 600.0) -> TableStore:
 
     Args:
         url: ``bigquery://project/dataset?location=…``, or a path.
-        wait_seconds: how long an operation waits for other processes (BigQuery has no such waits).
+        wait_seconds: how long an operation waits for other processes, or for BigQuery where it does not answer.
     """
     if url.startswith("bigquery://"):
         from taxi_platform.stores.bigquery import BigQueryStore
 
-        return BigQueryStore(url)
+        return BigQueryStore(url, wait_seconds=wait_seconds)
     from taxi_platform.stores.duckdb import DuckDBStore
 
     return DuckDBStore(url, wait_seconds=wait_seconds)

@@ -62,9 +62,9 @@ class BigQueryStore:
 
     kind = "bigquery"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, wait_seconds: float = 600.0) -> None:
         self.url = url
-        self._dataset = parse_address(url)
+        self._dataset = parse_address(url, wait_seconds)
 
     def __repr__(self) -> str:
         return f"BigQueryStore({self._dataset.project}.{self._dataset.name})"

@@ -6,38 +6,59 @@ Belongs here: what every use of BigQuery shares. Does not: months and tables (``
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from taxi_platform.errors import SettingsError, StoreBusyError, StoreError
+from taxi_platform.errors import SettingsError, StoreError, StoreUnavailableError
+from taxi_platform.stores.bigquery_requests import connected, failure_of, reasons
 from taxi_platform.stores.model import SCHEMA, split_name
+from taxi_platform.transience import PATIENT, Failure
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud import bigquery
 
-__all__ = ["MAXIMUM_BYTES_BILLED", "BigQueryDataset", "parse_address"]
+__all__ = ["LABELS", "MAXIMUM_BYTES_BILLED", "BigQueryDataset", "parse_address"]
+
+T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 
 MAXIMUM_BYTES_BILLED = 200 * 10**9
 """A query that would read more is refused before it costs anything; all of yellow's trips are less."""
 
-_ROLES = "roles/bigquery.jobUser on the project and roles/bigquery.dataEditor on the dataset"
-_MAINTENANCE = "an hourly limit of BigQuery, or a moment's trouble there: run it again"
+_CREDENTIALS = "run `gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS"
+_MAINTENANCE = "a limit on requests, or a moment's trouble there, for longer than TAXI_WAIT_SECONDS: run it again later"
+_NO_ANSWER = "check the network, then run it again"
+_REMEDIES = {
+    "accessDenied": (
+        "permission denied; these credentials need roles/bigquery.jobUser on the project and "
+        "roles/bigquery.dataEditor on the dataset"
+    ),
+    "accountDisabled": "the account is disabled, or has no billing: settle it with Google",
+    "billingNotEnabled": "the project has no billing, without which BigQuery loads but changes no rows: enable it",
+    "billingTierLimitExceeded": "a limit on costs of the project's: raise it",
+    "bytesBilledLimitExceeded": "the query would read more than the platform lets any: look at what it reads",
+    "quotaExceeded": "a quota of the project is used up: wait until it is given anew, or have it raised",
+    "blocked": "the project or the user is blocked by Google for a while: ask there",
+}
+"""By BigQuery's own reasons (https://cloud.google.com/bigquery/docs/error-messages)."""
 
 
-def parse_address(url: str) -> BigQueryDataset:
+def parse_address(url: str, wait_seconds: float = 600.0) -> BigQueryDataset:
     """``bigquery://project/dataset?location=EU``; the location is US without one. Raises `SettingsError`."""
     parts = urlsplit(url)
     dataset = parts.path.strip("/")
     if parts.scheme != "bigquery" or not parts.netloc or not re.fullmatch(r"\w+", dataset, re.ASCII):
         raise SettingsError(f"TAXI_WAREHOUSE={url} is not bigquery://project/dataset?location=…")
     location = parse_qs(parts.query).get("location", ["US"])[0]
-    return BigQueryDataset(parts.netloc, dataset, location)
+    return BigQueryDataset(parts.netloc, dataset, location, wait_seconds)
 
 
 @dataclass(frozen=True)
@@ -47,6 +68,8 @@ class BigQueryDataset:
     project: str
     name: str
     location: str
+    wait_seconds: float = 600.0
+    """How long a request, or a job, waits for BigQuery where what it fails of may pass."""
 
     def __str__(self) -> str:
         return f"the BigQuery dataset {self.project}.{self.name}"
@@ -82,12 +105,13 @@ class BigQueryDataset:
     @cached_property
     def client(self) -> bigquery.Client:
         """A client of the project, in the dataset's location."""
-        from google.cloud import bigquery
-
-        return bigquery.Client(project=self.project, credentials=self.credentials, location=self.location)
+        return connected(self.project, self.credentials, self.location, self.wait_seconds)
 
     def query(self, sql: str, **parameters: object) -> bigquery.table.RowIterator:
-        """Run one query or statement, its values bound by name (``@file_month``); waits for its end."""
+        """Run one query or statement, its values bound by name (``@file_month``); waits for its end.
+
+        A statement that fails of what may pass, such as another change of the same table, is run again.
+        """
         from google.cloud import bigquery
 
         config = bigquery.QueryJobConfig(
@@ -95,34 +119,48 @@ class BigQueryDataset:
             query_parameters=[_parameter(name, value) for name, value in parameters.items()],
             labels=dict(LABELS),
         )
-        with self.clear_errors("query"):
-            return self.client.query(sql, job_config=config).result()
+        return self.run(
+            "query", lambda: self.client.query(sql, job_config=config, job_retry=None).result(job_retry=None)
+        )
+
+    def run(self, doing: str, job: Callable[[], T]) -> T:
+        """Run a job to its end, and again for as long as what it fails of may pass; ``doing`` is for the sentence."""
+
+        def attempt() -> T:
+            with self.clear_errors(doing):
+                return job()
+
+        return PATIENT.call(
+            attempt,
+            wait_seconds=self.wait_seconds,
+            worth=lambda error: isinstance(error, StoreUnavailableError),
+            tell=lambda error, seconds: _LOG.warning("%s; trying again in %.1f s", error, seconds),
+        )
 
     @contextmanager
     def clear_errors(self, doing: str) -> Iterator[None]:
-        """Turn what BigQuery and the search for credentials refuse into one sentence."""
+        """Turn what BigQuery, the network and the search for credentials refuse into one sentence."""
         from google.api_core.exceptions import GoogleAPIError
         from google.auth.exceptions import GoogleAuthError
+        from requests import RequestException
 
         try:
             yield
-        except GoogleAuthError as error:
-            remedy = "run `gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS"
-            raise StoreError(f"no valid credentials for {self} ({_first_line(error)}): {remedy}") from error
-        except (GoogleAPIError, ConnectionError) as error:
+        except (GoogleAPIError, GoogleAuthError, RequestException, ConnectionError) as error:
             raise self._explained(doing, error) from error
 
-    def _explained(self, doing: str, error: Exception) -> StoreError | StoreBusyError:
-        from google.api_core import exceptions
+    def _explained(self, doing: str, error: Exception) -> StoreError | StoreUnavailableError:
+        from google.api_core.exceptions import GoogleAPIError
+        from google.auth.exceptions import GoogleAuthError
 
-        what = f"{self} cannot {doing}"
-        if isinstance(error, exceptions.TooManyRequests | exceptions.ServerError):
-            return StoreBusyError(f"{what} ({_first_line(error)}): {_MAINTENANCE}")
-        if isinstance(error, exceptions.Forbidden) and "accessDenied" in _reasons(error):
-            return StoreError(f"{what}: permission denied; these credentials need {_ROLES} ({_first_line(error)})")
-        if isinstance(error, exceptions.Forbidden) and "rateLimitExceeded" in _reasons(error):
-            return StoreBusyError(f"{what} ({_first_line(error)}): {_MAINTENANCE}")
-        return StoreError(f"{what}: {_first_line(error)}")
+        what, own = f"{self} cannot {doing}", _first_line(error)
+        if failure_of(error) is Failure.TRANSIENT:
+            known = isinstance(error, GoogleAPIError)
+            return StoreUnavailableError(f"{what} ({own}): {_MAINTENANCE if known else _NO_ANSWER}")
+        if isinstance(error, GoogleAuthError) or getattr(error, "code", None) == HTTPStatus.UNAUTHORIZED:
+            return StoreError(f"no valid credentials for {self} ({own}): {_CREDENTIALS}")
+        remedies = [_REMEDIES[reason] for reason in sorted(reasons(error)) if reason in _REMEDIES]
+        return StoreError(f"{what} ({own}): {remedies[0]}" if remedies else f"{what}: {own}")
 
 
 LABELS: Mapping[str, str] = {"managed_by": "taxi_platform"}
@@ -136,10 +174,6 @@ def _parameter(name: str, value: object) -> bigquery.ScalarQueryParameter:
 
     kind = {str: "STRING", int: "INT64", date: "DATE", datetime: "DATETIME", type(None): "DATETIME"}[type(value)]
     return bigquery.ScalarQueryParameter(name, kind, value)  # type: ignore[arg-type]
-
-
-def _reasons(error: Exception) -> set[str]:
-    return {str(detail.get("reason")) for detail in getattr(error, "errors", ()) if isinstance(detail, dict)}
 
 
 def _first_line(error: Exception) -> str:

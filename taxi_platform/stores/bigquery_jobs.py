@@ -90,12 +90,14 @@ class MonthLoad:
             since: when the month was last replaced, in UTC, by the store's record: what ended earlier was overwritten.
             adopt: whether a finished job of an earlier run will do.
         """
+        return self.dataset.run(f"load {self.destination}", lambda: self._loaded(lake, since, adopt))
+
+    def _loaded(self, lake: Lake, since: datetime | None, adopt: bool) -> LoadedPartition:
         for attempt in range(_MOST_ATTEMPTS):
-            with self.dataset.clear_errors(f"load {self.destination}"):
-                job, own = self._started(lake, self.job_id(attempt))
-                if own or (adopt and _stands(job, since)):
-                    job.result()
-                    return LoadedPartition(int(job.output_rows or 0), not own, self._facts(job))
+            job, own = self._started(lake, self.job_id(attempt))
+            if own or (adopt and _stands(job, since)):
+                job.result()
+                return LoadedPartition(int(job.output_rows or 0), not own, self._facts(job))
         raise StoreError(f"{self.destination} was tried {_MOST_ATTEMPTS} times in this data version: clean it again")
 
     def _started(self, lake: Lake, job_id: str) -> tuple[Any, bool]:

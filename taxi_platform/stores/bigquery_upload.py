@@ -36,7 +36,7 @@ def load_file(
     """
     from google.api_core import exceptions
     from google.auth.transport.requests import AuthorizedSession
-    from google.resumable_media import InvalidResponse
+    from google.resumable_media import InvalidResponse, RetryStrategy
     from google.resumable_media.requests import ResumableUpload
 
     session: Any = AuthorizedSession(dataset.credentials)  # type: ignore[no-untyped-call]
@@ -45,6 +45,9 @@ def load_file(
     job = _job(dataset, destination, config, job_id or str(uuid.uuid4()))
     with session, file.open("rb") as stream:
         upload: Any = ResumableUpload(url, CHUNK)  # type: ignore[no-untyped-call]
+        # Its own way of sending a chunk again, which keeps what has arrived, within the time that everything else has.
+        retries: Any = RetryStrategy(max_cumulative_retry=dataset.wait_seconds)  # type: ignore[no-untyped-call]
+        upload._retry_strategy = retries  # noqa: SLF001 (as Google's own client of Cloud Storage sets it)
         try:
             upload.initiate(session, stream, job, "application/octet-stream", total_bytes=file.stat().st_size)
             answer: Any = None

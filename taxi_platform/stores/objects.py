@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol
 
 from taxi_platform.errors import SettingsError
 
-__all__ = ["CLOUD_SCHEMES", "Objects", "open_objects"]
+__all__ = ["CLOUD_SCHEMES", "Objects", "bucket_and_prefix", "open_objects"]
 
 CLOUD_SCHEMES = ("gs", "s3", "az")
 
@@ -102,7 +102,7 @@ def open_objects(url: str, *, wait_seconds: float = 600.0) -> Objects:
     Raises:
         SettingsError: no such kind of store, or no bucket in the URL.
     """
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, _ = url.partition("://")
     if not separator:
         if not url.strip():
             raise SettingsError("TAXI_LAKE is empty: set it to a folder, gs://bucket, s3://bucket or az://container")
@@ -114,9 +114,26 @@ def open_objects(url: str, *, wait_seconds: float = 600.0) -> Objects:
             f"TAXI_LAKE={url} has a scheme the lake does not know: "
             "use a folder, gs://bucket, s3://bucket or az://container"
         )
-    bucket, _, prefix = rest.partition("/")
-    if not bucket or any(character in rest for character in "?#@ "):
-        raise SettingsError(f"TAXI_LAKE={url} does not name a bucket: write it as {scheme}://bucket or …/prefix")
+    try:
+        bucket, prefix = bucket_and_prefix(url)
+    except ValueError as error:
+        raise SettingsError(f"TAXI_LAKE={url} cannot be used: {error}") from None
     from taxi_platform.stores.objects_cloud import CloudObjects
 
-    return CloudObjects(scheme, bucket, prefix.strip("/"), wait_seconds)
+    return CloudObjects(scheme, bucket, prefix, wait_seconds)
+
+
+def bucket_and_prefix(url: str) -> tuple[str, str]:
+    """The two parts of ``gs://bucket/some/prefix``, which may end in a slash.
+
+    Raises:
+        ValueError: it names no bucket, or has a prefix that no store keeps as it stands; with half a sentence.
+    """
+    scheme, _, rest = url.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    if not bucket or any(character in rest for character in "?#@ "):
+        raise ValueError(f"it does not name a bucket: write it as {scheme}://bucket or {scheme}://bucket/prefix")
+    prefix = prefix.removesuffix("/")
+    if prefix and any(part in ("", ".", "..") for part in prefix.split("/")):
+        raise ValueError("it has an empty part, . or .. in its prefix: leave those out")
+    return bucket, prefix

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from taxi_platform.errors import StoreBusyError
+from taxi_platform.errors import StoreBusyError, StoreUnavailableError
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore import GetOptions, ObjectMeta
     from obstore.store import ObjectStore
 
 __all__ = ["open_ranged"]
@@ -23,24 +22,24 @@ WINDOW = 4 << 20
 
 
 def open_ranged(
-    store: ObjectStore, path: str, meta: ObjectMeta, clear_errors: Callable[[], AbstractContextManager[None]]
+    store: ObjectStore, path: str, meta: ObjectMeta, ask: Callable[[Callable[[], memoryview]], memoryview]
 ) -> BinaryIO:
-    """The object that ``meta`` describes; ``clear_errors`` wraps every request.
+    """The object that ``meta`` describes; ``ask`` carries every request out.
 
     Reading raises `StoreBusyError` once the object has been replaced: bytes of two versions never mix.
     """
-    return cast(BinaryIO, _RangedFile(store, path, meta, clear_errors))
+    return cast(BinaryIO, _RangedFile(store, path, meta, ask))
 
 
 class _RangedFile(io.RawIOBase):
     def __init__(
-        self, store: ObjectStore, path: str, meta: ObjectMeta, clear_errors: Callable[[], AbstractContextManager[None]]
+        self, store: ObjectStore, path: str, meta: ObjectMeta, ask: Callable[[Callable[[], memoryview]], memoryview]
     ) -> None:
         super().__init__()
         self._store = store
         self._path = path
         self._meta = meta
-        self._clear_errors = clear_errors
+        self._ask = ask
         self._position = 0
         self._window = memoryview(b"")
         self._window_start = 0
@@ -77,19 +76,24 @@ class _RangedFile(io.RawIOBase):
 
     def _fetch(self, wanted: int) -> None:
         import obstore
-        from obstore.exceptions import PreconditionError
 
-        end = min(self._position + max(wanted, WINDOW), self._meta["size"])
-        with self._clear_errors():
+        start, end = self._position, min(self._position + max(wanted, WINDOW), self._meta["size"])
+
+        def request() -> memoryview:
+            options: GetOptions = {"range": (start, end)}
+            if self._meta["e_tag"]:
+                options["if_match"] = self._meta["e_tag"]
+            content = memoryview(obstore.get(self._store, self._path, options=options).bytes())
+            if len(content) != end - start:
+                raise StoreUnavailableError(f"only {len(content):,} of {end - start:,} bytes of {self._path} came")
+            return content
+
+        self._window = memoryview(b"")  # before the next one comes: memory is for one
+        if end > start:
             try:
-                found = obstore.get(
-                    self._store,
-                    self._path,
-                    options={"range": (self._position, end), "if_match": self._meta["e_tag"]},
-                )
-                self._window = memoryview(found.bytes())
-            except (PreconditionError, FileNotFoundError) as error:
+                self._window = self._ask(request)
+            except (StoreBusyError, FileNotFoundError) as error:
                 raise StoreBusyError(
                     f"{self._path} was replaced while it was being read: run it again to read the new one"
                 ) from error
-        self._window_start = self._position
+        self._window_start = start

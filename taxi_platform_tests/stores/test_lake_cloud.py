@@ -15,8 +15,9 @@ from pathlib import Path
 import obstore
 import pytest
 
-from taxi_platform.errors import StoreBusyError, StoreError
-from taxi_platform.stores import clouds, google, objects_cloud
+from taxi_platform.errors import StoreBusyError, StoreError, StoreUnavailableError
+from taxi_platform.stores import google, objects_cloud
+from taxi_platform.stores.cloud_requests import PART_SIZE
 from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.objects import open_objects
 from taxi_platform.stores.objects_cloud import CloudObjects
@@ -54,7 +55,7 @@ def test_objects_say_where_they_come_from(cloud_url: str, tmp_path: Path) -> Non
     lake = Lake(cloud_url)
     raw = lake.store_raw(staged_raw(tmp_path))
     clean = lake.store_clean(staged_clean(tmp_path))
-    store = opened(cloud_url)._cloud.store
+    store = opened(cloud_url)._requests.cloud.store
     attributes = obstore.get(store, raw.path).attributes
     assert attributes["Content-Type"] == "application/vnd.apache.parquet"
     assert {key: attributes[key] for key in ("version", "sha256", "rows", "schema_fingerprint")} == {
@@ -69,11 +70,11 @@ def test_objects_say_where_they_come_from(cloud_url: str, tmp_path: Path) -> Non
     assert obstore.get(store, "raw/green/month=2020-03/manifest.json").attributes["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize("smallest", [1_000, objects_cloud.PART_SIZE + 1])
+@pytest.mark.parametrize("smallest", [1_000, PART_SIZE + 1])
 def test_of_racing_creators_one_wins_and_all_see_its_object(cloud_url: str, tmp_path: Path, smallest: int) -> None:
     """Of one part, and of several, which cannot be put on condition."""
     objects = opened(cloud_url)
-    racers = 20 if smallest < objects_cloud.PART_SIZE else 4
+    racers = 20 if smallest < PART_SIZE else 4
     files = []
     for number in range(racers):
         files.append(tmp_path / f"file{number}")
@@ -104,7 +105,7 @@ def test_an_update_that_always_loses_gives_up_in_one_sentence(cloud_url: str, mo
     objects = opened(cloud_url)
 
     def interrupted(before: bytes | None) -> bytes:
-        obstore.put(objects._cloud.store, "list", (before or b"") + b"+")
+        obstore.put(objects._requests.cloud.store, "list", (before or b"") + b"+")
         return b"mine"
 
     with pytest.raises(StoreBusyError, match=r"other runs keep changing .*/list: let them end"):
@@ -205,7 +206,7 @@ def test_a_kill_between_any_two_requests_leaves_the_old_month_or_the_new_one(
 
 def test_what_another_run_is_uploading_is_not_cleared(cloud_url: str, tmp_path: Path) -> None:
     objects = opened(cloud_url)
-    obstore.put(objects._cloud.store, ".incoming/raw/green/month=2020-03/v1.parquet.abc", b"half")
+    obstore.put(objects._requests.cloud.store, ".incoming/raw/green/month=2020-03/v1.parquet.abc", b"half")
     Lake(cloud_url).store_raw(staged_raw(tmp_path))
     assert list(objects.paths(".incoming")) == [".incoming/raw/green/month=2020-03/v1.parquet.abc"]
 
@@ -275,10 +276,11 @@ def test_a_refusal_names_what_is_needed(
 
 
 def test_no_answer_is_one_sentence(cloud_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clouds, "_RETRY", {"max_retries": 0})
     pointed_at(cloud_url, f"http://127.0.0.1:{free_port()}", monkeypatch)
-    with pytest.raises(StoreError, match=r"the lake cannot read .*: check the address and the network, then run it"):
-        Lake(cloud_url).current_raw(MARCH)
+    with pytest.raises(
+        StoreUnavailableError, match=r"the lake cannot read .*: check the address and the network, then run it"
+    ):
+        Lake(cloud_url, wait_seconds=0.1).current_raw(MARCH)
 
 
 def test_google_without_credentials_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,8 +294,8 @@ def test_google_without_credentials_is_one_sentence(tmp_path: Path, monkeypatch:
 
 def test_google_objects_are_compared_by_crc32c(gcs_bucket: str, gcs_server: str, tmp_path: Path) -> None:
     """Changed bytes of equal length are found; an object replaced meanwhile is its own writer's to verify."""
-    (tmp_path / "sent").write_bytes(b"a" * (objects_cloud.PART_SIZE + 1))
-    (tmp_path / "other").write_bytes(b"b" * (objects_cloud.PART_SIZE + 1))
+    (tmp_path / "sent").write_bytes(b"a" * (PART_SIZE + 1))
+    (tmp_path / "other").write_bytes(b"b" * (PART_SIZE + 1))
     opened(f"gs://{gcs_bucket}").replace("x", tmp_path / "sent", {})
     check = (gcs_server, google.emulator_token, f"{gcs_bucket}/x")
     google.verify_crc32c(*check, None, tmp_path / "sent")

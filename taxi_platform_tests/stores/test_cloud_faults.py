@@ -1,0 +1,155 @@
+"""A lake in a cloud on a bad day: refusals, resets, lost answers, cut bodies and silence, at every request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from taxi_platform.errors import StoreError, StoreUnavailableError
+from taxi_platform.stores import cloud_requests, clouds
+from taxi_platform.stores.cloud_requests import PART_SIZE
+from taxi_platform.stores.clouds import Pace
+from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.objects import open_objects
+from taxi_platform.transience import PATIENT
+from taxi_platform_tests.support.faults import (
+    Answer,
+    Cut,
+    Fault,
+    Faults,
+    Lost,
+    Reset,
+    Shortened,
+    Silence,
+    spoiling,
+)
+from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
+
+SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+BUSY, TOO_MANY = Answer(503, SLOW_DOWN), Answer(429, b"")
+KINDS = ("look", "read", "list", "condition", "copy", "delete", "write", "begin", "part", "complete")
+ADDRESSES = {"gs": "STORAGE_EMULATOR_HOST", "s3": "AWS_ENDPOINT_URL", "az": "AZURE_STORAGE_ENDPOINT"}
+
+
+@pytest.fixture
+def faults(cloud_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
+    """A proxy before the cloud's emulator, which the environment now points at."""
+    scheme = cloud_url[:2]
+    server: str = request.getfixturevalue({"gs": "gcs_server", "s3": "s3_server", "az": "azure_server"}[scheme])
+    with spoiling(server) as proxy:
+        monkeypatch.setenv(ADDRESSES[scheme], proxy.url)
+        yield proxy
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Short waits and silences; and obstore repeats nothing by itself, so that what is left is ours."""
+    silence = 0.5 if "Silence" in request.node.name else 2.0
+    monkeypatch.setattr(clouds, "ORDINARY", Pace(silence, keeps_at_it=0))
+    monkeypatch.setattr(cloud_requests, "SLOW_LINES", ((4, silence),))
+    monkeypatch.setattr(cloud_requests, "_PART_PATIENCE", 0)
+    monkeypatch.setattr(cloud_requests, "PATIENT", replace(PATIENT, first_wait=0.01))
+
+
+def walk(url: str, folder: Path) -> None:
+    """Every request there is: a month stored, read and taken out again, and an object of several parts."""
+    lake, objects = Lake(url, wait_seconds=30), open_objects(url, wait_seconds=30)
+    raw = lake.store_raw(staged_raw(folder))
+    clean = lake.store_clean(staged_clean(folder))
+    assert lake.current_raw(MARCH) == raw
+    assert lake.count_raw(MARCH) == 5
+    assert lake.current_clean(MARCH) == clean
+    assert lake.months("green") == (MARCH,)
+    again = lake.store_raw(staged_raw(folder, "v2", rows=7, token="t2"))
+    assert [version.version for version in lake.raw_versions(MARCH)] == ["v1", "v2"]
+    with lake.local_copy(again.path) as copy:
+        assert copy.read_bytes() == (folder / "v2.parquet").read_bytes()
+    big = folder / "big"
+    big.write_bytes(bytes(range(256)) * ((PART_SIZE + (1 << 20)) >> 8))
+    assert objects.create("big", big, {}) == big.stat().st_size
+    with objects.local_copy("big") as copy:
+        assert copy.read_bytes() == big.read_bytes()
+    objects.remove("big")
+    assert objects.size("big") is None
+    assert lake.remove_clean(MARCH)
+    assert lake.current_clean(MARCH) is None
+    assert list(objects.paths(".incoming")) == []
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("fault", [BUSY, TOO_MANY, Reset(), Lost(), Cut(), Silence()], ids=lambda f: type(f).__name__)
+def test_what_passes_is_waited_out_at_every_request(
+    faults: Faults, cloud_url: str, fault: Fault, tmp_path: Path
+) -> None:
+    """The first two requests of every kind fail, and the last of those that a month sends on condition."""
+    for kind in KINDS:
+        faults.spoil(kind, fault, times=1 if isinstance(fault, Silence) else 2)
+    walk(cloud_url, tmp_path)
+    assert {kind for kind, _ in faults.seen} >= set(KINDS) - ({"begin"} if cloud_url.startswith("az") else set())
+
+
+def test_a_store_that_refuses_everything_for_seconds_is_waited_for(
+    faults: Faults, cloud_url: str, tmp_path: Path
+) -> None:
+    """With the waits as they are for everybody."""
+    lake = Lake(cloud_url)
+    faults.spoil("*", BUSY, times=1_000, seconds=3)
+    stored = lake.store_raw(staged_raw(tmp_path))
+    assert lake.current_raw(MARCH) == stored
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("fault", [BUSY, Reset(), Shortened()], ids=lambda f: type(f).__name__)
+def test_what_does_not_pass_is_told_after_the_wait(
+    faults: Faults, cloud_url: str, fault: Fault, tmp_path: Path
+) -> None:
+    Lake(cloud_url).store_raw(staged_raw(tmp_path))
+    faults.spoil("read", fault, times=1_000)
+    told = {
+        Answer: r"the store answered 503 Service Unavailable SlowDown: Please reduce your request rate\.",
+        Reset: r"no answer \(.*\): check the address and the network",
+        Shortened: r"only [\d,]+ of its [\d,]+ bytes came",
+    }[type(fault)]
+    pattern = re.compile(rf"the lake cannot read {cloud_url}/raw/.*/manifest\.json: {told}")
+    with pytest.raises(StoreUnavailableError, match=pattern):
+        Lake(cloud_url, wait_seconds=0.2).current_raw(MARCH)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_answer_to_a_manifests_write_is_lost_while_another_run_writes(
+    faults: Faults, cloud_url: str, tmp_path: Path
+) -> None:
+    """Ours arrived, then theirs: both are kept."""
+    lake, objects = Lake(cloud_url), open_objects(cloud_url)
+    lake.store_raw(staged_raw(tmp_path))
+    faults.forget()
+    seen: list[bytes | None] = []
+
+    def change(before: bytes | None) -> bytes:
+        seen.append(before)
+        if len(seen) == 1:
+            faults.spoil("condition", Lost())
+        return (before or b"") + b"+"
+
+    objects.update("list", change)
+    assert objects.read("list") == b"+"
+    assert seen == [None], "read back, it is ours: nothing is changed again"
+
+
+@pytest.mark.usefixtures("quick")
+def test_no_right_to_delete_is_a_warning(
+    faults: Faults, cloud_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    denied = b"<Error><Code>AccessDenied</Code><Message>Not authorized to delete.</Message></Error>"
+    faults.spoil("delete", Answer(403, denied), times=1_000)
+    lake = Lake(cloud_url)
+    stored = lake.store_raw(staged_raw(tmp_path))
+    assert lake.current_raw(MARCH) == stored
+    assert "permission denied (AccessDenied: Not authorized to delete.)" in caplog.text
+    assert "it stays behind, and may be deleted by hand" in caplog.text
+    with pytest.raises(StoreError, match="cannot remove .*permission denied"):
+        open_objects(cloud_url).remove(stored.path)
