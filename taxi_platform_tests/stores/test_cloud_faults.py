@@ -151,5 +151,5 @@ def test_no_right_to_delete_is_a_warning(
     assert lake.current_raw(MARCH) == stored
     assert "permission denied (AccessDenied: Not authorized to delete.)" in caplog.text
     assert "it stays behind, and may be deleted by hand" in caplog.text
-    with pytest.raises(StoreError, match="cannot remove .*permission denied"):
+    with pytest.raises(StoreError, match=r"cannot remove .*permission denied"):
         open_objects(cloud_url).remove(stored.path)
