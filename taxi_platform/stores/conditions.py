@@ -7,7 +7,7 @@ Google's and Azure's promise it; of the others some ignore the headers, and vers
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,8 @@ _CHECKED = ".conditions"
 """Holds the address of the store that was found to keep conditions: a lake that moves is tried again."""
 
 
-def check_conditions(requests: CloudRequests, tidy: Callable[[list[str]], None]) -> None:
-    """Try what must be refused, unless that was done before in this lake; ``tidy`` takes away what it leaves.
+def check_conditions(requests: CloudRequests, discard: Callable[[Sequence[str]], None]) -> None:
+    """Try what must be refused, unless that was done before in this lake; ``discard`` takes away what it leaves.
 
     Raises:
         StoreError: the store takes a write whose condition does not hold.
@@ -35,11 +35,11 @@ def check_conditions(requests: CloudRequests, tidy: Callable[[list[str]], None])
     address = cloud.endpoint.encode()
     found = requests.get(_CHECKED)
     if found is None or found[0] != address:
-        _try_conditions(requests, tidy)
+        _try_conditions(requests, discard)
         requests.put_small(_CHECKED, address, "overwrite")
 
 
-def _try_conditions(requests: CloudRequests, tidy: Callable[[list[str]], None]) -> None:
+def _try_conditions(requests: CloudRequests, discard: Callable[[Sequence[str]], None]) -> None:
     first, second = (f".incoming/probe.{uuid.uuid4().hex}" for _ in range(2))
     tries: dict[str, Callable[[], None]] = {
         "a second creation of one object": lambda: requests.put_small(first, b"second", "create"),
@@ -58,4 +58,4 @@ def _try_conditions(requests: CloudRequests, tidy: Callable[[list[str]], None]) 
                     "AWS_COPY_IF_NOT_EXISTS=multipart"
                 )
     finally:
-        tidy([first, second])
+        discard([first, second])

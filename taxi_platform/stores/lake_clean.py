@@ -115,8 +115,7 @@ class CleanPairs:
 
         with self._objects.exclusive(month_folder("raw", month)):
             named = self._manifests.update(month, changed).clean_paths
-        for path in (*sorted(expired), *self._never_named(month, named)):
-            self._objects.remove(path)
+        self._objects.discard([*sorted(expired), *self._never_named(month, named)])
 
     def _never_named(self, month: TripMonth, named: Collection[str]) -> Iterator[str]:
         """What killed writers left; one that is at work may have put objects that it has still to name."""

@@ -6,7 +6,7 @@ Belongs here: the protocol, and the choice of a store by URL scheme. Does not: t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -83,6 +83,10 @@ class Objects(Protocol):
 
     def remove(self, path: str) -> None:
         """Take an object away; nothing happens where there is none. Disk callers hold `exclusive`."""
+        ...
+
+    def discard(self, paths: Sequence[str]) -> None:
+        """Take away what nothing needs any longer; what cannot be removed stays, with a warning."""
         ...
 
     def update(self, path: str, change: Callable[[bytes | None], bytes]) -> None:

@@ -11,7 +11,7 @@ import logging
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -80,18 +80,14 @@ class CloudObjects:
         return [meta["path"] for meta in self._requests.list(folder)]
 
     def ages(self, folder: str) -> Mapping[str, datetime]:
-        import obstore
-
-        with self._clear_errors("list", folder):
-            pages = obstore.list(self._cloud.store, folder)
-            return {meta["path"]: meta["last_modified"] for page in pages for meta in page}
+        return {meta["path"]: meta["last_modified"] for meta in self._requests.list(folder)}
 
     @contextmanager
     def exclusive(self, folder: str) -> Iterator[None]:
         """Conditions on the writes take the place of a lock; only old leftovers are cleared."""
         with self._checking:
             if not self._conditions_hold:
-                check_conditions(self._requests, self._tidy)
+                check_conditions(self._requests, self.discard)
                 self._conditions_hold = True
         self._clear_leftovers(folder)
         yield
@@ -114,7 +110,7 @@ class CloudObjects:
             self._requests.put_file(incoming, file, attributes)
             self._race(attempt)
         finally:
-            self._tidy([incoming])
+            self.discard([incoming])
         size = self.size(path)
         if size is None:
             raise StoreError(f"{self.uri(path)} is gone right after it was written: something else deletes there")
@@ -125,6 +121,15 @@ class CloudObjects:
 
     def remove(self, path: str) -> None:
         self._requests.delete(path)
+
+    def discard(self, paths: Sequence[str]) -> None:
+        if not paths:
+            return
+        try:
+            with waiting_at_most(_TIDYING_TAKES_AT_MOST):
+                self._requests.delete(*paths)
+        except Exception as error:  # noqa: BLE001 - an error that brought us here says more
+            _LOG.warning("%s; it stays behind, and may be deleted by hand or by a rule of the bucket", error)
 
     def update(self, path: str, change: Callable[[bytes | None], bytes]) -> None:
         def attempt() -> None:
@@ -147,14 +152,4 @@ class CloudObjects:
     def _clear_leftovers(self, folder: str) -> None:
         old = datetime.now(timezone.utc) - LEFTOVER_AGE
         found = self._requests.list(f".incoming/{folder}")
-        self._tidy([meta["path"] for meta in found if meta["last_modified"] < old])
-
-    def _tidy(self, paths: list[str]) -> None:
-        """Delete what is of no use any more; where that fails, it stays behind, and no month is the worse for it."""
-        if not paths:
-            return
-        try:
-            with waiting_at_most(_TIDYING_TAKES_AT_MOST):
-                self._requests.delete(*paths)
-        except Exception as error:  # noqa: BLE001 - an error that brought us here says more
-            _LOG.warning("%s; it stays behind, and may be deleted by hand or by a rule of the bucket", error)
+        self.discard([meta["path"] for meta in found if meta["last_modified"] < old])

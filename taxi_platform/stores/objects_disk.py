@@ -8,10 +8,11 @@ on condition.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -20,6 +21,8 @@ from typing import BinaryIO
 from taxi_platform.errors import StoreBusyError, StoreError
 
 __all__ = ["DiskObjects"]
+
+_LOG = logging.getLogger(__name__)
 
 LOCK_TIMEOUT = 600.0
 """Seconds a writer waits for another writer of the same month."""
@@ -130,6 +133,16 @@ class DiskObjects:
         with self._clear_errors("remove", path), suppress(FileNotFoundError):
             (self._root / path).unlink()
             _sync_folder((self._root / path).parent)
+
+    def discard(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            self._discard(path)
+
+    def _discard(self, path: str) -> None:
+        try:
+            self.remove(path)
+        except StoreError as error:
+            _LOG.warning("%s; it stays behind, and may be deleted by hand", error)
 
     def update(self, path: str, change: Callable[[bytes | None], bytes]) -> None:
         content = change(self.read(path))

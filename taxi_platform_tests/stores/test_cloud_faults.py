@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -146,9 +147,11 @@ def test_no_right_to_delete_is_a_warning(
 ) -> None:
     denied = b"<Error><Code>AccessDenied</Code><Message>Not authorized to delete.</Message></Error>"
     faults.spoil("delete", Answer(403, denied), times=1_000)
-    lake = Lake(cloud_url)
+    lake = Lake(cloud_url, grace=timedelta(0))
     stored = lake.store_raw(staged_raw(tmp_path))
-    assert lake.current_raw(MARCH) == stored
+    lake.store_clean(staged_clean(tmp_path, "c1"))
+    clean = lake.store_clean(staged_clean(tmp_path, "c2"))
+    assert (lake.current_raw(MARCH), lake.current_clean(MARCH)) == (stored, clean)
     assert "permission denied (AccessDenied: Not authorized to delete.)" in caplog.text
     assert "it stays behind, and may be deleted by hand" in caplog.text
     with pytest.raises(StoreError, match=r"cannot remove .*permission denied"):
