@@ -17,7 +17,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr, SecretStr
 
 from taxi_platform.settings import Settings
-from taxi_platform.stores.postgres_session import masked
+from taxi_platform.stores.postgres_errors import masked
 
 if TYPE_CHECKING:
     from taxi_platform.sources import RetryPolicy

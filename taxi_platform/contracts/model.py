@@ -152,6 +152,8 @@ class Table:
     columns: tuple[Column, ...]
     cluster_by: tuple[str, ...] = ()
     """Columns that queries filter by, most selective use first: BigQuery clustering, Postgres indexes."""
+    key: tuple[str, ...] = ()
+    """Columns that tell its rows apart, where there are such: PostgreSQL's primary key."""
     schema: str = SCHEMA
     """Where it stands: a user's own tables have schemas of their own, apart from the platform's."""
 

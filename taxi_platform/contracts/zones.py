@@ -46,4 +46,5 @@ ZONES = Table(
             nullable=False,
         ),
     ),
+    key=("location_id",),
 )

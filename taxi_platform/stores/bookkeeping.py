@@ -41,6 +41,7 @@ MONTHS = Table(
         Column("quarantined_rows", ColumnType.BIGINT, "Rows of the month in the quarantine table.", nullable=False),
         Column("loaded_at", ColumnType.TIMESTAMP, "When the month was loaded, in UTC.", nullable=False),
     ),
+    key=("dataset", FILE_MONTH.name),
 )
 
 

@@ -1,14 +1,15 @@
 """PostgreSQL: trips, quarantine and zones in the schema ``taxi`` of one database.
 
-Belongs here: what the store does, step by step. Does not: sessions, DDL and COPY (``postgres_session``,
-``postgres_tables``, ``postgres_copy``). Every change is one transaction, so that readers and a kill at any instant
-find the month before or the one after.
+Belongs here: what the store does, step by step. Does not: sessions, DDL, partitions and COPY (``postgres_session``,
+``postgres_tables``, ``postgres_partitions``, ``postgres_copy``). Every change is one transaction, so that readers and a
+kill at any instant find the month before or the one after.
 """
 # ruff: noqa: S608 - names in SQL come from contracts, quoted; values are bound
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -28,19 +29,29 @@ from taxi_platform.stores.bookkeeping import (
 from taxi_platform.stores.catalogue import selected
 from taxi_platform.stores.model import SCHEMA, HeldMonth, LoadedMonth, MonthCounts
 from taxi_platform.stores.postgres_copy import copy_in, copy_out
-from taxi_platform.stores.postgres_replace import replace_month_of, replace_whole
-from taxi_platform.stores.postgres_session import PostgresAddress, lock_for_transaction, with_short_locks
-from taxi_platform.stores.postgres_tables import (
-    attach_partition,
-    columns_of,
+from taxi_platform.stores.postgres_grants import keepsakes_of
+from taxi_platform.stores.postgres_partitions import (
+    KeptPartitionError,
+    attach_partitions,
     create_partition,
+    drop_partitions,
+    empty_partition,
+    finish_partition,
+    partition,
+    standing_partitions,
+)
+from taxi_platform.stores.postgres_replace import replace_month_of, replace_whole
+from taxi_platform.stores.postgres_session import PostgresAddress
+from taxi_platform.stores.postgres_tables import (
+    columns_of,
     ensure_tables,
     existing_tables,
-    index_partition,
-    partition,
+    give_to_owner_of_schema,
     qualified,
     table_of,
 )
+from taxi_platform.stores.postgres_waiting import Locks, lock_for_transaction, with_felt_locks
+from taxi_platform.transience import waiting_at_most
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +62,7 @@ if TYPE_CHECKING:
 __all__ = ["PostgresStore"]
 
 _BATCH_ROWS = 32_768
+_LOOKS = 3
 
 
 class PostgresStore:
@@ -60,7 +72,7 @@ class PostgresStore:
 
     Args:
         url: ``postgresql://user:password@host:port/database``, as libpq reads it.
-        wait_seconds: how long any operation waits for locks of other sessions.
+        wait_seconds: how long any operation waits for locks of other sessions, all of its waiting together.
     """
 
     kind = "postgres"
@@ -79,63 +91,58 @@ class PostgresStore:
 
     # ---- writing
 
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A session in which all the waiting is bounded by one time."""
+        with waiting_at_most(self._wait_seconds), self._address.session() as connection:
+            yield connection
+
     def replace_month(self, contract: Contract, clean: CleanMonth, lake: Lake) -> LoadedMonth:
         check_conserved(clean)
-        tables = (contract.trips, contract.quarantine)
-        with self._address.session() as connection:
-            ensure_tables(connection, (*tables, MONTHS), self._wait_seconds)
+        with self._writing() as connection:
+            ensure_tables(connection, (contract.trips, contract.quarantine, MONTHS), self._wait_seconds)
             lock_for_transaction(connection, str(clean.month), self._wait_seconds)
             if unchanged := _unchanged(connection, contract, clean):
                 return unchanged
-            copied = [
-                self._copy(connection, table, path, clean, lake)
-                for table, path in zip(tables, (clean.trips_path, clean.quarantine_path), strict=True)
-            ]
-            counts = MonthCounts(*copied)
-            check_loaded(clean, counts, str(self))
             _record(connection, clean)
-            # Last of all: from here to the commit, readers of an old month wait.
-            attach_partition(connection, tables, clean.file_month, self._wait_seconds)
+            loading = _Loading(connection, contract, clean, lake, str(self), self._wait_seconds)
+            try:
+                with connection.transaction():
+                    counts = loading.exchange()
+                refilled: list[str] = []
+            except KeptPartitionError:
+                counts, refilled = loading.refill()
+        self._address.vacuum(refilled)
         return LoadedMonth(counts, changed=True, table=f"{SCHEMA}.{contract.trips.name}")
 
-    def _copy(self, connection: Connection, table: Table, path: str, clean: CleanMonth, lake: Lake) -> int:
-        """Fill a new partition with a Parquet object of the lake; returns its rows."""
-        name = create_partition(connection, table, clean.file_month)
-        with lake.open_parquet(path) as file:
-            present = tuple(column for column in table.columns if column.name in file.schema_arrow.names)
-            schema = arrow_schema(Table(table.name, table.description, present))
-            batches = file.iter_batches(_BATCH_ROWS, columns=schema.names, use_threads=False)
-            rows = copy_in(connection, qualified(name), schema, batches, frozen=True)
-        index_partition(connection, table, clean.file_month)
-        return rows
-
     def delete_month(self, contract: Contract, file_month: date) -> None:
-        tables = (contract.trips, contract.quarantine)
-        with self._address.session() as connection:
-            names = existing_tables(connection)
-            if MONTHS.name not in names:
+        with self._writing() as connection:
+            if MONTHS.name not in existing_tables(connection):
                 return
             lock_for_transaction(connection, str(contract.month(file_month)), self._wait_seconds)
-            old = [name for table in tables if (name := partition(table, file_month)) in existing_tables(connection)]
             _forget(connection, contract, file_month)
-
-            def drop() -> None:
-                for name in old:
-                    connection.execute(f"DROP TABLE {qualified(name)}")
-
-            with_short_locks(connection, drop, f"{SCHEMA}.{contract.trips.name}", self._wait_seconds)
+            old = standing_partitions(connection, (contract.trips, contract.quarantine), file_month)
+            try:
+                with connection.transaction():
+                    drop_partitions(connection, old, file_month, self._wait_seconds)
+                emptied: list[str] = []
+            except KeptPartitionError:
+                for table in old:
+                    empty_partition(connection, table, file_month, self._wait_seconds)
+                emptied = [qualified(partition(table, file_month)) for table in old]
+        self._address.vacuum(emptied)
 
     def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
         import pyarrow as pa
 
         reader = pa.RecordBatchReader.from_stream(rows)
-        with self._address.session() as connection:
+        with self._writing() as connection:
             if file_month is None:
                 return replace_whole(connection, table, reader, self._wait_seconds)
             return replace_month_of(connection, table, reader, file_month, self._wait_seconds)
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
-        with self._address.session() as connection:
+        with self._writing() as connection:
             ensure_tables(connection, (ZONES,), self._wait_seconds)
             lock_for_transaction(connection, f"the schema {SCHEMA}", self._wait_seconds)
             sql = unified_view_sql(contracts, existing_tables(connection), qualified, _type_name)
@@ -144,27 +151,22 @@ class PostgresStore:
 
     def _replace_view(self, connection: Connection, sql: str) -> None:
         """Touch the view only if it would change: replacing it waits for everybody who reads it."""
-        from psycopg import errors
-
-        new, current = qualified("trips_new"), qualified("trips")
-        connection.execute(f"CREATE VIEW {new} AS {sql}")
-        definition = "SELECT to_regclass(%s) IS NULL OR pg_get_viewdef(%s::regclass) <> pg_get_viewdef(to_regclass(%s))"
-        changed = connection.execute(definition, (current, new, current)).fetchone()
-        connection.execute(f"DROP VIEW {new}")
-        if changed == (False,):
-            return
+        view = qualified("trips")
+        # Nothing stays locked of what the view reads.
+        with connection.transaction(force_rollback=True):
+            if _is_view(connection, view, sql):
+                return
 
         def replace() -> None:
-            try:
-                with connection.transaction():
-                    connection.execute(f"CREATE OR REPLACE VIEW {current} AS {sql}")
-            except errors.InvalidTableDefinition:
-                # A release that changes the view's columns: views that build on it must go first, and are named.
-                connection.execute(f"DROP VIEW {current}")
-                connection.execute(f"CREATE VIEW {current} AS {sql}")
-            connection.execute(f"COMMENT ON VIEW {current} IS {sql_literal(VIEW_DESCRIPTION)}")
+            kept = keepsakes_of(connection, view)
+            _create_view(connection, view, sql)
+            if kept:
+                kept.give_to(connection, view)
+            else:
+                give_to_owner_of_schema(connection, view)
 
-        with_short_locks(connection, replace, f"the view {SCHEMA}.trips", self._wait_seconds)
+        locks = Locks(f"the view {SCHEMA}.trips", (view,), self._wait_seconds, mode=None)
+        with_felt_locks(connection, replace, locks)
 
     # ---- reading
 
@@ -172,7 +174,7 @@ class PostgresStore:
         return {month: held.counts for month, held in self.held_months(contract, months).items()}
 
     def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
-        with self._address.session() as connection:
+        with self._address.session(reading=True) as connection:
             names = existing_tables(connection)
             tables = [table for table in (contract.trips, contract.quarantine) if table.name in names]
             if MONTHS.name not in names:
@@ -180,7 +182,7 @@ class PostgresStore:
             return _held(connection, contract, tables, months)
 
     def standing_table(self, table: str) -> Table | None:
-        with self._address.session() as connection:
+        with self._address.session(reading=True) as connection:
             return table_of(connection, table, str(self)) if columns_of(connection, table) else None
 
     def read_months(
@@ -195,7 +197,7 @@ class PostgresStore:
 
     def _stream(self, name: str, months: Sequence[date] | None, columns: Sequence[str] | None) -> Iterator[Any]:
         """First the schema, then batches: errors show before the first, and closing the generator ends the session."""
-        with self._address.session() as connection:
+        with self._address.session(reading=True) as connection:
             table = selected(table_of(connection, name, str(self)), columns)
             yield arrow_schema(table)
             if months is None or months:
@@ -203,6 +205,94 @@ class PostgresStore:
 
     def __str__(self) -> str:
         return f"PostgreSQL at {self._address}"
+
+
+class _Loading:
+    """One month on its way into its partitions, in one transaction.
+
+    Both ways count what came before readers can feel anything.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        contract: Contract,
+        clean: CleanMonth,
+        lake: Lake,
+        store: str,
+        wait_seconds: float,
+    ) -> None:
+        self._connection = connection
+        self._tables = (contract.trips, contract.quarantine)
+        self._paths = {contract.trips.name: clean.trips_path, contract.quarantine.name: clean.quarantine_path}
+        self._clean = clean
+        self._lake = lake
+        self._store = store
+        self._wait_seconds = wait_seconds
+
+    def exchange(self) -> MonthCounts:
+        """New partitions in place of those that stand; raises `KeptPartitionError` where these had better stay."""
+        counts = self._checked([self._create(table) for table in self._tables])
+        # Last of all: from here to the commit, readers of an old month wait.
+        attach_partitions(self._connection, self._tables, self._clean.file_month, self._wait_seconds)
+        return counts
+
+    def refill(self) -> tuple[MonthCounts, list[str]]:
+        """Delete and copy within the partitions that stand: no reader waits; also returns what is to be vacuumed."""
+        month = self._clean.file_month
+        standing = standing_partitions(self._connection, self._tables, month)
+        missing = [table for table in self._tables if table not in standing]
+        rows = []
+        for table in self._tables:
+            if table in standing:
+                empty_partition(self._connection, table, month, self._wait_seconds)
+                rows.append(self._copy(table, partition(table, month), frozen=False))
+            else:
+                rows.append(self._create(table))
+        counts = self._checked(rows)
+        attach_partitions(self._connection, missing, month, self._wait_seconds)
+        return counts, [qualified(partition(table, month)) for table in standing]
+
+    def _create(self, table: Table) -> int:
+        """A new partition with its rows and indexes, to be attached."""
+        month = self._clean.file_month
+        rows = self._copy(table, create_partition(self._connection, table, month), frozen=True)
+        finish_partition(self._connection, table, month, self._wait_seconds)
+        return rows
+
+    def _copy(self, table: Table, name: str, *, frozen: bool) -> int:
+        """Fill a partition with the table's Parquet object of the lake; returns its rows."""
+        with self._lake.open_parquet(self._paths[table.name]) as file:
+            present = tuple(column for column in table.columns if column.name in file.schema_arrow.names)
+            schema = arrow_schema(Table(table.name, table.description, present))
+            batches = file.iter_batches(_BATCH_ROWS, columns=schema.names, use_threads=False)
+            return copy_in(self._connection, qualified(name), schema, batches, frozen=frozen)
+
+    def _checked(self, rows: Sequence[int]) -> MonthCounts:
+        counts = MonthCounts(*rows)
+        check_loaded(self._clean, counts, self._store)
+        return counts
+
+
+def _is_view(connection: Connection, view: str, sql: str) -> bool:
+    """Whether the view stands and reads as that SELECT does; makes a view beside it, to be rolled back."""
+    new = qualified("trips_new")
+    connection.execute(f"CREATE VIEW {new} AS {sql}")
+    same = "SELECT pg_get_viewdef(%s::regclass) IS NOT DISTINCT FROM pg_get_viewdef(to_regclass(%s))"
+    return connection.execute(same, (new, view)).fetchone() == (True,)
+
+
+def _create_view(connection: Connection, view: str, sql: str) -> None:
+    from psycopg import errors
+
+    try:
+        with connection.transaction():
+            connection.execute(f"CREATE OR REPLACE VIEW {view} AS {sql}")
+    except errors.InvalidTableDefinition:
+        # A release that changes the view's columns: views that build on it must go first, and are named.
+        connection.execute(f"DROP VIEW {view}")
+        connection.execute(f"CREATE VIEW {view} AS {sql}")
+    connection.execute(f"COMMENT ON VIEW {view} IS {sql_literal(VIEW_DESCRIPTION)}")
 
 
 def _type_name(column_type: ColumnType) -> str:
@@ -260,31 +350,45 @@ def _count(connection: Connection, table: Table, file_month: date) -> int:
 def _held(
     connection: Connection, contract: Contract, tables: Sequence[Table], months: Sequence[date] | None
 ) -> dict[date, HeldMonth]:
-    """Record and rows of each month, in one statement: between two, a load could end."""
+    """Record and rows of each month, in one statement: between two, a load could end.
+
+    A month that is attached while the statement is planned may still be seen in one of the tables alone: where record
+    and rows disagree, they are looked at again.
+    """
+    for _ in range(_LOOKS):
+        recorded, counted = _looked_at(connection, contract, tables, months)
+        held = {
+            month: HeldMonth(counted.get(month, MonthCounts(0, 0)), recorded[month][0] if month in recorded else None)
+            for month in sorted({*counted, *recorded})
+        }
+        if all(month in recorded and recorded[month][1] == holds.counts for month, holds in held.items()):
+            break
+    return held
+
+
+def _looked_at(
+    connection: Connection, contract: Contract, tables: Sequence[Table], months: Sequence[date] | None
+) -> tuple[dict[date, tuple[str, MonthCounts]], dict[date, MonthCounts]]:
+    """Data version and rows of each month by the record, and its rows as they are."""
     chosen = "" if months is None else "AND file_month = ANY(%(months)s)"
     parts = [
         (
-            f"SELECT {sql_literal(MONTHS.name)}, file_month, 0, data_version FROM {qualified(MONTHS.name)} "
-            f"WHERE dataset = %(dataset)s {chosen}"
+            f"SELECT {sql_literal(MONTHS.name)}, file_month, trips_rows, quarantined_rows, data_version "
+            f"FROM {qualified(MONTHS.name)} WHERE dataset = %(dataset)s {chosen}"
         ),
         *(
-            f"SELECT {sql_literal(table.name)}, file_month, count(*), NULL FROM {qualified(table.name)} "
+            f"SELECT {sql_literal(table.name)}, file_month, count(*), 0, NULL FROM {qualified(table.name)} "
             f"WHERE true {chosen} GROUP BY file_month"
             for table in tables
         ),
     ]
-    found: dict[str, dict[date, tuple[int, str | None]]] = {}
     bound = {"dataset": contract.dataset, "months": None if months is None else list(months)}
-    for name, month, count, version in connection.execute(" UNION ALL ".join(parts), bound):
-        found.setdefault(name, {})[month] = (count, version)
-    nothing = (0, None)
-    trips, quarantined, recorded = (
-        found.get(table.name, {}) for table in (contract.trips, contract.quarantine, MONTHS)
-    )
-    return {
-        month: HeldMonth(
-            MonthCounts(trips.get(month, nothing)[0], quarantined.get(month, nothing)[0]),
-            recorded.get(month, nothing)[1],
-        )
-        for month in sorted({*trips, *quarantined, *recorded})
-    }
+    recorded: dict[date, tuple[str, MonthCounts]] = {}
+    rows: dict[date, dict[str, int]] = {}
+    for name, month, count, quarantined, version in connection.execute(" UNION ALL ".join(parts), bound):
+        if name == MONTHS.name:
+            recorded[month] = (version, MonthCounts(count, quarantined))
+        else:
+            rows.setdefault(month, {})[name] = count
+    names = (contract.trips.name, contract.quarantine.name)
+    return recorded, {month: MonthCounts(*(found.get(name, 0) for name in names)) for month, found in rows.items()}

@@ -1,22 +1,35 @@
 """Small tables of PostgreSQL, in any schema, replaced as a whole or by the month, each in one transaction.
 
-Belongs here: the order of statements that never makes a reader wait for a COPY. Does not: trips (``postgres``), DDL
-(``postgres_tables``), the COPY itself (``postgres_copy``).
+Belongs here: changing no more rows than have changed, and never making a reader wait for a COPY. Does not: trips
+(``postgres``), DDL (``postgres_tables``), the COPY itself (``postgres_copy``).
+
+Rows come into a table of their own first and are compared there: what is the same is not touched, so that a foreign key
+to the table, or a subscriber of its changes, notices nothing.
 """
-# ruff: noqa: S608 - names in SQL come from declarations, quoted; values are bound
+# ruff: noqa: S608 - names in SQL come from declarations, quoted
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from taxi_platform.contracts.model import Table
+from taxi_platform.contracts.model import SCHEMA, Table
 from taxi_platform.contracts.schemas import quoted
 from taxi_platform.stores.catalogue import can_become
 from taxi_platform.stores.postgres_copy import copy_in
-from taxi_platform.stores.postgres_session import lock_for_transaction, with_short_locks
-from taxi_platform.stores.postgres_tables import columns_of, create_table, ensure_tables, qualified, sql_type
+from taxi_platform.stores.postgres_grants import keepsakes_of
+from taxi_platform.stores.postgres_tables import (
+    columns_of,
+    create_table,
+    ensure_tables,
+    primary_key,
+    qualified,
+    sql_type,
+    take_names_over,
+)
+from taxi_platform.stores.postgres_waiting import Locks, lock_for_transaction, with_felt_locks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,40 +44,117 @@ def replace_month_of(
     """Exchange a month's rows for those; who reads goes on with the rows of before."""
     ensure_tables(connection, (table,), wait_seconds)
     lock_for_transaction(connection, f"{table.qualified_name} {file_month:%Y-%m}", wait_seconds)
-    connection.execute(f"DELETE FROM {qualified(table.qualified_name)} WHERE file_month = %s", [file_month])
-    return _copy(connection, table, rows, frozen=False)
+    return _merge(connection, table, rows, f"old.file_month = DATE '{file_month}'")
 
 
 def replace_whole(connection: Connection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> int:
     """Exchange all rows for those; who reads goes on with the rows of before.
 
-    Other columns than the table has need another table in its place: grants and views upon the old one end that, views
-    by a refusal that names them.
+    Other columns than a user's table has need another table in its place: it gets the grants of the old one; views upon
+    that one refuse it and are named. The platform's own tables keep what users have added to them.
     """
-    fits = can_become(table, columns_of(connection, table.qualified_name), sql_type)
+    fits = table.schema == SCHEMA or _can_become(connection, table)
     if fits:
         ensure_tables(connection, (table,), wait_seconds)
     lock_for_transaction(connection, table.qualified_name, wait_seconds)
     if not fits:
         return _exchange(connection, table, rows, wait_seconds)
-    # DELETE rather than TRUNCATE, which would make readers wait.
-    connection.execute(f"DELETE FROM {qualified(table.qualified_name)}")
-    return _copy(connection, table, rows, frozen=False)
+    return _merge(connection, table, rows, "TRUE")
+
+
+def _can_become(connection: Connection, table: Table) -> bool:
+    """Whether the table that stands has these columns; those of a primary key that a user gave it are not null."""
+    key = primary_key(connection, table.qualified_name)
+    nullable = {column.name: column.nullable for column in table.columns}
+    standing = [
+        replace(column, nullable=nullable.get(column.name, True)) if column.name in key else column
+        for column in columns_of(connection, table.qualified_name)
+    ]
+    return can_become(table, standing, sql_type)
 
 
 def _exchange(connection: Connection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> int:
     """Fill a new table beside the old one, then take its place: only that last step needs the readers gone."""
-    new = replace(table, name=f"{table.name}_new")
+    new, old = _beside(table), qualified(table.qualified_name)
     create_table(connection, new)
-    copied = _copy(connection, new, rows, frozen=True)
+    copied = copy_in(connection, qualified(new.qualified_name), rows.schema, rows, frozen=True)
 
     def swap() -> None:
-        connection.execute(f"DROP TABLE {qualified(table.qualified_name)}")
-        connection.execute(f"ALTER TABLE {qualified(new.qualified_name)} RENAME TO {quoted(table.name)}")
+        kept = keepsakes_of(connection, old)
+        if kept:
+            connection.execute(f"DROP TABLE {old}")
+        take_names_over(connection, table.schema, new.name, new.name, table.name)
+        if kept:
+            kept.give_to(connection, old)
 
-    with_short_locks(connection, swap, f"the table {table.qualified_name}", wait_seconds)
+    with_felt_locks(connection, swap, _locks(connection, table, wait_seconds))
     return copied
 
 
-def _copy(connection: Connection, table: Table, rows: pa.RecordBatchReader, *, frozen: bool) -> int:
-    return copy_in(connection, qualified(table.qualified_name), rows.schema, rows, frozen=frozen)
+def _locks(connection: Connection, table: Table, wait_seconds: float) -> Locks:
+    old = (qualified(table.qualified_name),) if columns_of(connection, table.qualified_name) else ()
+    return Locks(f"the table {table.qualified_name}", old, wait_seconds)
+
+
+def _merge(connection: Connection, table: Table, rows: pa.RecordBatchReader, scope: str) -> int:
+    """Make those rows all that the table has where ``scope`` holds; returns how many came."""
+    name, new = qualified(table.qualified_name), qualified(_beside(table).qualified_name)
+    columns = list(dict.fromkeys([*rows.schema.names, *_left_null(connection, name)]))
+    listed = _listed(columns)
+    connection.execute(f"CREATE TABLE {new} AS SELECT {listed} FROM {name} WITH NO DATA")
+    copied = copy_in(connection, new, rows.schema, rows, frozen=True)
+    key = primary_key(connection, table.qualified_name)
+    if key and set(key) <= set(columns):
+        _merge_by_key(connection, name, new, columns, key, scope)
+    elif not _is_same(connection, name, new, listed, scope):
+        connection.execute(f"DELETE FROM {name} AS old WHERE {scope}")
+        connection.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM {new}")
+    connection.execute(f"DROP TABLE {new}")
+    return copied
+
+
+def _left_null(connection: Connection, name: str) -> list[str]:
+    """Columns that rows may lack and then have no value in; those that fill themselves are a user's."""
+    sql = """
+        SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+          AND NOT atthasdef AND attidentity = ''
+    """
+    return [column for (column,) in connection.execute(sql, [name])]
+
+
+def _merge_by_key(
+    connection: Connection, name: str, new: str, columns: list[str], key: tuple[str, ...], scope: str
+) -> None:
+    # Refuses a key that comes twice.
+    connection.execute(f"ALTER TABLE {new} ADD PRIMARY KEY ({_listed(key)})")
+    same_key = f"ROW({_listed(key, 'new')}) = ROW({_listed(key, 'old')})"
+    connection.execute(
+        f"DELETE FROM {name} AS old WHERE {scope} AND NOT EXISTS (SELECT FROM {new} AS new WHERE {same_key})"
+    )
+    if others := [column for column in columns if column not in key]:
+        connection.execute(
+            f"UPDATE {name} AS old SET ({_listed(others)}) = ROW({_listed(others, 'new')}) FROM {new} AS new "
+            f"WHERE {scope} AND {same_key} AND ROW({_listed(others, 'old')}) IS DISTINCT FROM "
+            f"ROW({_listed(others, 'new')})"
+        )
+    connection.execute(
+        f"INSERT INTO {name} ({_listed(columns)}) SELECT {_listed(columns)} FROM {new} AS new "
+        f"WHERE NOT EXISTS (SELECT FROM {name} AS old WHERE {scope} AND {same_key})"
+    )
+
+
+def _is_same(connection: Connection, name: str, new: str, listed: str, scope: str) -> bool:
+    sql = f"""
+        SELECT (SELECT count(*) FROM {name} AS old WHERE {scope}) = (SELECT count(*) FROM {new})
+           AND NOT EXISTS (SELECT {listed} FROM {name} AS old WHERE {scope} EXCEPT ALL SELECT {listed} FROM {new})
+    """
+    return connection.execute(sql).fetchone() == (True,)
+
+
+def _listed(columns: Iterable[str], of: str = "") -> str:
+    return ", ".join(f"{of}.{quoted(column)}" if of else quoted(column) for column in columns)
+
+
+def _beside(table: Table) -> Table:
+    """The table in which rows arrive; no table of a user's can have its name."""
+    return replace(table, name=f"{table.name}~new", key=())

@@ -1,42 +1,46 @@
-"""Sessions on a PostgreSQL server: connecting, and its errors as sentences that never hold a password.
+"""Sessions on a PostgreSQL server: connecting, and the settings that every transaction of ours has.
 
-Belongs here: addresses, sessions, transactions that wait with a bound. Does not: tables and rows (``postgres``).
+Belongs here: addresses and sessions. Does not: what errors mean (``postgres_errors``), waiting for others
+(``postgres_waiting``), tables and rows (``postgres``).
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from taxi_platform.errors import StoreError
-from taxi_platform.stores.locks import HeldError, keep_trying
+from taxi_platform.stores.postgres_errors import masked, refusal
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-__all__ = ["PostgresAddress", "lock_for_transaction", "masked", "with_short_locks"]
+__all__ = ["PostgresAddress", "new_transaction"]
 
-T = TypeVar("T")
+_logger = logging.getLogger(__name__)
 
-_SHORT_LOCK_WAIT = "500ms"
-"""Less than deadlock_timeout (1 s by default): whoever reads is never the one that a deadlock ends."""
-_REMEDIES = {
-    "28P01": "check the user and the password in TAXI_POSTGRES",
-    "28000": "check the user in TAXI_POSTGRES and the server's pg_hba.conf",
-    "3D000": "create the database, or name another one in TAXI_POSTGRES",
-    "42501": "grant that role the right, or name another role in TAXI_POSTGRES",
-    "53100": "the server's disk is full: free space there, then run it again",
-    "53300": "the server has no connection left: let others end, then run it again",
+_SETTINGS = {
+    # What we write and read is the same whatever a role, a database, a pooler or PG… variables have set.
+    "client_encoding": "UTF8",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "search_path": "",
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    # Planning a look at one partition would otherwise lock the table it belongs to.
+    "constraint_exclusion": "partition",
+    # A load takes as long as it takes; how long it waits for others is ours to say.
+    "statement_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "lock_timeout": "0",
 }
-
-
-def masked(url: str) -> str:
-    """The address without its password, wherever it stands in it."""
-    hidden = re.sub(r"(//[^:/@?]*):.*@", r"\1:***@", url)
-    return re.sub(r"(?i)(password=)[^&\s]*", r"\1***", hidden)
 
 
 class PostgresAddress:
@@ -48,105 +52,96 @@ class PostgresAddress:
         from psycopg.conninfo import conninfo_to_dict
 
         try:
-            parts = conninfo_to_dict(url)
+            conninfo_to_dict(url)
         except psycopg.ProgrammingError:
-            parts = {"host": "@"}
-        if "@" in str(parts.get("host", "")):
+            readable = False
+        else:
+            # A raw @ in a password ends it too soon, a raw / ends the host: what follows would be shown as names.
+            before_options = url.partition("?")[0]
+            readable = re.search(r"@.*@|//[^@]*/.*@", before_options) is None
+        if not readable:
             raise StoreError(
                 f"{masked(url)} is not a PostgreSQL address: write postgresql://user:password@host:port/database, "
                 "with / @ : # ? and % in the password percent-encoded"
             )
         self.url = url
-        self._secrets = [secret for secret in (str(parts.get("password") or ""),) if secret]
-        self._secrets += [quote(secret, safe="") for secret in self._secrets]
 
     def __str__(self) -> str:
         return masked(self.url)
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[Connection]:
-        """A connection in one transaction at a time, rolled back on any error; raises `StoreError`."""
+    def session(self, *, reading: bool = False) -> Iterator[Connection]:
+        """A connection in one transaction at a time, rolled back on any error.
+
+        Args:
+            reading: nothing is written, so that a standby will do.
+
+        Raises:
+            StoreError: the server, or the way to it, refuses.
+            StoreUnavailableError: it does so for now.
+        """
         import psycopg
 
-        with self.clear_errors():
-            connection = psycopg.connect(
-                self.url,
-                application_name="taxi_platform",
-                connect_timeout=10,
-                keepalives=1,
-                keepalives_idle=30,
-                keepalives_interval=10,
-                keepalives_count=5,
-            )
-            with connection:
-                yield connection
+        with self._clear_errors(), self._connected() as connection:
+            connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+            connection.read_only = reading
+            connection.deferrable = False
+            if not reading and connection.info.parameter_status("in_hot_standby") == "on":
+                raise StoreError(f"PostgreSQL at {self} is a standby, which nobody can write to: name the primary")
+            new_transaction(connection)
+            yield connection
+
+    def vacuum(self, tables: Sequence[str]) -> None:
+        """Give the space of deleted rows back to those tables, by their quoted names; nobody waits for it.
+
+        Whatever keeps it from that leaves it to the server's own autovacuum.
+        """
+        import psycopg
+
+        if not tables:
+            return
+        try:
+            with self._connected() as connection:
+                connection.autocommit = True
+                for table in tables:
+                    connection.execute(f"VACUUM (SKIP_LOCKED, TRUNCATE FALSE) {table}")
+        except psycopg.Error as error:
+            _logger.info("%s are left to autovacuum: %s", ", ".join(tables), refusal(str(self), error))
+
+    def _connected(self) -> Connection:
+        import psycopg
+
+        return psycopg.connect(
+            self.url,
+            application_name="taxi_platform",
+            connect_timeout=10,
+            keepalives=1,
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=5,
+            # Behind a pooler the next transaction may be on another server process, which knows no prepared statement.
+            prepare_threshold=None,
+        )
 
     @contextlib.contextmanager
-    def clear_errors(self) -> Iterator[None]:
-        """What the server, or the way to it, refuses, as one sentence."""
+    def _clear_errors(self) -> Iterator[None]:
         import psycopg
 
         try:
             yield
         except psycopg.Error as error:
-            text = " ".join((error.diag.message_primary or str(error)).split()) or type(error).__name__
-            for secret in self._secrets:
-                text = text.replace(secret, "***")
-            remedy = _REMEDIES.get(error.sqlstate or "") or _remedy_for(text)
-            raise StoreError(f"PostgreSQL at {self} refused: {text}{f'; {remedy}' if remedy else ''}") from error
+            raise refusal(str(self), error) from error
 
 
-def _remedy_for(text: str) -> str:
-    """Before a session stands there is no SQLSTATE, only libpq's text."""
-    if "password" in text:
-        return _REMEDIES["28P01"]
-    if "does not exist" in text and "database" in text:
-        return _REMEDIES["3D000"]
-    if "refused" in text or "No such file" in text or "resolve" in text or "translate host" in text:
-        return "check the address in TAXI_POSTGRES, and that the server runs"
-    return ""
+def new_transaction(connection: Connection) -> None:
+    """Commit, and begin a transaction in the settings of ours.
 
-
-def lock_for_transaction(connection: Connection, name: str, wait_seconds: float) -> None:
-    """Take the advisory lock of that name until the transaction ends; raises `StoreBusyError` naming the holder."""
-
-    def attempt() -> None:
-        sql = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
-        if not _one(connection, sql, name):
-            raise HeldError(_advisory_holder(connection, name))
-
-    keep_trying(attempt, f"the lock of {name} in PostgreSQL", wait_seconds)
-
-
-def _advisory_holder(connection: Connection, name: str) -> int | None:
-    """The server's process id of the session that holds the lock, as pg_stat_activity shows it."""
-    sql = """
-        SELECT min(pid) FROM pg_locks, (SELECT hashtextextended(%s, 0) AS key) AS wanted
-        WHERE locktype = 'advisory' AND granted AND objsubid = 1
-          AND (classid::bigint << 32) | objid::bigint = key
+    They are set per transaction: behind a pooler that is all of a session that can be counted on, and the next client
+    of the same server process does not inherit them.
     """
-    holder = _one(connection, sql, name)
-    return holder if isinstance(holder, int) else None
-
-
-def with_short_locks(connection: Connection, work: Callable[[], T], what: str, wait_seconds: float) -> T:
-    """Do work that needs strong locks, giving way to others each time they are not to be had within half a second.
-
-    Waiting for a strong lock makes everybody behind it wait too: a short wait, then a pause, lets readers through.
-    """
-    from psycopg import errors
-
-    def attempt() -> T:
-        try:
-            with connection.transaction():
-                connection.execute(f"SET LOCAL lock_timeout = '{_SHORT_LOCK_WAIT}'")
-                return work()
-        except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
-            raise HeldError from error
-
-    return keep_trying(attempt, what, wait_seconds)
-
-
-def _one(connection: Connection, sql: str, *parameters: object) -> object:
-    row = connection.execute(sql, parameters).fetchone()
-    return row[0] if row else None
+    connection.commit()
+    settings = ", ".join(f"('{name}', '{value}')" for name, value in _SETTINGS.items())
+    connection.execute(
+        f"SELECT set_config(name, setting, true) FROM (VALUES {settings}) AS ours (name, setting) "  # noqa: S608
+        "WHERE current_setting(name, true) IS NOT NULL"
+    )

@@ -1,14 +1,11 @@
-"""The tables of the schema ``taxi`` in PostgreSQL: made, described, extended, their partitions exchanged.
+"""The tables of the schema ``taxi`` in PostgreSQL, and users' own: made, described, extended, and whose they are.
 
-Belongs here: DDL from contracts. Does not: rows, sessions (``postgres_copy``, ``postgres_session``).
-
-Trips and quarantine are partitioned by file month, one partition each, so that replacing a month is an exchange of
-partitions: the new one is filled while readers see the old one.
+Belongs here: DDL from contracts. Does not: partitions (``postgres_partitions``), rows, sessions (``postgres_copy``,
+``postgres_session``).
 """
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
@@ -17,34 +14,30 @@ from taxi_platform.errors import StoreError
 from taxi_platform.stores.bookkeeping import MONTHS
 from taxi_platform.stores.catalogue import CatalogueColumn, declaration, is_current, missing_columns
 from taxi_platform.stores.model import SCHEMA, split_name
-from taxi_platform.stores.postgres_session import lock_for_transaction, with_short_locks
+from taxi_platform.stores.postgres_session import new_transaction
+from taxi_platform.stores.postgres_waiting import Locks, lock_for_transaction, with_felt_locks, with_quiet_locks
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 __all__ = [
-    "attach_partition",
     "columns_of",
-    "create_partition",
     "create_table",
     "ensure_tables",
     "existing_tables",
-    "index_partition",
-    "partition",
+    "give_to_owner_of_schema",
+    "give_to_owner_of_table",
+    "primary_key",
     "qualified",
     "sql_type",
     "table_of",
+    "take_names_over",
 ]
 
 
 def qualified(name: str) -> str:
     """``"taxi"."green_trips"``; of a name with a schema, ``"marts"."revenue"``."""
     return ".".join(map(quoted, split_name(name)))
-
-
-def partition(table: Table, file_month: date) -> str:
-    """``green_trips_2020_03``: the name of a month's partition."""
-    return f"{table.name}_{file_month:%Y_%m}"
 
 
 def existing_tables(connection: Connection) -> set[str]:
@@ -54,8 +47,15 @@ def existing_tables(connection: Connection) -> set[str]:
 
 
 def table_of(connection: Connection, name: str, store: str) -> Table:
-    """The declaration of a table as it stands; raises `StoreError` where there is none."""
-    return declaration(name, columns_of(connection, name), sql_type, store)
+    """The declaration of a table as it stands; raises `StoreError` where there is none.
+
+    Of the platform's own tables a column of a type that no contract has is the user's own affair, and left out.
+    """
+    columns = columns_of(connection, name)
+    if split_name(name)[0] == SCHEMA:
+        known = {sql_type(kind) for kind in ColumnType}
+        columns = [column for column in columns if column.type in known]
+    return declaration(name, columns, sql_type, store)
 
 
 def ensure_tables(connection: Connection, tables: tuple[Table, ...], wait_seconds: float) -> None:
@@ -63,13 +63,28 @@ def ensure_tables(connection: Connection, tables: tuple[Table, ...], wait_second
 
     Nothing is locked where everything stands. Commits, so that loading holds no lock of it.
     """
-    if not all(is_current(table, columns_of(connection, table.qualified_name), sql_type) for table in tables):
-        connection.commit()
+    if not all(_stands(connection, table) for table in tables):
+        new_transaction(connection)
         lock_for_transaction(connection, f"the schema {SCHEMA}", wait_seconds)
         for table in tables:
             _create_schema(connection, table.schema)
             _create_or_extend(connection, table, wait_seconds)
-    connection.commit()
+    new_transaction(connection)
+
+
+def _stands(connection: Connection, table: Table) -> bool:
+    columns = columns_of(connection, table.qualified_name)
+    return is_current(table, columns, sql_type) and _is_identified(connection, table)
+
+
+def _is_identified(connection: Connection, table: Table) -> bool:
+    """Whether rows can be updated and deleted where every table is published for logical replication."""
+    sql = """
+        SELECT relkind = 'p' OR EXISTS (SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary)
+               OR (relreplident IN ('f', 'i') AND NOT %s)
+        FROM pg_class WHERE oid = to_regclass(%s)
+    """
+    return bool(_value(connection, sql, bool(table.key), qualified(table.qualified_name)))
 
 
 def _create_schema(connection: Connection, schema: str) -> None:
@@ -86,98 +101,98 @@ def _create_or_extend(connection: Connection, table: Table, wait_seconds: float)
         create_table(connection, table)
     existing = columns_of(connection, table.qualified_name)
 
+    missing = missing_columns(table, existing, sql_type)
+    what = f"the table {table.qualified_name}"
+
     def extend() -> None:
-        for column in missing_columns(table, existing, sql_type):
+        for column in missing:
             connection.execute(f"ALTER TABLE {name} ADD COLUMN {quoted(column.name)} {column.type.postgres}")
+        _identify(connection, table)
+
+    def describe() -> None:
         _describe(connection, table)
 
-    if not is_current(table, existing, sql_type):
-        with_short_locks(connection, extend, f"the table {table.qualified_name}", wait_seconds)
+    if missing or not _is_identified(connection, table):
+        with_felt_locks(connection, extend, Locks(what, (name, *_partitions(connection, table)), wait_seconds))
+    if not _stands(connection, table):
+        with_quiet_locks(connection, describe, Locks(what, (name,), wait_seconds, "SHARE UPDATE EXCLUSIVE"))
+
+
+def _partitions(connection: Connection, table: Table) -> list[str]:
+    sql = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass(%s) ORDER BY 1"
+    return [name for (name,) in connection.execute(sql, [qualified(table.qualified_name)])]
 
 
 def create_table(connection: Connection, table: Table) -> None:
     """Create a table with its comments; trips and quarantine are partitioned, a user's own months are indexed."""
     name = qualified(table.qualified_name)
-    keys = f", PRIMARY KEY (dataset, {FILE_MONTH.name})" if table is MONTHS else ""
     months = f" PARTITION BY LIST ({FILE_MONTH.name})" if _is_partitioned(table) else ""
-    connection.execute(f"CREATE TABLE {name} ({postgres_columns(table)}{keys}){months}")
+    connection.execute(f"CREATE TABLE {name} ({postgres_columns(table)}){months}")
     if FILE_MONTH in table.columns and table.schema != SCHEMA:
         connection.execute(f"CREATE INDEX ON {name} ({FILE_MONTH.name})")
+    _identify(connection, table)
     _describe(connection, table)
+    give_to_owner_of_schema(connection, name)
+
+
+def _identify(connection: Connection, table: Table) -> None:
+    """The table's primary key, or the whole row where nothing else tells one from another."""
+    if _is_identified(connection, table):
+        return
+    name = qualified(table.qualified_name)
+    if table.key:
+        connection.execute(f"ALTER TABLE {name} ADD PRIMARY KEY ({', '.join(map(quoted, table.key))})")
+    else:
+        connection.execute(f"ALTER TABLE {name} REPLICA IDENTITY FULL")
+
+
+def primary_key(connection: Connection, name: str) -> tuple[str, ...]:
+    """Columns of the primary key that a table has, whoever gave it; none where there is none."""
+    sql = """
+        SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
+        WHERE indrelid = to_regclass(%s) AND indisprimary ORDER BY array_position(indkey::int2[], attnum)
+    """
+    return tuple(column for (column,) in connection.execute(sql, [qualified(name)]))
+
+
+def give_to_owner_of_table(connection: Connection, relation: str, of: str) -> None:
+    """Let a relation of ours be its owner's whose table that is: whoever may load the one may load the other."""
+    sql = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(%s)"
+    owner = _value(connection, sql, of)
+    if owner != _value(connection, sql, relation):
+        connection.execute(f"ALTER TABLE {relation} OWNER TO {quoted(owner)}")
+
+
+def give_to_owner_of_schema(connection: Connection, relation: str) -> None:
+    """Let a relation of ours be the schema's owner's, if this role may act for that one: several logins may load."""
+    sql = """
+        SELECT pg_get_userbyid(nspowner) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE pg_class.oid = to_regclass(%s) AND nspowner <> relowner
+          AND pg_has_role(current_user, nspowner, %s) AND has_schema_privilege(nspowner, relnamespace, 'CREATE')
+    """
+    # Since PostgreSQL 16 a membership says whether it may be acted for.
+    right = "SET" if connection.info.server_version >= 160000 else "MEMBER"
+    for (owner,) in connection.execute(sql, [relation, right]).fetchall():
+        connection.execute(f"ALTER TABLE {relation} OWNER TO {quoted(owner)}")
+
+
+def take_names_over(connection: Connection, schema: str, relation: str, prefix: str, name: str) -> None:
+    """Rename a table to the place of one that has gone, and its indexes whose names begin with a prefix likewise."""
+    connection.execute(f"ALTER TABLE {quoted(schema)}.{quoted(relation)} RENAME TO {quoted(name)}")
+    sql = """
+        SELECT relname, %(name)s::text || substr(relname, length(%(prefix)s::text) + 1)
+        FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+        WHERE indrelid = to_regclass(%(table)s) AND left(relname, length(%(prefix)s::text)) = %(prefix)s::text
+    """
+    table = f"{quoted(schema)}.{quoted(name)}"
+    for old, new in connection.execute(sql, {"name": name, "prefix": prefix, "table": table}).fetchall():
+        if _value(connection, "SELECT to_regclass(%s) IS NULL", f"{quoted(schema)}.{quoted(new)}"):
+            connection.execute(f"ALTER INDEX {quoted(schema)}.{quoted(old)} RENAME TO {quoted(new)}")
 
 
 def _describe(connection: Connection, table: Table) -> None:
     for comment in postgres_comments(table, qualified(table.qualified_name)):
         connection.execute(comment)
-
-
-def create_partition(connection: Connection, table: Table, file_month: date) -> str:
-    """A table of its own for a month's new rows, later to be attached; returns its name.
-
-    Its columns are those the partitioned table has now, read from the catalogue: ``LIKE`` would lock that table and
-    make two loaders wait for each other. The check spares the attaching a look at every row.
-    """
-    name = f"{partition(table, file_month)}_new"
-    columns = ", ".join(
-        f"{quoted(column.name)} {column.type}{'' if column.nullable else ' NOT NULL'}"
-        for column in columns_of(connection, table.name)
-    )
-    check = f"CONSTRAINT {_month_check(file_month)} CHECK ({FILE_MONTH.name} = DATE '{file_month}')"
-    connection.execute(f"CREATE TABLE {qualified(name)} ({columns}, {check})")
-    description = f"File month {file_month:%Y-%m} of {SCHEMA}.{table.name}."
-    connection.execute(f"COMMENT ON TABLE {qualified(name)} IS {sql_literal(description)}")
-    return name
-
-
-def index_partition(connection: Connection, table: Table, file_month: date) -> None:
-    """Index the new partition by the times that queries filter on.
-
-    BRIN: a file's rows are not sorted, but a query for other days skips the whole month by reading one page. It takes
-    a third of the time of a B-tree and no space; who looks for single trips adds an index of their own.
-    """
-    types = {column.name: column.type for column in table.columns}
-    name = partition(table, file_month)
-    for column in table.cluster_by:
-        if types[column] is ColumnType.TIMESTAMP:
-            index = quoted(f"{name}_{column}_new")
-            connection.execute(f"CREATE INDEX {index} ON {qualified(f'{name}_new')} USING brin ({quoted(column)})")
-
-
-def attach_partition(connection: Connection, tables: tuple[Table, ...], file_month: date, wait_seconds: float) -> None:
-    """Exchange the month's partitions of all these tables for the new ones, under one set of locks.
-
-    A month that is new needs no lock that a reader would notice; to take the old partition out, readers must be gone.
-    """
-    names = existing_tables(connection)
-    old = [partition(table, file_month) for table in tables if partition(table, file_month) in names]
-
-    def exchange() -> None:
-        mode = "ACCESS EXCLUSIVE" if old else "SHARE UPDATE EXCLUSIVE"
-        locked = ", ".join(f"ONLY {qualified(name)}" for name in (*(table.name for table in tables), *old))
-        connection.execute(f"LOCK TABLE {locked} IN {mode} MODE")
-        for name in old:
-            connection.execute(f"DROP TABLE {qualified(name)}")
-        for table in tables:
-            _attach(connection, table, file_month)
-
-    with_short_locks(connection, exchange, " and ".join(f"{SCHEMA}.{table.name}" for table in tables), wait_seconds)
-
-
-def _attach(connection: Connection, table: Table, file_month: date) -> None:
-    name = partition(table, file_month)
-    connection.execute(f"ALTER TABLE {qualified(f'{name}_new')} RENAME TO {quoted(name)}")
-    for column in table.cluster_by:
-        index = qualified(f"{name}_{column}_new")
-        connection.execute(f"ALTER INDEX IF EXISTS {index} RENAME TO {quoted(f'{name}_{column}')}")
-    connection.execute(
-        f"ALTER TABLE {qualified(table.name)} ATTACH PARTITION {qualified(name)} FOR VALUES IN ('{file_month}')"
-    )
-    connection.execute(f"ALTER TABLE {qualified(name)} DROP CONSTRAINT {_month_check(file_month)}")
-
-
-def _month_check(file_month: date) -> str:
-    """Its name is what the server says when a file brings rows of another month."""
-    return quoted(f"{FILE_MONTH.name} is {file_month:%Y-%m}")
 
 
 def _is_partitioned(table: Table) -> bool:
@@ -187,7 +202,8 @@ def _is_partitioned(table: Table) -> bool:
 def columns_of(connection: Connection, name: str) -> list[CatalogueColumn]:
     """In the table's order; empty where there is no such table."""
     sql = """
-        SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull, col_description(attrelid, attnum)
+        SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull,
+               coalesce(col_description(attrelid, attnum), '')
         FROM pg_attribute
         WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
         ORDER BY attnum

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +16,14 @@ import pytest
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.zones import ZONES
-from taxi_platform.errors import StoreBusyError, StoreError
+from taxi_platform.errors import StoreBusyError, StoreError, StoreUnavailableError
 from taxi_platform.months import TripMonth
 from taxi_platform.stores import locks
 from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
 from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.model import MonthCounts
 from taxi_platform.stores.postgres import PostgresStore
-from taxi_platform.stores.postgres_session import masked
+from taxi_platform.stores.postgres_errors import masked
 from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
 
@@ -130,7 +131,7 @@ def test_the_schema_made_by_several_at_once_is_made(store: PostgresStore, tmp_pa
     assert list(store.count_months(GREEN)) == [month.first_day for month in months]
 
 
-def test_a_new_month_does_not_wait_for_readers_and_a_replaced_one_does(
+def test_a_month_does_not_wait_for_a_reader_whether_it_is_new_or_replaced(
     store: PostgresStore, lake: Lake, tmp_path: Path
 ) -> None:
     load(store, lake, tmp_path)
@@ -138,10 +139,13 @@ def test_a_new_month_does_not_wait_for_readers_and_a_replaced_one_does(
     with connected(store.url) as reader, reader.transaction():
         assert reader.execute("SELECT count(*) FROM taxi.green_trips").fetchone() == (4,)
         assert load(impatient, lake, tmp_path, "c1", APRIL)
-        with pytest.raises(StoreBusyError, match=r"taxi\.green_trips and taxi\.green_quarantine is held by"):
-            load(impatient, lake, tmp_path, "c2")
+        before = rows(store.url, "SELECT 'taxi.green_trips_2020_03'::regclass::oid")
+        assert load(impatient, lake, tmp_path, "c2")
+        assert rows(store.url, "SELECT 'taxi.green_trips_2020_03'::regclass::oid") == before  # refilled in place
     assert store.count_months(GREEN) == {MARCH.first_day: MonthCounts(4, 1), APRIL.first_day: MonthCounts(4, 1)}
-    assert load(impatient, lake, tmp_path, "c2")
+    assert rows(store.url, "SELECT data_version FROM taxi.months ORDER BY file_month") == [("c2",), ("c1",)]
+    assert load(impatient, lake, tmp_path, "c3")
+    assert rows(store.url, "SELECT 'taxi.green_trips_2020_03'::regclass::oid") != before  # exchanged
 
 
 def test_a_reader_with_an_older_snapshot_finds_a_whole_month(store: PostgresStore, lake: Lake, tmp_path: Path) -> None:
@@ -166,10 +170,12 @@ def test_a_month_that_another_session_loads_is_waited_for_by_name(
     with connected(store.url) as other, other.transaction():
         other.execute("SELECT pg_advisory_xact_lock(hashtextextended('green 2020-03', 0))")
         pid = other.info.backend_pid
-        with pytest.raises(StoreBusyError, match=f"green 2020-03 in PostgreSQL is held by process {pid} for over"):
+        holder = f"process {pid} of taxi (SELECT pg_advisory_xact_lock(hashtextextended('green 2020-03', 0)))"
+        sentence = f"the lock of green 2020-03 in PostgreSQL is held by {holder} for over 0.1 s: let it end"
+        with pytest.raises(StoreBusyError, match=re.escape(sentence)):
             load(impatient, lake, tmp_path, "c2")
     said = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert said == [f"waiting for process {pid}, which holds the lock of green 2020-03 in PostgreSQL (at most 0.1 s)"]
+    assert said == [f"waiting for {holder}, which holds the lock of green 2020-03 in PostgreSQL (at most 0.1 s)"]
 
 
 def test_the_view_stays_untouched_while_nothing_changes(store: PostgresStore, lake: Lake, tmp_path: Path) -> None:
@@ -250,7 +256,7 @@ def test_a_wrong_password_is_refused_without_being_shown(tmp_path: Path) -> None
     ],
 )
 def test_an_address_where_nothing_answers_is_one_sentence(url: str, sentence: str) -> None:
-    with pytest.raises(StoreError, match=sentence) as caught:
+    with pytest.raises(StoreUnavailableError, match=sentence) as caught:
         PostgresStore(url).count_months(GREEN)
     assert "s3cr3t" not in everything_said(caught.value)
     assert "\n" not in str(caught.value)
