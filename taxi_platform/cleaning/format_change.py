@@ -7,6 +7,7 @@ Belongs here: counting by column what reads and what does not, and the sentence.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from taxi_platform.arrow_text import escaped_text, is_text
 from taxi_platform.cleaning.casting import Cells, read_cells
-from taxi_platform.cleaning.rawtext import json_objects
+from taxi_platform.cleaning.rawtext import json_objects, json_values
 from taxi_platform.cleaning.reading import RawBatch, RawFile
 from taxi_platform.contracts import bounds
 from taxi_platform.contracts.model import Column, Contract
@@ -174,8 +174,9 @@ def _is_more(rows: int, percent: int, records: int) -> bool:
 
 
 def _as_it_came(cell: pa.Array) -> Any:
-    """The one value of an array; text is escaped, as it may be no UTF-8."""
-    return (escaped_text(cell) if is_text(cell.type) else cell)[0].as_py()
+    """The one value of an array, as quarantine writes it; a time as people do."""
+    value = json.loads(json_values(cell)[0].as_py())
+    return value.replace("T", " ") if pa.types.is_timestamp(cell.type) and value else value
 
 
 def _quoted(text: str) -> str:

@@ -21,7 +21,7 @@ from taxi_platform.arrow_text import escaped_text, is_text
 from taxi_platform.cleaning.reading import RawBatch
 from taxi_platform.contracts.matching import UNPARSED_COLUMN
 
-__all__ = ["json_objects"]
+__all__ = ["json_objects", "json_values"]
 
 
 def json_objects(batch: RawBatch) -> pa.Array:
@@ -29,7 +29,7 @@ def json_objects(batch: RawBatch) -> pa.Array:
     names = [name for name in batch.records.schema.names if name != UNPARSED_COLUMN]
     parts: list[str | pa.Array] = []
     for name in names:
-        parts += [(", " if parts else "{") + json.dumps(name) + ": ", _json(batch.records.column(name))]
+        parts += [(", " if parts else "{") + json.dumps(name) + ": ", json_values(batch.records.column(name))]
     objects = _joined(*parts, "}")
     if batch.unparsed is None:
         return objects
@@ -37,8 +37,8 @@ def json_objects(batch: RawBatch) -> pa.Array:
     return pc.if_else(batch.unparsed.is_valid(), texts, objects)
 
 
-def _json(column: pa.Array) -> pa.Array:
-    """Each value as JSON text."""
+def json_values(column: pa.Array) -> pa.Array:
+    """Each value of a column as JSON text."""
     kind = column.type
     if pa.types.is_null(kind):
         return pa.array(["null"] * len(column))
