@@ -18,10 +18,10 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 __all__ = ["CODE_LOCATION", "run_job"]
 
-CODE_LOCATION = "taxi_platform"
-"""The name that ``workspace.yaml`` and ``pyproject.toml`` give the code location."""
-
 _MODULE = "taxi_platform.definitions"
+CODE_LOCATION = _MODULE
+"""The code location's name, everywhere: Dagster gives it to ``-m taxi_platform.definitions`` by itself, and a daemon takes
+up only what names the location as its own ``workspace.yaml`` or ``pyproject.toml`` does."""
 
 
 def run_job(
