@@ -14,6 +14,7 @@ __all__ = [
     "MonthNotPublishedError",
     "PermanentError",
     "RefusedMonthError",
+    "RunCanceledError",
     "SettingsError",
     "StoreBusyError",
     "StoreError",
@@ -39,6 +40,10 @@ class PermanentError(TaxiError):
 
 class SettingsError(PermanentError):
     """A ``TAXI_…`` variable or an option has a value that cannot be used; the message names it."""
+
+
+class RunCanceledError(PermanentError):
+    """A run was interrupted or cancelled before its end: what it stored stays, and it can be run again."""
 
 
 class MonthNotPublishedError(PermanentError):

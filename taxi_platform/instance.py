@@ -50,12 +50,14 @@ def opened_instance(settings: Settings) -> Iterator[DagsterInstance]:
 
     Two processes that make the same SQLite storage at once leave it broken (measured: 2 of 7 starts).
     """
-    from dagster import DagsterInstance
     from filelock import FileLock
 
+    from taxi_platform.launch import open_instance
+
     with contextlib.ExitStack() as stack:
-        with FileLock(dagster_home(settings) / "opening.lock"):
-            instance = stack.enter_context(DagsterInstance.get())
+        home = dagster_home(settings)
+        with FileLock(home / "opening.lock"):
+            instance = stack.enter_context(open_instance(home))
             instance.get_runs_count()
             instance.get_asset_keys(limit=1)
         yield instance

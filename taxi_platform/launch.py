@@ -1,27 +1,52 @@
 """Running a shipped job in this process, recorded as if the UI had launched it.
 
-Belongs here: the one place that touches Dagster's internals for running. `dagster.execute_job` records no code
-location, and the UI can neither link nor re-execute such a run; `taxi run` must therefore create the run itself.
-Measured on Dagster 1.13: about 0.2 s a run once everything is imported.
+Belongs here: the one place that touches Dagster's internals for running, and the instance that it is recorded on.
+`dagster.execute_job` records no code location, and the UI can neither link nor re-execute such a run; `taxi run` must
+therefore create the run itself. Measured on Dagster 1.13: about 0.2 s a run once everything is imported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.execution.api import execute_run
+from dagster._core.instance.config import dagster_instance_config
+from dagster._core.instance.ref import InstanceRef
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-__all__ = ["CODE_LOCATION", "run_job"]
+__all__ = ["CODE_LOCATION", "open_instance", "run_job", "runs_under_way"]
 
 _MODULE = "taxi_platform.definitions"
 CODE_LOCATION = _MODULE
-"""The code location's name, everywhere: Dagster gives it to ``-m taxi_platform.definitions`` by itself, and a daemon takes
-up only what names the location as its own ``workspace.yaml`` or ``pyproject.toml`` does."""
+"""The code location's name, everywhere: Dagster gives it to ``-m taxi_platform.definitions`` by itself, and a daemon
+takes up only what names the location as its own ``workspace.yaml`` or ``pyproject.toml`` does."""
+
+_NO_CAPTURE = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+
+_under_way: list[str] = []
+
+
+def runs_under_way() -> tuple[str, ...]:
+    """The ids of the runs that this process is executing now."""
+    return tuple(_under_way)
+
+
+def open_instance(home: Path) -> dg.DagsterInstance:
+    """The instance in that folder, for runs of this process.
+
+    What such a run prints stays on its terminal. Dagster's default would copy it into files as well, by four processes
+    for every run, which print tracebacks of their own at Ctrl-C. An instance that is told to keep logs does keep them.
+    """
+    config, _ = dagster_instance_config(str(home))
+    overrides = {} if config.get("compute_logs") else _NO_CAPTURE
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
 
 
 def run_job(
@@ -40,4 +65,8 @@ def run_job(
         remote_job_origin=origin.get_job_origin(job_name),
         job_code_origin=job.get_python_origin(),
     )
-    return execute_run(job, run, instance)
+    _under_way.append(run.run_id)
+    try:
+        return execute_run(job, run, instance)
+    finally:
+        _under_way.remove(run.run_id)

@@ -6,7 +6,7 @@ Belongs here: what people read. Does not: counting (``taxi_platform.status``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +29,8 @@ class MonthWork:
     seconds: float = 0.0
     changed: bool = False
     error: str | None = None
+    layers: set[str] = field(default_factory=set)
+    """Where the month has arrived."""
 
 
 def print_statuses(statuses: Sequence[MonthStatus], settings: Settings) -> None:

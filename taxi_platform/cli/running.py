@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from taxi_platform.cli.report import MonthWork, print_run
-from taxi_platform.cli.runs import ready_instance, run_range, run_zones, show_progress
+from taxi_platform.cli.runs import interruptible, run_range, run_zones, show_progress
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import SettingsError, TaxiError
@@ -37,7 +37,8 @@ def run_months(datasets: str | None, months: str | None, options: Mapping[str, b
     use_instance(settings)
     remember_run(settings)
     show_progress()
-    work, zones_problem = _run(settings, chosen, wanted, options)
+    work = {c.month(m): MonthWork() for c in chosen for m in wanted[c.dataset]}
+    zones_problem = _run(settings, chosen, wanted, options, work)
     statuses = month_statuses(settings, chosen, wanted)
     print_run(statuses, work, settings)
     if zones_problem:
@@ -91,17 +92,17 @@ def _run(
     contracts: Iterable[Contract],
     wanted: Mapping[str, Sequence[date]],
     options: Mapping[str, bool],
-) -> tuple[dict[TripMonth, MonthWork], str | None]:
-    """What was done to each month, and what is wrong with the zones; months do without them."""
+    work: dict[TripMonth, MonthWork],
+) -> str | None:
+    """Note what is done to each month; returns what is wrong with the zones, without which months do."""
     from taxi_platform.partitions import contiguous_ranges
 
-    work = {c.month(m): MonthWork() for c in contracts for m in wanted[c.dataset]}
-    with ready_instance(settings) as instance:
-        zones_problem = run_zones(instance)
+    with interruptible(settings, work) as session:
+        zones_problem = run_zones(session)
         for contract in contracts:
             for months in contiguous_ranges(wanted[contract.dataset]):
-                run_range(instance, contract, months, _op_config(contract.dataset, options), work)
-    return work, zones_problem
+                run_range(session, contract, months, _op_config(contract.dataset, options), work)
+    return zones_problem
 
 
 def _op_config(dataset: str, options: Mapping[str, bool]) -> dict[str, Any]:

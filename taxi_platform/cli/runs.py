@@ -9,26 +9,78 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from taxi_platform.cli.interrupts import ends_at_ctrl_c
 from taxi_platform.cli.report import MonthWork
 from taxi_platform.contracts.model import Contract
+from taxi_platform.errors import RunCanceledError
 from taxi_platform.instance import opened_instance
+from taxi_platform.keys import place
 from taxi_platform.months import TripMonth, month_label, parse_month
 from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
-__all__ = ["ready_instance", "run_range", "run_zones", "show_progress"]
+__all__ = ["Session", "interruptible", "run_range", "run_zones", "show_progress"]
 
 _RANGE_FAILURE = "failed_months"
+_INTERRUPTED = "The command that runs it was interrupted."
+
+
+@dataclass
+class Session:
+    """The instance that runs of this process are recorded on, and whether somebody has pressed Ctrl-C."""
+
+    instance: dg.DagsterInstance
+    interrupted: threading.Event
+
+    def under_way(self) -> Iterator[dg.DagsterRun]:
+        """Runs of this process that have not come to their end."""
+        from taxi_platform.launch import runs_under_way
+
+        for run_id in runs_under_way():
+            run = self.instance.get_run_by_id(run_id)
+            if run is not None and not run.is_finished:
+                yield run
 
 
 @contextlib.contextmanager
-def ready_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+def interruptible(settings: Settings, work: Mapping[TripMonth, MonthWork]) -> Iterator[Session]:
+    """What brings those months; Ctrl-C ends the process, and says how many of them are finished."""
+    wanted = {"raw", "trips", *settings.table_stores}
+    sessions: list[Session] = []
+
+    def sentence() -> str:
+        finished = sum(done.layers >= wanted for done in work.values())
+        return f"Stopped: {finished} of {len(work)} months finished; run again to continue"
+
+    def is_canceling() -> None:
+        # Dagster takes an interrupted run that nobody cancels for one that crashed, and its daemon starts it again.
+        for session in sessions:
+            for run in session.under_way():
+                session.instance.report_run_canceling(run, _INTERRUPTED)
+
+    def is_canceled() -> None:
+        for session in sessions:
+            for run in session.under_way():
+                session.instance.report_run_canceled(run, _INTERRUPTED)
+
+    with (
+        ends_at_ctrl_c(sentence, is_canceling, is_canceled) as interrupted,
+        _ready_instance(settings) as instance,
+    ):
+        sessions.append(Session(instance, interrupted))
+        yield sessions[0]
+
+
+@contextlib.contextmanager
+def _ready_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The instance, with PostgreSQL up between runs: starting it for each would cost half a second a time."""
     from taxi_platform.resources import PostgresResource, resources
 
@@ -51,17 +103,18 @@ def show_progress() -> None:
     logger.propagate = False
 
 
-def run_zones(instance: dg.DagsterInstance) -> str | None:
+def run_zones(session: Session) -> str | None:
     """The zone lookup into every store; what is wrong where that fails, None where it does not."""
     from taxi_platform.jobs import ZONES_JOB
     from taxi_platform.launch import run_job
 
-    zones = run_job(instance, ZONES_JOB, {}, _config({}))
-    return None if zones.success else _first_error(instance, zones.run_id)
+    zones = run_job(session.instance, ZONES_JOB, {}, _config({}))
+    _check_not_canceled(session, zones.run_id)
+    return None if zones.success else _first_error(session.instance, zones.run_id)
 
 
 def run_range(
-    instance: dg.DagsterInstance,
+    session: Session,
     contract: Contract,
     months: Sequence[date],
     ops: Mapping[str, Any],
@@ -75,17 +128,31 @@ def run_range(
     from taxi_platform.launch import run_job
     from taxi_platform.partitions import contiguous_ranges, run_tags
 
-    result = run_job(instance, job_name(contract.dataset), run_tags(months), _config(ops))
-    _note_work(instance, result.run_id, contract, work)
+    result = run_job(session.instance, job_name(contract.dataset), run_tags(months), _config(ops))
+    _note_work(session.instance, result.run_id, contract, work)
+    _check_not_canceled(session, result.run_id)
     if result.success:
         return
-    failed = _failed_months(instance, result.run_id)
+    failed = _failed_months(session.instance, result.run_id)
     for month in months:
         if not failed or month_label(month) in failed:
-            work[contract.month(month)].error = failed.get(month_label(month)) or _first_error(instance, result.run_id)
+            work[contract.month(month)].error = failed.get(month_label(month)) or _first_error(
+                session.instance, result.run_id
+            )
     if failed:
         for rest in contiguous_ranges(m for m in months if month_label(m) not in failed):
-            run_range(instance, contract, rest, ops, work)
+            run_range(session, contract, rest, ops, work)
+
+
+def _check_not_canceled(session: Session, run_id: str) -> None:
+    import dagster as dg
+
+    run = session.instance.get_run_by_id(run_id)
+    assert run is not None, "it has just run"
+    if session.interrupted.is_set() and run.status is dg.DagsterRunStatus.FAILURE:
+        session.instance.report_run_canceled(run, _INTERRUPTED)
+    if session.interrupted.is_set() or run.status in (dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.CANCELING):
+        raise RunCanceledError(f"the run {run_id} of {run.job_name} was cancelled: run it again to continue")
 
 
 def _note_work(instance: dg.DagsterInstance, run_id: str, contract: Contract, work: dict[TripMonth, MonthWork]) -> None:
@@ -100,6 +167,9 @@ def _note_work(instance: dg.DagsterInstance, run_id: str, contract: Contract, wo
         metadata: dict[str, Any] = {key: value.value for key, value in materialization.metadata.items()}
         done.seconds += metadata.get("seconds", 0.0)
         done.changed |= bool(metadata.get("changed"))
+        at = place(materialization.asset_key)
+        assert at is not None, "a dataset's job has no assets but ours"
+        done.layers.add(at.layer)
 
 
 def _failed_months(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import click
 
 from taxi_platform.cli.report import MonthWork, print_run, print_versions
 from taxi_platform.cli.running import named_contracts
-from taxi_platform.cli.runs import ready_instance, run_range, show_progress
+from taxi_platform.cli.runs import interruptible, run_range, show_progress
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import SettingsError, StoreError
 from taxi_platform.instance import use_instance
@@ -38,10 +38,10 @@ def select_version(
     use_instance(settings)
     show_progress()
     work = {wanted: MonthWork()}
-    with ready_instance(settings) as instance:
+    with interruptible(settings, work) as session:
         config = {"select_version": name, "accept_changed_format": accept_changed_format}
         ops = {asset_name("raw", dataset): {"config": config}}
-        run_range(instance, contract, [wanted.first_day], ops, work)
+        run_range(session, contract, [wanted.first_day], ops, work)
     statuses = month_statuses(settings, [contract], {dataset: [wanted.first_day]})
     print_run(statuses, work, settings)
     if work[wanted].error or not all(status.is_whole for status in statuses):
