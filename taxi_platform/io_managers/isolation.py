@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,8 @@ _LOG = logging.getLogger(__name__)
 
 ATTEMPTS = MONTH.attempts or 1
 """How often a month is tried while what breaks it is a `TransientError`."""
+_GRACE = 1.5
+"""Seconds in which months under way may end at an interrupt, and are recorded as well."""
 
 
 @dataclass
@@ -87,6 +89,7 @@ def store_each(
         except BaseException:
             stopping.set()
             pool.shutdown(wait=False, cancel_futures=True)
+            wait(futures, timeout=_GRACE)
             _settle_ended(outcome, futures)
             outcome.at_interrupt()
             pool.shutdown()
