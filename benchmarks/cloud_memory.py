@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import MONTH, YELLOW
-from taxi_platform_tests.support.emulators.bigquery import PROJECT, emulated_bigquery
-from taxi_platform_tests.support.emulators.gcs import create_bucket, emulated_gcs
-from taxi_platform_tests.support.emulators.process import EmulatorMissingError
+from tools.emulators.bigquery import PROJECT, emulated_bigquery
+from tools.emulators.gcs import create_bucket, emulated_gcs
+from tools.emulators.process import EmulatorMissingError
 
 _BUCKET = "taxi-lake"
 

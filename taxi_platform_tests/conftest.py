@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["taxi_platform_tests.support.emulators.fixtures"]
+pytest_plugins = ["taxi_platform_tests.support.emulators"]
 
 _DEFAULT_TLC = Path(__file__).resolve().parents[2] / "shared" / "tlc"
 

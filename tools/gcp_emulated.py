@@ -1,7 +1,7 @@
 """``make run-gcp-emulated``: a run on Cloud Storage and BigQuery as emulators show them, on one machine, no account.
 
-Belongs here: starting the emulators and pointing a run at them. Does not: the emulators (the tests have them). What
-they hold ends with the run; PostgreSQL is the embedded one, in a data root of its own.
+Belongs here: starting the emulators and pointing a run at them. Does not: the emulators (``emulators``). What they
+hold ends with the run; PostgreSQL is the embedded one, in a data root of its own.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform_tests.support.emulators.bigquery import PROJECT, emulated_bigquery
-from taxi_platform_tests.support.emulators.gcs import create_bucket, emulated_gcs
-from taxi_platform_tests.support.emulators.process import EmulatorMissingError
+from tools.emulators.bigquery import PROJECT, emulated_bigquery
+from tools.emulators.gcs import create_bucket, emulated_gcs
+from tools.emulators.process import EmulatorMissingError
 
 _BUCKET = "taxi-lake"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from taxi_platform_tests.deploy.composed import Composed
-from taxi_platform_tests.deploy.graphql import Webserver
 from taxi_platform_tests.deploy.tools import COMPOSE_FOLDER
+from tools.graphql import Webserver
 
 
 @pytest.fixture(scope="session")

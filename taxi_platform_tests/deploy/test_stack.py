@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import LiteralString
 
 from taxi_platform_tests.deploy.composed import Composed
-from taxi_platform_tests.deploy.graphql import Webserver
+from tools.graphql import Webserver
 
 pytestmark = pytest.mark.long
 

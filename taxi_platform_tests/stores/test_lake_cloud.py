@@ -23,9 +23,9 @@ from taxi_platform.stores.objects import open_objects
 from taxi_platform.stores.objects_cloud import CloudObjects
 from taxi_platform.transience import RACE
 from taxi_platform_tests.support.answering import answering
-from taxi_platform_tests.support.emulators import gcs
-from taxi_platform_tests.support.emulators.process import free_port
 from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
+from tools.emulators import gcs
+from tools.emulators.process import free_port
 
 
 def opened(url: str) -> CloudObjects:

@@ -23,8 +23,8 @@ from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.model import HeldMonth, MonthCounts, TableStore
 from taxi_platform.stores.postgres import PostgresStore
 from taxi_platform_tests.stores.conftest import connected
-from taxi_platform_tests.support.emulators.bigquery import PROJECT
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
+from tools.emulators.bigquery import PROJECT
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 

@@ -3,7 +3,7 @@
 What moto lacks is added here: conditional writes judged one at a time, and CopyObject with ``If-None-Match: *``. Each
 has a test of its own in ``test_emulated_s3`` that cites Amazon's reference.
 
-Run by itself: ``python -m taxi_platform_tests.support.emulators.s3 PORT``; objects are kept in memory.
+Run by itself: ``python -m tools.emulators.s3 PORT``; objects are kept in memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from taxi_platform_tests.support.emulators.process import EmulatorMissingError, free_port, running
+from tools.emulators.process import EmulatorMissingError, free_port, running
 
 __all__ = ["ENVIRONMENT", "create_bucket", "emulated_s3"]
 

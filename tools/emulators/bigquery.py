@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from taxi_platform_tests.support.emulators.process import EmulatorMissingError, free_port, running
+from tools.emulators.process import EmulatorMissingError, free_port, running
 
 __all__ = ["PROJECT", "emulated_bigquery"]
 
@@ -44,11 +44,11 @@ def emulated_bigquery(folder: Path, gcs_url: str) -> Iterator[str]:
     port = free_port()
     command = [
         str(home / "env" / "bin" / "python"),
-        *("-m", "taxi_platform_tests.support.emulators.bigquery_server"),
+        *("-m", "tools.emulators.bigquery_server"),
         *("serve", "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(free_port())),
         *("--project", PROJECT, "--dataset", "unused", "--data-dir", str(folder / "data")),
     ]
-    env = {"HOME": str(home), "STORAGE_EMULATOR_HOST": gcs_url, "PYTHONPATH": str(Path(__file__).parents[3])}
+    env = {"HOME": str(home), "STORAGE_EMULATOR_HOST": gcs_url, "PYTHONPATH": str(Path(__file__).parents[2])}
     with running(command, port, folder / "log", env):
         yield f"http://127.0.0.1:{port}"
 

@@ -60,7 +60,7 @@ _UPLOADS: dict[str, _Upload] = {}
 
 def carry_out(storage: Any, request: XmlRequest) -> Answer:
     """Carry out a request: status, headers, body."""
-    from taxi_platform_tests.support.emulators.gcs import live
+    from tools.emulators.gcs import live
 
     if request.bucket not in storage.buckets:
         return _error(404, "NoSuchBucket")
@@ -98,7 +98,7 @@ def _put(storage: Any, request: XmlRequest) -> Answer:
 
 
 def _copy(storage: Any, request: XmlRequest) -> Answer:
-    from taxi_platform_tests.support.emulators.gcs import live
+    from tools.emulators.gcs import live
 
     bucket, _, name = unquote(request.header("x-goog-copy-source")).lstrip("/").partition("/")
     source = live(storage, bucket, name)

@@ -28,7 +28,7 @@ from local_bigquery.jobs import load, query, runner
 from local_bigquery.jobs.storage import literal, paths
 from local_bigquery.models import Table, TableReference
 
-from taxi_platform_tests.support.emulators import bigquery_external
+from tools.emulators import bigquery_external
 
 DECORATED = re.compile(r"(?P<table>.+)\$(?P<partition>\d{4}|\d{6}|\d{8})")
 DIGITS = {"YEAR": 4, "MONTH": 6, "DAY": 8}

@@ -116,7 +116,7 @@ def main(url: str, month: str) -> None:
         run = webserver.launch(job, partition)
         if (status := webserver.wait(run)) != "SUCCESS":
             sys.exit(f"the run of {job} ended with {status}:\n{webserver.messages(run)}")
-    print(json.dumps(webserver.tags(run), indent=2))  # noqa: T201
+    print(json.dumps(webserver.tags(run), indent=2))
 
 
 if __name__ == "__main__":

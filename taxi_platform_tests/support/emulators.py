@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform_tests.support.emulators import azure, bigquery, gcs, s3
-from taxi_platform_tests.support.emulators.process import EmulatorMissingError
+from tools.emulators import azure, bigquery, gcs, s3
+from tools.emulators.process import EmulatorMissingError
 
 Emulator = Callable[[Path], AbstractContextManager[str]]
 

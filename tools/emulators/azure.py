@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 
-from taxi_platform_tests.support.emulators.process import EmulatorMissingError, free_port, running
+from tools.emulators.process import EmulatorMissingError, free_port, running
 
 __all__ = ["ACCOUNT", "ENVIRONMENT", "create_container", "emulated_azure"]
 

@@ -4,7 +4,7 @@ The package answers the JSON API. What it lacks is added here: requests served s
 (``ifGenerationMatch`` and its like; the package ignores them), and in ``gcs_xml`` the XML API, which obstore speaks.
 Each addition has a test of its own in ``test_emulated_gcs`` that cites Google's reference.
 
-Run by itself: ``python -m taxi_platform_tests.support.emulators.gcs PORT [BUCKET …]``; objects are kept in memory.
+Run by itself: ``python -m tools.emulators.gcs PORT [BUCKET …]``; objects are kept in memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from taxi_platform_tests.support.emulators.process import EmulatorMissingError, free_port, running
+from tools.emulators.process import EmulatorMissingError, free_port, running
 
 __all__ = ["create_bucket", "delete_bucket", "emulated_gcs"]
 
@@ -92,7 +92,7 @@ class _Server(ThreadingHTTPServer):
 def _handler() -> Any:
     from gcp_storage_emulator.server import RequestHandler, Router
 
-    from taxi_platform_tests.support.emulators.gcs_xml import XmlRequest, carry_out
+    from tools.emulators.gcs_xml import XmlRequest, carry_out
 
     class Handler(RequestHandler):  # type: ignore[misc]
         """One request: its body is read before the lock is taken, its answer sent after."""
