@@ -7,9 +7,10 @@ Belongs here: whether a month has to be fetched at all. Does not: fetching (``so
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 import contextlib
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -115,9 +116,11 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
         if config.select_version is not None:
             return _selected(months, config.select_version, lake, accept_changed_format=config.accept_changed_format)
 
+        looks = _NotedLooks(lake.open(), contract.dataset)
+
         @contextlib.contextmanager
         def fetch(month: TripMonth) -> Iterator[StagedRaw | AcceptedRaw | RawMonth | WithdrawnMonth]:
-            with fetched(contract, month, upstream, lake, staging, config) as value:
+            with fetched(contract, month, upstream, looks, lake, staging, config) as value:
                 yield value
 
         upstream = _chosen(config.source, source)
@@ -152,11 +155,28 @@ def _chosen(choice: Upstream, configured: SourceResource) -> "Source":
     return open_source(choice.value)
 
 
+class _NotedLooks:
+    """The look at upstream that a run is, noted in the lake once upstream has answered."""
+
+    def __init__(self, lake: "Lake", dataset: str) -> None:
+        self._lake = lake
+        self._dataset = dataset
+        self._lock = threading.Lock()
+        self._is_noted = False
+
+    def note(self) -> None:
+        with self._lock:
+            if not self._is_noted:
+                self._lake.note_look(self._dataset, datetime.now(timezone.utc))
+                self._is_noted = True
+
+
 @contextlib.contextmanager
 def fetched(
     contract: Contract,
     month: TripMonth,
     upstream: "Source",
+    looks: "_NotedLooks",
     lake: LakeResource,
     staging: StagingResource,
     config: RawConfig,
@@ -164,7 +184,9 @@ def fetched(
     """The month as the lake has it where upstream has not changed (one HEAD); else fetched, read and staged."""
     from taxi_platform.ingest import stage_raw
 
-    version, manifest = upstream.stat(month), _manifest(month, lake.open())
+    version = upstream.stat(month)
+    looks.note()
+    manifest = _manifest(month, lake.open())
     if version is None:
         if not (config.remove_withdrawn and manifest.versions):
             raise MonthNotPublishedError(f"{upstream.name} has no file for {month}: it may not be published yet")

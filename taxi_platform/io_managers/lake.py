@@ -6,7 +6,7 @@ Belongs here: the choice of what is stored and loaded how. Does not: how the lak
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from taxi_platform.io_managers.places import own_place
 from taxi_platform.io_managers.raw_views import PATIENCE, refresh_raw_view
 from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months, input_months
 from taxi_platform.io_managers.values import CleanMonths, RawMonths, ZonesFile
-from taxi_platform.keys import LOOKUP, asset_name
+from taxi_platform.keys import LOOKUP, asset_key, asset_name
 from taxi_platform.metadata import clean_metadata, raw_metadata, withdrawn_metadata, zones_metadata
 from taxi_platform.months import TripMonth
 from taxi_platform.references import (
@@ -63,10 +63,21 @@ class LakeIOManager(dg.ConfigurableIOManager):
         store = self._storing_raw(obj) if isinstance(obj, RawMonths) else self._storing_clean(obj)
         with recorded(context) as outcome:
             store_each(obj.months, store, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
-            # A version that is refused was current until then.
-            is_refused = any(isinstance(error, RefusedMonthError) for error in outcome.failed.values())
-            if is_refused or (isinstance(obj, RawMonths) and any(m["changed"] for m in outcome.stored.values())):
+            refusals = [month for month, error in outcome.failed.items() if isinstance(error, RefusedMonthError)]
+            if isinstance(obj, CleanMonths):
+                self._record_current(context, refusals)
+            if refusals or (isinstance(obj, RawMonths) and any(m["changed"] for m in outcome.stored.values())):
                 self._refresh_raw_view(own_place(context).dataset)
+
+    def _record_current(self, context: dg.OutputContext, refusals: Sequence[TripMonth]) -> None:
+        """A version was current, and on record, until it was refused: the one that is current since goes on record."""
+        lake = self.lake.open()
+        for month in refusals:
+            raw = lake.current_raw(month)
+            if raw is not None:
+                metadata = raw_metadata(raw, lake.uri(raw.path), changed=True)
+                key = asset_key("raw", month.dataset)
+                context.log_event(dg.AssetMaterialization(key, partition=month.partition_key, metadata=metadata))
 
     def _refresh_raw_view(self, dataset: str) -> None:
         warehouse = self.warehouse

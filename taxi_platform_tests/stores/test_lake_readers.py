@@ -51,11 +51,11 @@ def test_duckdb_reads_them_from_the_manifests_in_one_query(trips: list[str]) -> 
     lake = Path(trips[0]).parents[3]
     with duckdb.connect() as connection:
         connection.execute(
-            f"SET VARIABLE files = (SELECT list('{lake}/' || clean.trips_path) "
+            f"SET VARIABLE months = (SELECT {{'trips': list('{lake}/' || clean.trips_path)}} "
             f"FROM read_json('{lake}/raw/green/*/manifest.json') WHERE clean IS NOT NULL)"
         )
         found = connection.sql(
-            "SELECT file_month, count(*) FROM read_parquet(getvariable('files')) GROUP BY file_month"
+            "SELECT file_month, count(*) FROM read_parquet(getvariable('months').trips) GROUP BY file_month"
         ).fetchall()
     assert dict(found) == EXPECTED
 

@@ -45,14 +45,19 @@ def staged_raw(
 
 
 def staged_clean(
-    folder: Path, version: str = "c1", trips: int = 4, quarantined: int = 1, month: TripMonth = MARCH
+    folder: Path,
+    version: str = "c1",
+    trips: int = 4,
+    quarantined: int = 1,
+    month: TripMonth = MARCH,
+    raw_version: str = "v1",
 ) -> StagedClean:
     """A cleaned month of so many rows, in the contract's schemas."""
     folder.mkdir(parents=True, exist_ok=True)
     contract = CONTRACTS[month.dataset]
     facts = CleanFacts(
         version=version,
-        raw_version="v1",
+        raw_version=raw_version,
         raw_rows=trips + quarantined,
         trips_rows=trips,
         quarantined_rows=quarantined,
