@@ -6,12 +6,14 @@ Does not: the rules that judge rows (``contracts.rules``).
 """
 
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from taxi_platform.contracts.model import Contract
+from taxi_platform.foreign_text import shown
 from taxi_platform.history import FEWEST_MONTHS, NULL_POINTS, VOLUME_FACTOR, History
 from taxi_platform.keys import asset_key
 from taxi_platform.months import TripMonth
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from taxi_platform.stores.lake import Lake
 
 __all__ = ["build_checks"]
+
+_SHOWN_CODES = 100
+"""Of a column's unknown codes, the most frequent; a column of free text may have as many as rows."""
 
 
 def build_checks(contracts: Sequence[Contract], table_stores: Sequence[str]) -> list[dg.AssetChecksDefinition]:
@@ -77,7 +82,7 @@ def _contract_drift(contract: Contract) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key("trips", contract.dataset),
         name="contract_known",
-        description="Upstream has no column and no code that the contract does not know.",
+        description="Upstream has no column and no code that the contract does not know, and its text is UTF-8.",
     )
     def contract_known(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         store = lake.open()
@@ -182,11 +187,14 @@ def _counts(counts: MonthCounts | None) -> tuple[int | None, int | None]:
 
 
 def _drift(clean: CleanMonth) -> Iterable[tuple[str, str, int | None]]:
-    for column in clean.facts.unknown_columns:
-        yield column, "(column)", None
-    for column, codes in clean.facts.unknown_codes.items():
-        for code, rows in codes.items():
-            yield column, code, rows
+    facts = clean.facts
+    if facts.decoded_rows:
+        yield "(text)", "(not UTF-8, read as Windows-1252)", facts.decoded_rows
+    for column in facts.unknown_columns:
+        yield shown(column), "(column)", None
+    for column, codes in facts.unknown_codes.items():
+        for code, rows in Counter(codes).most_common(_SHOWN_CODES):
+            yield column, shown(code), rows
 
 
 def _months(context: dg.AssetCheckExecutionContext, contract: Contract, lake: "Lake") -> tuple[TripMonth, ...]:

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-__all__ = ["SHOWN_CHARACTERS", "decoded", "escaped", "listed", "shown"]
+__all__ = ["SHOWN_CHARACTERS", "decoded", "decoded_whole", "escaped", "listed", "shown"]
 
 SHOWN_CHARACTERS = 200
 """What a sentence shows of a file's text at most, be it one cell or a list of names."""
 
 _LIKE_AN_ESCAPE = re.compile(rb"\\(?=x[0-9a-f]{2})")
-_OLDER = "taxi_platform_windows_1252"
+_OLDER, _OLDER_OR_ESCAPED = "taxi_platform_windows_1252", "taxi_platform_windows_1252_or_escaped"
 
 
 def escaped(data: bytes) -> str:
@@ -29,14 +29,22 @@ def escaped(data: bytes) -> str:
     return _LIKE_AN_ESCAPE.sub(rb"\\x5c", data).decode("utf-8", "backslashreplace").replace("\0", r"\x00")
 
 
-def decoded(data: bytes) -> str:
-    """Bytes of a CSV file as text: what is not UTF-8 is read as Windows-1252, byte by byte.
+def decoded_whole(data: bytes) -> str | None:
+    """Bytes of a CSV file as text: what is not UTF-8 is read as Windows-1252, byte by byte; None where one stands for
+    nothing.
 
-    That is how upstream's oldest programs wrote letters (a superset of Latin-1's, with five bytes that stand for
-    nothing: 81, 8d, 8f, 90 and 9d; https://www.unicode.org/Public/MAPPINGS/VENDORS/MICSFT/WINDOWS/CP1252.TXT). These
-    five and NUL are written by the rule of escaping.
+    That is how older programs write letters (a superset of Latin-1's, with five bytes that stand for nothing: 81, 8d,
+    8f, 90 and 9d; https://www.unicode.org/Public/MAPPINGS/VENDORS/MICSFT/WINDOWS/CP1252.TXT).
     """
-    return _LIKE_AN_ESCAPE.sub(rb"\\x5c", data).decode("utf-8", _OLDER).replace("\0", r"\x00")
+    try:
+        return data.decode("utf-8", _OLDER)
+    except UnicodeDecodeError:
+        return None
+
+
+def decoded(data: bytes) -> str:
+    """The same for people to read: bytes that stand for nothing, and NUL, are written by the rule of escaping."""
+    return _LIKE_AN_ESCAPE.sub(rb"\\x5c", data).decode("utf-8", _OLDER_OR_ESCAPED).replace("\0", r"\x00")
 
 
 def shown(text: object) -> str:
@@ -51,9 +59,13 @@ def listed(names: Iterable[str]) -> str:
     return shown(", ".join(names))
 
 
-def _older_letters(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeDecodeError), "registered for decoding alone"
-    return error.object[error.start : error.end].decode("cp1252", "backslashreplace"), error.end
+def _letters(undefined: str) -> Callable[[UnicodeError], tuple[str, int]]:
+    def decode(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeDecodeError), "registered for decoding alone"
+        return error.object[error.start : error.end].decode("cp1252", undefined), error.end
+
+    return decode
 
 
-codecs.register_error(_OLDER, _older_letters)
+codecs.register_error(_OLDER, _letters("strict"))
+codecs.register_error(_OLDER_OR_ESCAPED, _letters("backslashreplace"))

@@ -6,6 +6,7 @@ Keys: https://docs.dagster.io/guides/build/assets/metadata-and-tags
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ import dagster as dg
 
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import describe
+from taxi_platform.foreign_text import shown
 from taxi_platform.references import CleanMonth, RawMonth
 from taxi_platform.stores.model import LoadedMonth
 from taxi_platform.stores.zones import StoredZones
@@ -51,6 +53,9 @@ SHA256 = "sha256"
 VERSION_NAMES = (VERSION, RAW_VERSION, DATA_VERSION, SHA256)
 """What automation compares; every materialization names all that it knows."""
 
+_SHOWN_CODES = 100
+"""Of a column's unknown codes, the most frequent; a column of free text may have as many as rows."""
+
 
 def column_schema(table: Table) -> Mapping[str, Any]:
     """The table's columns, with types and descriptions, as an asset's definition metadata."""
@@ -78,6 +83,7 @@ def raw_metadata(raw: RawMonth, uri: str, *, changed: bool) -> Mapping[str, Any]
         ROWS: raw.rows,
         URI: uri,
         "unparsed_rows": raw.unparsed_rows,
+        "decoded_rows": raw.decoded_rows,
         VERSION: raw.version,
         "source_url": raw.source_url,
         "source_version": raw.source_token,
@@ -105,12 +111,17 @@ def clean_metadata(clean: CleanMonth, uri: str, *, changed: bool) -> Mapping[str
         "reasons": dg.MetadataValue.md(f"| reason | rows |\n|---|---:|\n{table}" if table else "no row was rejected"),
         **{f"rejected/{reason}": rows for reason, rows in facts.reasons.items()},
         "options": dict(facts.options),
-        "unknown_columns": list(facts.unknown_columns),
-        "unknown_codes": {column: dict(codes) for column, codes in facts.unknown_codes.items()},
+        "unknown_columns": [shown(column) for column in facts.unknown_columns],
+        "unknown_codes": {column: _most_frequent(codes) for column, codes in facts.unknown_codes.items()},
         "equal_rows": facts.equal_rows,
+        "decoded_rows": facts.decoded_rows,
         "bytes": clean.trips_size + clean.quarantine_size,
         "changed": changed,
     }
+
+
+def _most_frequent(codes: Mapping[str, int]) -> dict[str, int]:
+    return {shown(code): rows for code, rows in Counter(codes).most_common(_SHOWN_CODES)}
 
 
 def loaded_metadata(clean: CleanMonth, loaded: LoadedMonth) -> Mapping[str, Any]:

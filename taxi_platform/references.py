@@ -146,6 +146,8 @@ class CleanFacts:
     """Cleaning options that were on."""
     equal_rows: int = 0
     """Second and further copies of rows that say too little to be judged as `exact_duplicate`."""
+    decoded_rows: int = 0
+    """Records with bytes that are not UTF-8, read as Windows-1252."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

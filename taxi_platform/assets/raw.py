@@ -202,6 +202,11 @@ def fetched(
         download = upstream.fetch(month, version, folder)
         staged = stage_raw(contract, month, download, folder)
         _LOG.info("%s: %s records read", month, f"{staged.raw.rows:,}")
+        if staged.raw.decoded_rows:
+            records = f"{staged.raw.decoded_rows:,}"
+            _LOG.warning("%s: %s records have bytes that are not UTF-8, read as Windows-1252", month, records)
+        if staged.readable_file:
+            _LOG.warning("%s: text in it is not UTF-8; the raw views read a copy in which it is escaped", month)
         raw = replace(staged.raw, accepts_changed_format=config.accept_changed_format)
         # Equal bytes under another name upstream are refused as they were, unless a person fetches them again.
         known = manifest.find(raw.version)

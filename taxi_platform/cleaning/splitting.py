@@ -189,6 +189,7 @@ class _Split:
             null_counts=dict(self._nulls),
             options=dict.fromkeys(self._options.switched_on, True),
             equal_rows=self._equal_rows,
+            decoded_rows=self._raw.decoded_rows,
         )
 
 

@@ -38,6 +38,8 @@ class Converted:
     rows: int
     """Records counted in the bytes of the CSV file; the Parquet file has as many rows."""
     unparsed_rows: int
+    decoded_rows: int
+    """Records with bytes that are not UTF-8, read as Windows-1252."""
     schema: pa.Schema
 
 
@@ -94,7 +96,7 @@ def _convert(layout: Layout, blocks: Iterable[Block], name: str, target: Path) -
     written = pq.read_metadata(target).num_rows
     if written != sum(counts):
         raise BrokenFileError(f"{name} has {sum(counts):,} records but reads as {written:,} rows; nothing was kept")
-    return Converted(written, unparsed, layout.schema)
+    return Converted(written, unparsed, parser.decoded_records, layout.schema)
 
 
 def _write(tables: Iterable[pa.Table], schema: pa.Schema, target: Path, misfits: Misfits) -> int:

@@ -21,6 +21,7 @@ import pyarrow as pa
 from taxi_platform.contracts.matching import UNPARSED_COLUMN
 from taxi_platform.contracts.model import Column, ColumnType
 from taxi_platform.errors import BrokenFileError
+from taxi_platform.foreign_text import decoded_whole
 from taxi_platform.ingest.sniffing import SNIFFED_BYTES, describe
 from taxi_platform.months import TripMonth
 
@@ -75,15 +76,15 @@ def read_header(data: bytes, name: str) -> tuple[list[str], bytes]:
 
 
 def fields_of(record: bytes) -> list[str] | None:
-    """The values of one record without their quotes; None where it is no valid text or its quotes do not pair up."""
+    """The values of one record without their quotes; None where it is no text or its quotes do not pair up."""
+    text = decoded_whole(record)
+    if text is None or "\0" in text or text.count('"') % 2:
+        return None
     try:
-        text = record.decode()
-        if "\0" in text or text.count('"') % 2:
-            return None
         if '"' in text:
             return next(csv.reader([text]))
         return None if "\r" in text else text.split(",")
-    except (UnicodeDecodeError, csv.Error):
+    except csv.Error:
         return None
 
 

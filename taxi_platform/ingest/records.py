@@ -8,6 +8,7 @@ not fit set aside in the column `UNPARSED_COLUMN`, at their place among the othe
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, reduce
 
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv  # noqa: TID253 - this module is imported by functions only, when a CSV file is to be read
 
 from taxi_platform.contracts.misfits import SPARE_FIELD, Misfits
+from taxi_platform.foreign_text import decoded, decoded_whole
 from taxi_platform.ingest.layout import Layout, fields_of
 from taxi_platform.ingest.lines import Block, records_in
 
@@ -23,6 +25,10 @@ __all__ = ["RecordParser"]
 
 _EXACT_IN_DOUBLE = 2**53
 """Whole numbers up to this size lose nothing as a double."""
+_NO_NUMBER = r"^[ \t]*[+-]?nan(\([a-z0-9_]*\))?[ \t]*$"
+"""How programs write NaN (C's ``strtod``, which Arrow follows)."""
+_NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[ \t]*", re.ASCII | re.IGNORECASE)
+"""Python's own idea of a number is wider: ``1_000``."""
 
 
 class RecordParser:
@@ -35,6 +41,8 @@ class RecordParser:
         self._types = (*layout.types, *[pa.null()] * layout.spare)
         self.misfits = Misfits()
         """What did not fit in the blocks so far."""
+        self.decoded_records = 0
+        """Records of them with bytes that are not UTF-8, read as Windows-1252."""
 
     def tables(self, blocks: Iterable[Block]) -> Iterator[pa.Table]:
         """One table per block, in the layout's schema, with exactly the block's records as rows, in their order."""
@@ -44,7 +52,16 @@ class RecordParser:
     def parse(self, block: Block) -> pa.Table:
         """All records of a block; those that do not fit have their text in `UNPARSED_COLUMN` and nulls elsewhere."""
         whole = self._parse_whole(block)
+        if whole is None and not block.data.isascii():
+            whole = self._parse_older(block)
         return self._take_apart(records_in(block.data)) if whole is None else whole
+
+    def _parse_older(self, block: Block) -> pa.Table | None:
+        """The same where the block is in an older encoding, or some of it."""
+        older = [text for record in records_in(block.data) if not _is_utf8(record) and (text := decoded_whole(record))]
+        self.decoded_records += len(older)
+        text = decoded_whole(block.data) if older else None
+        return None if text is None else self._parse_whole(Block(text.encode(), block.records))
 
     def _parse_whole(self, block: Block) -> pa.Table | None:
         """The block in one typed pass; None where any record of it might not fit."""
@@ -55,9 +72,10 @@ class RecordParser:
             table = self._read(block.data, self._types, quoted=quotes > 0)
         except pa.ArrowInvalid:
             return None
-        if table.num_rows != block.records or not all(map(_is_finite, table.columns)):
+        columns = [column for column in map(_finite, table.columns) if column is not None]
+        if table.num_rows != block.records or len(columns) != len(self._types):
             return None
-        return self._table(table.columns[: len(self._layout.names)], pa.nulls(table.num_rows, pa.string()))
+        return self._table(columns[: len(self._layout.names)], pa.nulls(table.num_rows, pa.string()))
 
     def _take_apart(self, records: Sequence[bytes]) -> pa.Table:
         """The same, record by record where needed: a record fits if it has all its fields and each fits its type."""
@@ -68,11 +86,11 @@ class RecordParser:
         fitting = reduce(pc.and_, fits)
         self._count(texts, fits, fitting)
         if ragged := [record for i, record in enumerate(records) if i not in shaped]:
-            self.misfits.add_ragged(len(ragged), _as_text(ragged[0]))
+            self.misfits.add_ragged(len(ragged), decoded(ragged[0]))
         fitting = fitting.to_pylist()
         row_of = dict(zip(shaped, range(len(shaped)), strict=True))
         rows = [row_of[i] if i in row_of and fitting[row_of[i]] else None for i in range(len(records))]
-        unparsed = [_as_text(record) if row is None else None for record, row in zip(records, rows, strict=True)]
+        unparsed = [decoded(record) if row is None else None for record, row in zip(records, rows, strict=True)]
         take = pa.array(rows, pa.int64())
         values = [values.take(take) for values, _ in columns[: len(self._layout.names)]]
         return self._table(values, pa.array(unparsed, pa.string()))
@@ -94,7 +112,7 @@ class RecordParser:
         if fields is None or len(fields) != self._layout.width:
             return None
         if b'"' not in record:
-            return record
+            return ",".join(fields).encode()
         return ",".join('"' + field.replace('"', '""') + '"' for field in fields).encode()
 
     def _read(self, data: bytes, types: Sequence[pa.DataType], *, quoted: bool) -> pa.Table:
@@ -118,21 +136,36 @@ class RecordParser:
         return pa.table([*columns, unparsed], schema=self._layout.schema)
 
 
-def _is_finite(column: pa.ChunkedArray) -> bool:
-    """Whether a column is free of NaN and infinities, which the parser takes for numbers and no upstream value is."""
-    return not pa.types.is_floating(column.type) or math.isfinite(pc.sum(column).as_py() or 0.0)
+def _is_utf8(record: bytes) -> bool:
+    try:
+        record.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _finite(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """A column with nulls where it is not a number; None where a number in it is infinite."""
+    if not pa.types.is_floating(column.type) or math.isfinite(pc.sum(column).as_py() or 0.0):
+        return column
+    if pc.any(pc.is_inf(column)).as_py():
+        return None
+    return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
 
 
 def _fit(texts: pa.Array, kind: pa.DataType) -> tuple[pa.Array, pa.Array]:
-    """Texts in a type, null where they do not fit, and whether each fits; a null fits every type."""
+    """Texts in a type, null where they do not fit, and whether each fits; a null fits every type, and what is not a
+    number is a missing one."""
     if pa.types.is_string(kind):
         return texts, pa.nulls(len(texts), pa.bool_()).fill_null(True)
     if pa.types.is_null(kind):
         return texts, texts.is_null()
     coded = texts.dictionary_encode()
     words = _cast(coded.dictionary, kind)
-    values = words.take(coded.indices)
-    return values, pc.or_(values.is_valid(), texts.is_null())
+    fits = words.is_valid()
+    if not pa.types.is_timestamp(kind):
+        fits = pc.or_(fits, pc.match_substring_regex(coded.dictionary, _NO_NUMBER, ignore_case=True))
+    return words.take(coded.indices), fits.take(coded.indices).fill_null(True)
 
 
 def _cast(words: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -151,13 +184,7 @@ def _cast(words: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _whole_number(word: str) -> int | None:
     """``1.0`` → 1: integers that some file writes as decimals."""
-    try:
-        number = float(word)
-    except ValueError:
+    if not _NUMBER.fullmatch(word):
         return None
+    number = float(word)
     return int(number) if number.is_integer() and abs(number) <= _EXACT_IN_DOUBLE else None
-
-
-def _as_text(record: bytes) -> str:
-    """What is no valid text, and the NUL that no database takes, becomes the replacement character."""
-    return record.decode("utf-8", "replace").replace("\0", "\ufffd")

@@ -53,7 +53,7 @@ def stage_raw(
         from taxi_platform.ingest.readable import readable_copy
         from taxi_platform.ingest.upstream_parquet import inspect_parquet
 
-        file, unparsed_rows = download.file, 0
+        file, unparsed_rows, decoded_rows = download.file, 0, 0
         rows, schema = inspect_parquet(contract, month, file, download.version.url)
         copy = directory / f"{month.dataset}-{month.label}-{version}.readable.parquet"
         readable = readable_copy(file, download.version.url, copy)
@@ -63,7 +63,8 @@ def stage_raw(
         version = f"{version}-r{CONVERTER_REVISION}"
         file = directory / f"{month.dataset}-{month.label}-{version}.parquet"
         converted = convert_csv(contract, month, download.file, download.version.url, file)
-        rows, unparsed_rows, schema = converted.rows, converted.unparsed_rows, converted.schema
+        rows, schema = converted.rows, converted.schema
+        unparsed_rows, decoded_rows = converted.unparsed_rows, converted.decoded_rows
     raw = RawMonth(
         month=month,
         version=version,
@@ -78,6 +79,7 @@ def stage_raw(
         source_size=download.size,
         schema_fingerprint=schema_fingerprint(schema),
         fetched_at=(fetched_at or datetime.now(timezone.utc)).astimezone(timezone.utc).isoformat(timespec="seconds"),
+        decoded_rows=decoded_rows,
     )
     return StagedRaw(raw, file, readable)
 

@@ -15,6 +15,7 @@ from taxi_platform.errors import BrokenFileError
 from taxi_platform.ingest.records import RecordParser
 from taxi_platform_tests.ingest.staging import columns_of, leftovers, stage_csv
 from taxi_platform_tests.support.dialects import generation_of
+from taxi_platform_tests.support.escapes import original
 
 _GREEN = generation_of("green", date(2020, 3, 1))
 _ROWS = 30_000
@@ -89,11 +90,11 @@ def test_a_whole_number_may_be_written_as_a_decimal(tmp_path: Path, text: str, v
         ("PULocationID", "1.5"),
         ("PULocationID", "9223372036854775808"),
         ("PULocationID", "9007199254740994.0"),
-        ("PULocationID", "nan"),
         ("PULocationID", "1e999"),
+        ("PULocationID", "1_000"),
+        ("PULocationID", "n/a"),
         ("PULocationID", "one"),
         ("PULocationID", " "),
-        ("trip_distance", "nan"),
         ("trip_distance", "inf"),
         ("trip_distance", "-Infinity"),
         ("trip_distance", "1e999"),
@@ -114,11 +115,68 @@ def test_a_cell_that_does_not_fit_its_type_makes_its_record_text(tmp_path: Path,
     assert columns["lpep_pickup_datetime"][2] == datetime(2020, 3, 1, 0, 0, 2)
 
 
+@pytest.mark.parametrize("text", ["nan", "NaN", "-nan", "+NAN", " nan ", "-nan(ind)"])
+@pytest.mark.parametrize("column", ["PULocationID", "trip_distance"])
+def test_what_is_not_a_number_is_a_missing_number(tmp_path: Path, column: str, text: str) -> None:
+    staged = stage_csv(_with_cell(column, text), tmp_path)
+    assert staged.raw.unparsed_rows == 0
+    assert [value is None for value in columns_of(staged)[column]] == [False, True, False]
+
+
+def test_missing_numbers_and_bad_cells_of_one_block_are_told_apart(tmp_path: Path) -> None:
+    rows = [_row(number) for number in range(4)]
+    for row, text in zip(rows[1:], ("nan", "-inf", "1.7976931348623157e308"), strict=True):
+        row[_GREEN.names.index("trip_distance")] = text
+    columns = columns_of(stage_csv(_GREEN.file(rows), tmp_path))
+    assert columns["trip_distance"] == [0.25, None, None, 1.7976931348623157e308]
+    assert [text is None for text in columns["_unparsed"]] == [True, True, False, True]
+
+
 def _with_cell(column: str, text: str) -> bytes:
     """Three records, the second with that text in that column."""
     rows = [_row(number) for number in range(3)]
     rows[1][_GREEN.names.index(column)] = text
     return _GREEN.file(rows)
+
+
+def test_letters_of_an_older_encoding_are_read_and_counted(tmp_path: Path) -> None:
+    """Windows-1252, in a block of UTF-8 and beside it, quoted or not; nothing is lost, and nothing else changes."""
+    rows = [_row(number) for number in range(6)]
+    flags = {1: "\u00e9", 2: "\u20ac\u017d", 3: "\u00e9", 4: 'a "\u201cb\u201d"', 5: "\\x41"}
+    for number, flag in flags.items():
+        rows[number][_GREEN.names.index("store_and_fwd_flag")] = flag
+    records = [_GREEN.record(row) for row in rows]
+    records[1:3] = [record.decode().encode("cp1252") for record in records[1:3]]
+    records[4] = records[4].replace('a "\u201cb\u201d"'.encode(), b'"a ""\x93b\x94"""')
+    staged = stage_csv(_GREEN.header() + b"\r\n".join(records), tmp_path)
+    columns = columns_of(staged)
+    assert (staged.raw.unparsed_rows, staged.raw.decoded_rows) == (0, 3)
+    assert columns["store_and_fwd_flag"] == ["N", *flags.values()]
+    assert columns["trip_distance"] == [number + 0.25 for number in range(6)]
+
+
+@pytest.mark.parametrize("byte", [b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d", b"\0"])
+def test_a_byte_that_stands_for_nothing_costs_its_own_record_and_is_kept(byte: bytes, tmp_path: Path) -> None:
+    records = [_GREEN.record(_row(number)) for number in range(3)]
+    records[0] = records[0].replace(b",N,", b",\xe9,")
+    records[1] = records[1].replace(b",N,", b",\\x00" + byte + b"\xe9,")
+    staged = stage_csv(_GREEN.header() + b"\r\n".join(records), tmp_path)
+    columns = columns_of(staged)
+    assert (staged.raw.unparsed_rows, staged.raw.decoded_rows) == (1, 1 + (byte == b"\0"))
+    assert columns["store_and_fwd_flag"] == ["\u00e9", None, "N"]
+    [kept] = filter(None, columns["_unparsed"])
+    assert f"\\x5cx00\\x{byte.hex()}\u00e9" in kept
+    assert original(kept) == records[1].replace(b"\xe9", "\u00e9".encode())
+
+
+def test_a_month_in_an_older_encoding_throughout_loses_nothing(tmp_path: Path) -> None:
+    records = [record.replace(b",N,", b",\xe9,") for record in _RECORDS]
+    records[100] = records[100].replace(b".25", b" miles")
+    staged = stage_csv(_GREEN.header() + b"\r\n".join(records), tmp_path)
+    assert (staged.raw.rows, staged.raw.unparsed_rows, staged.raw.decoded_rows) == (_ROWS, 1, _ROWS)
+    columns = columns_of(staged)
+    assert columns["_unparsed"][100] == records[100].decode("cp1252")
+    assert set(columns["store_and_fwd_flag"]) == {"\u00e9", None}
 
 
 def test_a_month_in_which_nothing_fits_is_kept_as_text(tmp_path: Path) -> None:
