@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.cleaning.refusals import is_refused, refused
+from taxi_platform.cleaning.refusals import is_refused
 from taxi_platform.contracts.model import Contract
-from taxi_platform.errors import DamagedError, MonthNotPublishedError, SettingsError
+from taxi_platform.errors import DamagedError, MonthNotPublishedError, RefusedMonthError, SettingsError
 from taxi_platform.io_managers.values import RawMonths
 from taxi_platform.keys import asset_name
 from taxi_platform.months import TripMonth
@@ -242,7 +242,7 @@ def _held(
     if not manifest.is_selected and not is_current_conversion(upstream):
         return None
     if manifest.refusal is not None and is_refused(contract, upstream) and not consents:
-        raise refused(manifest.month, manifest.refusal)
+        raise RefusedMonthError(manifest.refusal)
     held = upstream if manifest.refusal is not None else manifest.current_version
     if held is None or _is_damaged(held, upstream, lake):
         return None

@@ -13,10 +13,10 @@ from pydantic import Field
 
 from taxi_platform.automation import follows
 from taxi_platform.cleaning.options import CleaningOptions
-from taxi_platform.cleaning.refusals import is_refused, refusal, refused
+from taxi_platform.cleaning.refusals import is_refused, refusal
 from taxi_platform.cleaning.version import clean_version, code_version
 from taxi_platform.contracts.model import Contract
-from taxi_platform.errors import ChangedFormatError, SettingsError
+from taxi_platform.errors import ChangedFormatError, RefusedMonthError, SettingsError
 from taxi_platform.io_managers.values import CleanMonths, RawMonths
 from taxi_platform.keys import asset_name
 from taxi_platform.metadata import column_schema
@@ -103,7 +103,7 @@ def cleaned(
 
     store = lake.open()
     if raw.refused is not None and is_refused(contract, raw):
-        raise refused(raw.month, raw.refused.sentence)
+        raise RefusedMonthError(raw.refused.sentence)
     options = options.model_copy(update={"accept_changed_format": raw.accepts_changed_format})
     current = store.current_clean(raw.month)
     if current is not None and current.facts.version == clean_version(contract, raw.version, options):
@@ -115,7 +115,7 @@ def cleaned(
             staged = clean_month(contract, raw, file, folder, options)
         except ChangedFormatError as error:
             store.refuse_raw(raw.month, raw.version, refusal(contract, raw, str(error)))
-            raise refused(raw.month, str(error)) from error
+            raise RefusedMonthError(str(error)) from error
         facts = staged.facts
         _LOG.info("%s: %s trips, %s quarantined", raw.month, f"{facts.trips_rows:,}", f"{facts.quarantined_rows:,}")
         yield staged

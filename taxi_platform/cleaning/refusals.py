@@ -1,4 +1,4 @@
-"""Versions of raw months that cleaning has refused: whether that still holds, and what a person is told.
+"""Versions of raw months that cleaning has refused: what is kept of a refusal, and whether it still holds.
 
 Belongs here: those two. Does not: the rules that refuse (``cleaning``), and keeping what was refused (``stores``).
 """
@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from taxi_platform.cleaning.version import clean_version
 from taxi_platform.contracts.model import Contract
-from taxi_platform.errors import RefusedMonthError
-from taxi_platform.months import TripMonth
 from taxi_platform.references import RawMonth, Refusal
 
-__all__ = ["is_refused", "refusal", "refused"]
+__all__ = ["is_refused", "refusal"]
 
 
 def refusal(contract: Contract, raw: RawMonth, sentence: str) -> Refusal:
@@ -22,11 +20,3 @@ def refusal(contract: Contract, raw: RawMonth, sentence: str) -> Refusal:
 def is_refused(contract: Contract, raw: RawMonth) -> bool:
     """Whether cleaning that version would only refuse it again: false once contract or revision are others."""
     return raw.refused is not None and raw.refused.cleaning == clean_version(contract, raw.version)
-
-
-def refused(month: TripMonth, sentence: str) -> RefusedMonthError:
-    """The error of a month whose version was refused, for that reason, and what to do about it."""
-    return RefusedMonthError(
-        f"{sentence}; the version before stays everywhere, and to take this one in the format it has, run taxi run "
-        f"--datasets {month.dataset} --months {month.label} --accept-changed-format"
-    )

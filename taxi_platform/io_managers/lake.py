@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from taxi_platform.cleaning.refusals import refused
 from taxi_platform.errors import RefusedMonthError, StoreError
 from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each
 from taxi_platform.io_managers.places import own_place
@@ -205,7 +204,7 @@ def _made_current(lake: Lake, value: StagedRaw | SelectedRaw | AcceptedRaw | Raw
     if stored.refused is not None or stored.version != version:
         refusal = lake.manifest(month).refusal
         if refusal is not None:
-            raise refused(month, refusal)
+            raise RefusedMonthError(refusal)
     return stored
 
 

@@ -151,8 +151,8 @@ class Manifest:
         refused = self.version(name).refused
         if refused is not None and not accept_changed_format:
             raise RefusedMonthError(
-                f"version {name} of {self.month} was refused ({refused.sentence}): select another one, or take it in "
-                "the format it has with --accept-changed-format"
+                f"version {name} of {self.month} was refused, and is selected with --accept-changed-format only: "
+                f"{refused.sentence}"
             )
         manifest = self.accepted(name, accept_changed_format=True) if accept_changed_format else self
         return replace(manifest, selection=None if name == self.upstream else Selection(name, self.upstream))
