@@ -82,7 +82,9 @@ def _contract_drift(contract: Contract) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key("trips", contract.dataset),
         name="contract_known",
-        description="Upstream has no column and no code that the contract does not know, and its text is UTF-8.",
+        description=(
+            "Upstream has no column and no code that the contract does not know; text is UTF-8, times have no zone."
+        ),
     )
     def contract_known(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         store = lake.open()
@@ -195,6 +197,8 @@ def _drift(clean: CleanMonth) -> Iterable[tuple[str, str, int | None]]:
     for column, codes in facts.unknown_codes.items():
         for code, rows in Counter(codes).most_common(_SHOWN_CODES):
             yield column, shown(code), rows
+    for column, zones in facts.zones.items():
+        yield shown(column), f"(zone) {zones}", None
 
 
 def _months(context: dg.AssetCheckExecutionContext, contract: Contract, lake: "Lake") -> tuple[TripMonth, ...]:

@@ -115,6 +115,7 @@ def clean_metadata(clean: CleanMonth, uri: str, *, changed: bool) -> Mapping[str
         "unknown_codes": {column: _most_frequent(codes) for column, codes in facts.unknown_codes.items()},
         "equal_rows": facts.equal_rows,
         "decoded_rows": facts.decoded_rows,
+        "zones": dict(facts.zones),
         "bytes": clean.trips_size + clean.quarantine_size,
         "changed": changed,
     }

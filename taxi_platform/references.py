@@ -148,6 +148,8 @@ class CleanFacts:
     """Second and further copies of rows that say too little to be judged as `exact_duplicate`."""
     decoded_rows: int = 0
     """Records with bytes that are not UTF-8, read as Windows-1252."""
+    zones: Mapping[str, str] = field(default_factory=dict)
+    """Upstream's time columns with a zone → which, and how it was read as New York's wall clock."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -118,6 +118,8 @@ def cleaned(
             raise RefusedMonthError(str(error)) from error
         facts = staged.facts
         _LOG.info("%s: %s trips, %s quarantined", raw.month, f"{facts.trips_rows:,}", f"{facts.quarantined_rows:,}")
+        for column, zones in facts.zones.items():
+            _LOG.warning("%s: times of %s have a zone: %s", raw.month, column, zones)
         yield staged
 
 

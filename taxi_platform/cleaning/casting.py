@@ -4,9 +4,9 @@ Belongs here: one column of one batch → the canonical column, cell by cell whe
 which upstream column that is (``contracts.matching``) and what a value that does not fit means for its row
 (``judging``).
 
-A timestamp with a zone keeps the digits it was written with, as upstream means wall-clock time; digits finer than a
-microsecond are cut. Empty text is null, as in a CSV file, and so is what is not a number (NaN); spaces at the end of a
-text are no part of it. A cell that not every store can hold does not fit (``storable``).
+Times come without a zone (``wall_clock``); digits finer than a microsecond are cut. Empty text is null, as in a CSV
+file, and so is what is not a number (NaN); spaces at the end of a text are no part of it. A cell that not every store
+can hold does not fit (``storable``).
 """
 
 from __future__ import annotations

@@ -58,12 +58,19 @@ def json_values(column: pa.Array) -> pa.Array:
 
 def _iso(column: pa.Array) -> pa.Array:
     """As `datetime.isoformat` writes it, without digits of seconds that are all 0."""
-    text = column.cast(pa.string())
+    text = _written(column)
     if pc.any(pc.starts_with(text, "<")).as_py():  # Arrow has no words for years beyond 32767
         far = np.datetime_as_string(column.cast(pa.timestamp(column.type.unit)).to_numpy(zero_copy_only=False))
         text = pc.if_else(pc.starts_with(text, "<"), pa.array(far, pa.string()), text)
     written = pc.replace_substring(text, " ", "T", max_replacements=1)
-    return pc.replace_substring_regex(written, r"\.0+(Z?)$", r"\1")
+    return pc.replace_substring_regex(written, r"\.0+(Z?|[+-]\d{4})$", r"\1")
+
+
+def _written(times: pa.Array) -> pa.Array:
+    try:
+        return times.cast(pa.string())
+    except pa.ArrowInvalid:  # a zone that this machine has no clock for: the instant as UTC has it
+        return times.cast(pa.timestamp(times.type.unit, "UTC")).cast(pa.string())
 
 
 def _quoted(column: pa.Array) -> pa.Array:

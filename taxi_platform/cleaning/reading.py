@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 
 from taxi_platform.arrow_text import has_dictionary, is_text
 from taxi_platform.cleaning.casting import Cells, read_cells
+from taxi_platform.cleaning.wall_clock import WallClock, wall_clock
 from taxi_platform.contracts.matching import UNPARSED_COLUMN, Match, match_columns, require_columns
 from taxi_platform.contracts.misfits import Misfits
-from taxi_platform.contracts.model import Column, Contract
+from taxi_platform.contracts.model import Column, ColumnType, Contract
 from taxi_platform.contracts.schemas import arrow_type
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.foreign_text import shown
@@ -128,7 +129,20 @@ class RawFile:
         names = self.match.found.get(column.name, ())
         if not names:
             return Cells(pa.nulls(batch.num_rows, arrow_type(column.type)))
-        return read_cells(column, [batch.records.column(name) for name in names])
+        sources = [batch.records.column(name) for name in names]
+        if column.type is ColumnType.TIMESTAMP:
+            sources = [self.clock.local(source) for source in sources]
+        return read_cells(column, sources)
+
+    @cached_property
+    def clock(self) -> WallClock:
+        """How times with a zone are read; a pass over the times where that takes one."""
+        schema = self._file.schema_arrow
+
+        def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            return (batch.records for batch in self.batches(names))
+
+        return wall_clock(self._contract, self._month, schema, self.match, batches)
 
     def names_of(self, columns: Iterable[str]) -> list[str]:
         """Upstream's names of canonical columns, as far as the file has them."""

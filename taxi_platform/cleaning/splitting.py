@@ -190,6 +190,7 @@ class _Split:
             options=dict.fromkeys(self._options.switched_on, True),
             equal_rows=self._equal_rows,
             decoded_rows=self._raw.decoded_rows,
+            zones=dict(self._file.clock.zones),
         )
 
 

@@ -30,7 +30,10 @@ Parquet files in the lake.
 
 * A **month is the upstream file**, named `file_month`, never the month of a pickup.
 * **Nothing is lost**: the rows of a raw month are those of its trips and of its quarantine together.
-* Times are New York wall-clock time without a zone, as upstream writes them.
+* Times are New York wall-clock time without a zone, as upstream writes them. Where a file has a zone all the same, its
+  times are converted; UTC, which copies of a month say of New York's digits, is read both ways: the reading with more
+  pickups inside the file's month holds (where only another time has the label: with more drop-offs after their pickup),
+  and a tie, or a difference below 0.1 %, keeps the digits. A check warns of it.
 * What is not a number (NaN) is null, spaces at the end of a text are no part of it, and empty text is null.
 * A rejected row's `raw` is what came, as JSON. Bytes that are no characters, and NUL, stand there as `\\xHH`
   ([the rule](architecture.md#cells-and-text)).

@@ -6,7 +6,7 @@ Belongs here: the stream from file to file and the Parquet settings. Does not: c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -22,7 +22,7 @@ from taxi_platform.ingest.belonging import require_dataset
 from taxi_platform.ingest.layout import Layout, read_header, spare_fields
 from taxi_platform.ingest.lines import Block, counted, open_text, records_in, whole_lines
 from taxi_platform.ingest.pipeline import ahead
-from taxi_platform.ingest.records import RecordParser
+from taxi_platform.ingest.records import RecordParser, ZonedTimes
 from taxi_platform.months import TripMonth
 
 __all__ = ["Converted", "convert_csv"]
@@ -59,13 +59,7 @@ def convert_csv(contract: Contract, month: TripMonth, source: Path, name: str, t
         StoreError: ``target`` cannot be written.
     """
     try:
-        with open_text(source, name) as file:
-            pieces = whole_lines(file, name)
-            names, rest = read_header(next(pieces, b""), name)
-            while not records_in(rest) and (piece := next(pieces, b"")):
-                rest += piece
-            layout = _layout(contract, month, names, rest, name)
-            return _convert(layout, counted(chain([rest], pieces)), name, target)
+        return _convert_file(contract, month, source, name, target)
     except BaseException as error:
         target.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -73,11 +67,28 @@ def convert_csv(contract: Contract, month: TripMonth, source: Path, name: str, t
         raise
 
 
-def _layout(contract: Contract, month: TripMonth, names: Sequence[str], first: bytes, name: str) -> Layout:
+def _convert_file(
+    contract: Contract, month: TripMonth, source: Path, name: str, target: Path, texts: frozenset[str] = frozenset()
+) -> Converted:
+    try:
+        with open_text(source, name) as file:
+            pieces = whole_lines(file, name)
+            names, rest = read_header(next(pieces, b""), name)
+            while not records_in(rest) and (piece := next(pieces, b"")):
+                rest += piece
+            layout = _layout(contract, month, names, rest, name, texts)
+            return _convert(layout, counted(chain([rest], pieces)), name, target)
+    except ZonedTimes as zoned:  # mostly in the first block, or never
+        return _convert_file(contract, month, source, name, target, texts | zoned.columns)
+
+
+def _layout(
+    contract: Contract, month: TripMonth, names: Sequence[str], first: bytes, name: str, texts: Collection[str]
+) -> Layout:
     match = require_dataset(contract, month, names, name)
     canonical = [match.column_of(upstream) for upstream in names]
     columns = [None if column is None else contract.column(column) for column in canonical]
-    return Layout.of(names, spare_fields(len(names), records_in(first)), columns, month)
+    return Layout.of(names, spare_fields(len(names), records_in(first)), columns, month, texts)
 
 
 def _convert(layout: Layout, blocks: Iterable[Block], name: str, target: Path) -> Converted:

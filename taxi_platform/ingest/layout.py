@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -51,9 +51,19 @@ class Layout:
         return pa.schema([*zip(self.names, self.types, strict=True), (UNPARSED_COLUMN, pa.string())])
 
     @classmethod
-    def of(cls, names: Sequence[str], spare: int, columns: Sequence[Column | None], month: TripMonth) -> Layout:
-        """Type each name by its contract column; one the contract does not know (None) is text."""
-        types = tuple(pa.string() if c is None else _raw_type(c, month) for c in columns)
+    def of(
+        cls,
+        names: Sequence[str],
+        spare: int,
+        columns: Sequence[Column | None],
+        month: TripMonth,
+        texts: Collection[str] = (),
+    ) -> Layout:
+        """Type each name by its contract column; one the contract does not know (None) is text, so are ``texts``."""
+        types = tuple(
+            pa.string() if column is None or name in texts else _raw_type(column, month)
+            for name, column in zip(names, columns, strict=True)
+        )
         return cls(tuple(names), types, spare)
 
 

@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv  # noqa: TID253 - this module is imported by functions only, when a CSV file is to be read
 
+from taxi_platform.arrow_times import has_zone
 from taxi_platform.contracts.misfits import SPARE_FIELD, Misfits
 from taxi_platform.foreign_text import decoded, decoded_whole
 from taxi_platform.ingest.layout import Layout, fields_of
 from taxi_platform.ingest.lines import Block, records_in
 
-__all__ = ["RecordParser"]
+__all__ = ["RecordParser", "ZonedTimes"]
 
 _EXACT_IN_DOUBLE = 2**53
 """Whole numbers up to this size lose nothing as a double."""
@@ -29,6 +30,14 @@ _NO_NUMBER = r"^[ \t]*[+-]?nan(\([a-z0-9_]*\))?[ \t]*$"
 """How programs write NaN (C's ``strtod``, which Arrow follows)."""
 _NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[ \t]*", re.ASCII | re.IGNORECASE)
 """Python's own idea of a number is wider: ``1_000``."""
+
+
+class ZonedTimes(Exception):  # noqa: N818 - never leaves the package: a reason to begin anew, not an error
+    """Times of these columns say their zone, for which a raw column of times has no room: it has to be text."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        super().__init__(f"times with a zone in {', '.join(columns)}")
+        self.columns = frozenset(columns)
 
 
 class RecordParser:
@@ -45,7 +54,11 @@ class RecordParser:
         """Records of them with bytes that are not UTF-8, read as Windows-1252."""
 
     def tables(self, blocks: Iterable[Block]) -> Iterator[pa.Table]:
-        """One table per block, in the layout's schema, with exactly the block's records as rows, in their order."""
+        """One table per block, in the layout's schema, with exactly the block's records as rows, in their order.
+
+        Raises:
+            ZonedTimes: a column of times has times with a zone.
+        """
         for block in blocks:
             yield self.parse(block)
 
@@ -82,6 +95,7 @@ class RecordParser:
         shaped = {i: line for i, record in enumerate(records) if (line := self._shaped(record)) is not None}
         texts = self._read(b"\n".join(shaped.values()), [pa.string()] * self._layout.width, quoted=True)
         columns = [_fit(texts.column(i).combine_chunks(), kind) for i, kind in enumerate(self._types)]
+        self._require_no_zones(texts)
         fits = [is_fit for _, is_fit in columns]
         fitting = reduce(pc.and_, fits)
         self._count(texts, fits, fitting)
@@ -94,6 +108,11 @@ class RecordParser:
         take = pa.array(rows, pa.int64())
         values = [values.take(take) for values, _ in columns[: len(self._layout.names)]]
         return self._table(values, pa.array(unparsed, pa.string()))
+
+    def _require_no_zones(self, texts: pa.Table) -> None:
+        times = [i for i, kind in enumerate(self._types) if pa.types.is_timestamp(kind)]
+        if zoned := [self._names[i] for i in times if has_zone(texts.column(i).combine_chunks())]:
+            raise ZonedTimes(zoned)
 
     def _count(self, texts: pa.Table, fits: Sequence[pa.BooleanArray], fitting: pa.BooleanArray) -> None:
         """Add what the records that do not fit have in each column to the misfits."""

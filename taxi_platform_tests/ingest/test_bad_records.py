@@ -103,7 +103,6 @@ def test_a_whole_number_may_be_written_as_a_decimal(tmp_path: Path, text: str, v
         ("lpep_pickup_datetime", "2020-13-01 00:00:00"),
         ("lpep_pickup_datetime", "2020-03-01 24:00:00"),
         ("lpep_pickup_datetime", "03/01/2020 12:00:00 AM"),
-        ("lpep_pickup_datetime", "2020-03-01 00:00:00Z"),
         ("lpep_pickup_datetime", "NULL"),
     ],
 )
@@ -130,6 +129,15 @@ def test_missing_numbers_and_bad_cells_of_one_block_are_told_apart(tmp_path: Pat
     columns = columns_of(stage_csv(_GREEN.file(rows), tmp_path))
     assert columns["trip_distance"] == [0.25, None, None, 1.7976931348623157e308]
     assert [text is None for text in columns["_unparsed"]] == [True, True, False, True]
+
+
+def test_a_column_with_times_that_have_a_zone_is_kept_as_text(tmp_path: Path) -> None:
+    staged = stage_csv(_with_cell("lpep_pickup_datetime", "2020-03-01 00:00:00Z"), tmp_path)
+    columns = columns_of(staged)
+    assert staged.raw.unparsed_rows == 0
+    times = [f"2020-03-01 00:00:0{second}" for second in ("0", "0Z", "2")]
+    assert columns["lpep_pickup_datetime"] == times
+    assert columns["lpep_dropoff_datetime"] == [datetime(2020, 3, 2)] * 3
 
 
 def _with_cell(column: str, text: str) -> bytes:
