@@ -50,6 +50,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     url: str = Field(description="A folder, gs://…, s3://… or az://….")
     wait_seconds: float = Field(600, description="How long to wait for a store that is held, or does not answer.")
     grace_hours: float = Field(24, description="How long superseded trips and quarantine stay for their readers.")
+    views: str | None = Field(None, description="The DuckDB file of views over the lake, where it is on disk.")
     _lake: Lake | None = PrivateAttr(default=None)
 
     def open(self) -> Lake:
@@ -161,6 +162,11 @@ def resources(settings: Settings) -> dict[str, object]:
             sample_format=settings.sample_format,
         ),
         "staging": StagingResource(folder=str(settings.data / "staging")),
-        "lake": LakeResource(url=settings.lake, wait_seconds=settings.wait_seconds, grace_hours=settings.grace_hours),
+        "lake": LakeResource(
+            url=settings.lake,
+            wait_seconds=settings.wait_seconds,
+            grace_hours=settings.grace_hours,
+            views=None if settings.views is None else str(settings.views),
+        ),
         **{name: tables[name] for name in settings.table_stores},
     }

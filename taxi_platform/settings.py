@@ -173,6 +173,11 @@ class Settings(BaseModel):
         return "bigquery" if self.warehouse.startswith("bigquery://") else "duckdb"
 
     @property
+    def views(self) -> Path | None:
+        """The DuckDB file of views over a lake on disk; None where the lake is a bucket, which DuckDB does not read."""
+        return None if "://" in self.lake else self.data / "views.duckdb"
+
+    @property
     def table_stores(self) -> tuple[str, ...]:
         """The stores of tables that are not off: of ``warehouse`` and ``postgres``, in this order."""
         given = {"warehouse": self.warehouse, "postgres": self.postgres.get_secret_value()}

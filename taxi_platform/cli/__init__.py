@@ -121,8 +121,14 @@ def env() -> None:
 
     After eval "$(taxi env)", dagster commands use its instance.
     """
+    from taxi_platform.io_managers.lake_views import refreshed_views
+
     settings = _last_settings()
     exports = {**settings.exports(), "DAGSTER_HOME": str(dagster_home(settings))}
+    if settings.views is not None:
+        if problem := refreshed_views(settings):
+            click.echo(f"the views stay as they were: {problem}", err=True)
+        exports["TAXI_VIEWS"] = str(settings.views)
     for name, value in sorted(exports.items()):
         click.echo(f"export {name}={shlex.quote(value)}")
 

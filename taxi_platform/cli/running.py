@@ -18,6 +18,7 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import SettingsError, TaxiError
 from taxi_platform.instance import remember_run, use_instance
+from taxi_platform.io_managers.lake_views import refreshed_views
 from taxi_platform.keys import asset_name
 from taxi_platform.months import TripMonth, add_months, month_label, parse_month, parse_month_range
 from taxi_platform.settings import Settings
@@ -39,11 +40,13 @@ def run_months(datasets: str | None, months: str | None, options: Mapping[str, b
     show_progress()
     work = {c.month(m): MonthWork() for c in chosen for m in wanted[c.dataset]}
     zones_problem = _run(settings, chosen, wanted, options, work)
+    views_problem = refreshed_views(settings)
     statuses = month_statuses(settings, chosen, wanted)
     print_run(statuses, work, settings)
     if zones_problem:
         click.echo(f"The taxi zones are as they were: {zones_problem}", err=True)
-    failed = zones_problem or any(w.error for w in work.values()) or not all(s.is_whole for s in statuses)
+    problems = [zones_problem, views_problem, *(done.error for done in work.values())]
+    failed = any(problems) or not all(status.is_whole for status in statuses)
     return 1 if failed else 0
 
 

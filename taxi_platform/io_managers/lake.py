@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from taxi_platform.errors import RefusedMonthError, StoreError
 from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each
+from taxi_platform.io_managers.lake_views import refresh_views
 from taxi_platform.io_managers.places import own_place
 from taxi_platform.io_managers.raw_views import PATIENCE, refresh_raw_view
 from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months, input_months
@@ -56,7 +58,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 f"{type(obj).__name__}: give it io_manager_key warehouse_io or postgres_io"
             )
         if isinstance(obj, ZonesFile):
-            context.add_output_metadata(self._store_zones(obj))
+            metadata = self._store_zones(obj)
+            context.add_output_metadata(metadata)
+            if metadata["changed"]:
+                self._refresh_views()
             return
 
         store = self._storing_raw(obj) if isinstance(obj, RawMonths) else self._storing_clean(obj)
@@ -67,6 +72,12 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 self._record_current(context, refusals)
             if refusals or (isinstance(obj, RawMonths) and any(m["changed"] for m in outcome.stored.values())):
                 self._refresh_raw_view(own_place(context).dataset)
+            if refusals or any(metadata["changed"] for metadata in outcome.stored.values()):
+                self._refresh_views()
+
+    def _refresh_views(self) -> None:
+        if self.lake.views is not None:
+            refresh_views(Path(self.lake.views), self.lake.open(), PATIENCE)
 
     def _record_current(self, context: dg.OutputContext, refusals: Sequence[TripMonth]) -> None:
         """A version was current, and on record, until it was refused: the one that is current since goes on record."""
