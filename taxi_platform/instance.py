@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxi_platform.errors import StoreError
+from taxi_platform.errors import SettingsError, StoreError
 from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,25 +24,48 @@ __all__ = ["dagster_home", "opened_instance", "recall_last_run", "remember_run",
 
 _LAST_RUN = "last-run.json"
 _HOME = "DAGSTER_HOME"
+_CONFIGURATION = "dagster.yaml"
+_SHIPPED = Path(__file__).with_name(_CONFIGURATION)
+_LOG = logging.getLogger(__name__)
 
 
 def dagster_home(settings: Settings) -> Path:
     """``DAGSTER_HOME`` where it is set; else ``{TAXI_DATA}/dagster`` with the platform's own ``dagster.yaml``."""
-    if os.environ.get(_HOME):
-        return Path(os.environ[_HOME])
+    if named := os.environ.get(_HOME):
+        return _named_home(Path(named))
     home = settings.data / "dagster"
-    shipped = Path(__file__).with_name("dagster.yaml").resolve()
-    link = home / "dagster.yaml"
+    link = home / _CONFIGURATION
     try:
         home.mkdir(parents=True, exist_ok=True)
-        if not link.exists() or link.resolve() != shipped:
-            link.unlink(missing_ok=True)
-            link.symlink_to(shipped)
+        if link.is_symlink() and _is_ours(link) and link.readlink() != _SHIPPED:
+            link.unlink()
+        if not link.is_symlink() and not link.exists():
+            link.symlink_to(_SHIPPED)
     except OSError as error:
         raise StoreError(
             f"the Dagster instance cannot be kept in {home}: {error.strerror}; set TAXI_DATA to a folder you may write"
         ) from error
+    if not link.exists():
+        raise StoreError(f"{link} leads to {link.readlink()}, which is not there: put it back, or delete the link")
     return home
+
+
+def _named_home(home: Path) -> Path:
+    """The folder that ``DAGSTER_HOME`` names, as dagster commands demand it."""
+    if not home.is_absolute():
+        raise SettingsError(f"{_HOME}={home} is not a whole path, and dagster commands take no other: begin it with /")
+    if not home.is_dir():
+        raise SettingsError(f"{_HOME}={home} is no folder: make it with a copy of {_SHIPPED}, or unset the variable")
+    if not (home / _CONFIGURATION).exists():
+        _LOG.warning("%s=%s has no %s: Dagster goes without pools and retries there", _HOME, home, _CONFIGURATION)
+    return home
+
+
+def _is_ours(link: Path) -> bool:
+    """Whether an earlier command made it: a user's own file or link is never touched."""
+    target = link.readlink()
+    in_checkout = (target.parent / "taxi_platform" / "definitions.py").exists()
+    return target.name == _CONFIGURATION and (target.parent.name == "taxi_platform" or in_checkout)
 
 
 @contextlib.contextmanager

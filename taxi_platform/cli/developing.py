@@ -5,6 +5,7 @@ Belongs here: starting them well. Does not: what they show (``definitions``).
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import sys
@@ -12,14 +13,20 @@ from pathlib import Path
 
 import click
 
-from taxi_platform.errors import StoreError
+from taxi_platform.errors import StoreBusyError, StoreError
+from taxi_platform.instance import dagster_home
 from taxi_platform.settings import Settings
+from taxi_platform.stores.locks import open_lock, try_lock
 
 __all__ = ["serve"]
 
 
 def serve(settings: Settings, port: int) -> None:
-    """Become ``dagster dev`` on the port; a port that is taken is one sentence, not a daemon without a web page."""
+    """Become ``dagster dev`` on the port; a port that is taken is one sentence, not a daemon without a web page.
+
+    One at a time on an instance: two daemons would start everything twice.
+    """
+    _claim(dagster_home(settings) / "dev.lock", port)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -34,3 +41,14 @@ def serve(settings: Settings, port: int) -> None:
     workspace = Path(__file__).parents[1] / "workspace.yaml"
     command = ["-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
     os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - this process becomes it: one Ctrl-C ends all
+
+
+def _claim(lock: Path, port: int) -> None:
+    """Hold the lock for as long as the process lives, also as the other program that it becomes."""
+    descriptor = open_lock(lock)
+    if not try_lock(descriptor, fcntl.LOCK_EX):
+        address = os.pread(descriptor, 64, 0).decode() or "another port"
+        raise StoreBusyError(f"taxi dev serves {lock.parent} already, at {address}: open that, or end it first")
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"http://127.0.0.1:{port}".encode(), 0)
+    os.set_inheritable(descriptor, True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from taxi_platform.months import TripMonth
@@ -19,6 +20,7 @@ from taxi_platform.stores.manifest import Manifest
 __all__ = ["MonthWork", "print_run", "print_statuses", "print_versions"]
 
 _WIDTH_OF_FILES = 140
+_WIDEST = 1_000
 _COUNTS = ("raw", "trips", "quarantined", "warehouse", "postgres")
 
 
@@ -38,30 +40,54 @@ def print_statuses(statuses: Sequence[MonthStatus], settings: Settings) -> None:
     if not statuses:
         _console().print(f"No month in {settings.data}: bring one with [bold]taxi run[/bold].")
         return
-    table = _table("")
-    for status in statuses:
-        table.add_row(status.dataset, f"{status.file_month:%Y-%m}", *_counts(status), _verdict(status))
-    _console().print(table)
+    rows = [(status, (_verdict(status),)) for status in statuses]
+    _print_months(_console(), rows, ("",))
 
 
 def print_run(statuses: Sequence[MonthStatus], work: Mapping[TripMonth, MonthWork], settings: Settings) -> None:
     """The months of a run: rows in every store, then seconds and rows a second, then where to look."""
-    table = _table("seconds", "rows/s", "")
+    rows = []
     for status in statuses:
         done = work.get(TripMonth(status.dataset, status.file_month), MonthWork())
-        table.add_row(
-            status.dataset,
-            f"{status.file_month:%Y-%m}",
-            *_counts(status),
-            *_speed(status, done),
-            _verdict(status, done),
-        )
+        rows.append((status, (*_speed(status, done), _verdict(status, done))))
     console = _console()
-    console.print(table)
+    _print_months(console, rows, ("seconds", "rows/s", ""))
     for month, done in sorted(work.items()):
         if done.error:
             console.print(f"[red]{month}[/red]: {done.error}", soft_wrap=True, highlight=False)
     console.print(_where(settings), soft_wrap=True, highlight=False)
+
+
+def _print_months(console: Console, rows: Sequence[tuple[MonthStatus, tuple[str, ...]]], more: Sequence[str]) -> None:
+    """A row per month with its counts and more; where a terminal is too narrow for both, the more has its own table.
+
+    Nothing is ever shortened: rather does a line go on in the next one.
+    """
+    table = _table(*_COUNTS, *more)
+    for status, said in rows:
+        table.add_row(*_month(status), *_counts(status), *said)
+    if _fits(console, table):
+        console.print(table)
+        return
+    counts, remarks = _table(*_COUNTS), _table(*more)
+    for status, said in rows:
+        counts.add_row(*_month(status), *_counts(status))
+        if any(said):
+            remarks.add_row(*_month(status), *said)
+    _print_whole(console, counts)
+    if remarks.row_count:
+        console.print()
+        _print_whole(console, remarks)
+
+
+def _fits(console: Console, table: Table) -> bool:
+    return Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum <= console.width
+
+
+def _print_whole(console: Console, table: Table) -> None:
+    """At the table's own width, whatever the terminal's is."""
+    width = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+    console.print(table, width=max(width, console.width), crop=False, no_wrap=True, overflow="ignore")
 
 
 def print_versions(manifest: Manifest) -> None:
@@ -69,14 +95,14 @@ def print_versions(manifest: Manifest) -> None:
     table = _plain_table()
     for name in ("version", "rows", "fetched at", ""):
         table.add_column(name, justify="right" if name == "rows" else "left", no_wrap=True)
-    table.add_column("source", overflow="fold")
+    table.add_column("source", no_wrap=True)
     for raw in manifest.versions:
         said = {manifest.upstream: "upstream's", manifest.current: "current"}.get(raw.version, "")
         if raw.refused is not None:
             said = "refused"
         table.add_row(raw.version, f"{raw.rows:,}", raw.fetched_at, said, raw.source_url)
     console = _console()
-    console.print(table)
+    _print_whole(console, table)
     for raw in manifest.versions:
         if raw.refused is not None:
             console.print(f"{raw.version} was refused: {raw.refused.sentence}", soft_wrap=True, highlight=False)
@@ -88,15 +114,18 @@ def _plain_table() -> Table:
     return Table(box=None, header_style="bold", pad_edge=False)
 
 
-def _table(*more: str) -> Table:
+def _table(*columns: str) -> Table:
+    """Dataset and month, then these: numbers below a name, words below none."""
     table = _plain_table()
     table.add_column("dataset", no_wrap=True)
     table.add_column("month", no_wrap=True)
-    for name in _COUNTS:
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in more:
+    for name in columns:
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
     return table
+
+
+def _month(status: MonthStatus) -> tuple[str, str]:
+    return status.dataset, f"{status.file_month:%Y-%m}"
 
 
 def _counts(status: MonthStatus) -> list[str]:

@@ -12,7 +12,7 @@ __all__ = ["ZONES", "ZONE_COUNT"]
 _SOURCE = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
 
 ZONE_COUNT = 265
-"""Rows of the published lookup; zone names repeat, location ids do not."""
+"""Rows of the lookup as it was last published, the fewest that it has; zone names repeat, location ids do not."""
 
 ZONES = Table(
     "zones",

@@ -85,7 +85,7 @@ class DuckDBFile:
 
         def attempt() -> DuckDBPyConnection:
             try:
-                return duckdb.connect(str(path), read_only=read_only, config=self._config)
+                connection = duckdb.connect(str(path), read_only=read_only, config=self._config)
             except duckdb.IOException as error:
                 if "Could not set lock" not in str(error):
                     raise
@@ -96,6 +96,9 @@ class DuckDBFile:
                 if not any(text in str(error) for text in _HELD_HERE):
                     raise
                 raise HeldError(os.getpid()) from error
+            # DuckDB draws one on stdout in every process that was not started from a file, such as a daemon's workers.
+            connection.execute("SET enable_progress_bar_print = false")
+            return connection
 
         return keep_trying(attempt, str(self), self._wait_seconds)
 

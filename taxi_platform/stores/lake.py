@@ -278,7 +278,7 @@ class Lake:
         """Replace the zone lookup by upstream's CSV file; raises `BrokenFileError` where it is not one."""
         from taxi_platform.stores.zones import StoredZones, read_zones_csv, write_zones
 
-        table = read_zones_csv(file)
+        table = read_zones_csv(file, source_url)
         stored = StoredZones(table.num_rows, source_url, source_token, etag, sha256, fetched_at)
         with tempfile.TemporaryDirectory(prefix="taxi_zones_") as folder, self._objects.exclusive("zones"):
             parquet = Path(folder) / "zones.parquet"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["StoredZones", "provenance_of", "read_zones_csv", "write_zones"]
 
-_HEADER = ["locationid", "borough", "zone", "service_zone"]
+_COLUMNS = ("locationid", "borough", "zone", "service_zone")
+_LARGEST = 32_767
+"""What the column ``location_id`` holds in every store."""
 
 
 @dataclass(frozen=True)
@@ -40,28 +43,47 @@ class StoredZones:
     """UTC, ISO 8601."""
 
 
-def read_zones_csv(file: Path) -> pa.Table:
+def read_zones_csv(file: Path, name: str) -> pa.Table:
     """Upstream's ``taxi_zone_lookup.csv`` as the table `ZONES`, ordered by location id.
 
-    Python's own csv reader leaves every cell the text it is: "NA" and "N/A" are a borough and a zone here.
+    Python's own csv reader leaves every cell the text it is: "NA" and "N/A" are a borough and a zone here. Columns that
+    upstream adds are left out, and zones that it adds are taken in.
+
+    Args:
+        file: as it came.
+        name: what errors call it: upstream's address of the file.
 
     Raises:
-        BrokenFileError: another header, or not each of the ids 1 to 265 exactly once.
+        BrokenFileError: a column is missing, or one of the ids 1 to 265, or an id stands there twice.
     """
     import pyarrow as pa
 
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             header, *records = [record for record in csv.reader(stream, strict=True) if record]
-        if [name.strip().lower() for name in header] != _HEADER:
-            raise BrokenFileError(f"{file.name} has the columns {header} instead of those of the zone lookup")
-        rows = sorted((int(number), borough, zone, service) for number, borough, zone, service in records)
+        rows = sorted(_zones_of(header, records))
     except (ValueError, csv.Error) as error:
-        raise BrokenFileError(f"{file.name} is not the zone lookup: {error}") from error
-    if [row[0] for row in rows] != list(range(1, ZONE_COUNT + 1)):
-        raise BrokenFileError(f"{file.name} does not have each of the zones 1 to {ZONE_COUNT} once: {len(rows)} rows")
+        raise BrokenFileError(f"{name} is not the zone lookup: {error}") from error
+    numbers = [row[0] for row in rows]
+    if len(set(numbers)) < len(numbers) or not set(numbers).issuperset(range(1, ZONE_COUNT + 1)):
+        raise BrokenFileError(f"{name} does not have each of the zones 1 to {ZONE_COUNT} once: {len(rows)} rows")
     columns = list(zip(*rows, strict=True))
     return pa.table([pa.array(column, type=f.type) for column, f in zip(columns, _schema(), strict=True)], _schema())
+
+
+def _zones_of(header: Sequence[str], records: Iterable[Sequence[str]]) -> Iterator[tuple[int, str, str, str]]:
+    """Each record's known columns; raises `ValueError` for what is no zone."""
+    names = [name.strip().lower() for name in header]
+    if missing := [name for name in _COLUMNS if name not in names]:
+        raise ValueError(f"it has the columns {', '.join(header)}, and no {', '.join(missing)}")
+    places = [names.index(name) for name in _COLUMNS]
+    for record in records:
+        if len(record) != len(header):
+            raise ValueError(f"a row has {len(record)} cells and not {len(header)}: {','.join(record)}")
+        number, borough, zone, service = (record[place] for place in places)
+        if not 0 < int(number) <= _LARGEST:
+            raise ValueError(f"there is no zone {number}")
+        yield int(number), borough, zone, service
 
 
 def write_zones(zones: pa.Table, provenance: StoredZones, file: Path) -> None:

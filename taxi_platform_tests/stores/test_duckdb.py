@@ -196,3 +196,17 @@ print(store.replace_month(green, big.current_clean(MARCH), big).counts)
     assert said.endswith("; the disk is full: free space, then run it again")
     assert before == "MonthCounts(trips=4, quarantined=1)"
     assert after == "MonthCounts(trips=30000, quarantined=30000)"
+
+
+def test_no_progress_bar_is_drawn_into_files_and_pipes(tmp_path: Path) -> None:
+    # DuckDB draws one in a process that was not started from a file, as a daemon's workers are.
+    script = f"""
+from pathlib import Path
+from taxi_platform.stores.duckdb_file import DuckDBFile
+file = DuckDBFile(Path({str(tmp_path / "w.duckdb")!r}), memory_limit="1GB", threads=1, wait_seconds=5)
+with file.writing() as connection:
+    connection.execute("SET progress_bar_time = 0")
+    connection.execute("CREATE TABLE t AS SELECT sum(hash(i)) FROM range(30000000) r(i)")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")

@@ -62,7 +62,7 @@ def test_the_lookup_is_stored_in_every_lake_with_its_provenance(lake_url: str, t
 
 def test_a_comma_in_quotes_and_any_order_read_whole(tmp_path: Path) -> None:
     text = "\n".join(["locationid,borough,zone,service_zone", *reversed(lines()[1:]), '1,"A, B","C ""D""",']) + "\n"
-    row = read_zones_csv(written(tmp_path, text)).slice(0, 1).to_pylist()[0]
+    row = read_zones_csv(written(tmp_path, text), "a file").slice(0, 1).to_pylist()[0]
     assert row == {"location_id": 1, "borough": "A, B", "zone": 'C "D"', "service_zone": ""}
 
 
@@ -70,20 +70,34 @@ def test_a_comma_in_quotes_and_any_order_read_whole(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ("", "is not the zone lookup"),
-        ("<html>403</html>", "has the columns"),
+        ("<html>403</html>", "has the columns <html>403</html>, and no locationid"),
         (f"{HEADER}\n", "does not have each of the zones 1 to 265 once: 0 rows"),
         ("\n".join([HEADER, *lines()[:264]]), "once: 264 rows"),
         ("\n".join([HEADER, *lines(), lines()[0]]), "once: 266 rows"),
         ("\n".join([HEADER, *lines()[:264], lines()[0]]), "once: 265 rows"),
         ("\n".join([HEADER, *lines()[:264], "265,Unknown,NA"]), "is not the zone lookup"),
         ("\n".join([HEADER, *lines()[:264], "x,Unknown,NA,N/A"]), "is not the zone lookup"),
+        ("\n".join([HEADER, *lines(), "266,Unknown,NA,N/A", "266,Unknown,NA,N/A"]), "once: 267 rows"),
+        ("\n".join([HEADER, *lines(), "99999,Unknown,NA,N/A"]), "there is no zone 99999"),
     ],
 )
 def test_what_is_not_the_lookup_is_refused_and_the_one_before_stays(tmp_path: Path, text: str, sentence: str) -> None:
     lake = Lake(str(tmp_path / "lake"))
     lake.store_zones(written(tmp_path, "\n".join([HEADER, *lines()])), **PROVENANCE)
-    with pytest.raises(BrokenFileError, match=sentence):
+    with pytest.raises(BrokenFileError, match=f"^{PROVENANCE['source_url']} .*{sentence}"):
         lake.store_zones(written(tmp_path, text), **{**PROVENANCE, "source_token": "new"})
     stored = lake.stored_zones()
     assert stored is not None
     assert stored.source_token == '"abc"'
+
+
+def test_a_column_more_and_a_zone_more_do_not_freeze_the_lookup(tmp_path: Path) -> None:
+    wider = [f"{line},2026" for line in [*lines(), '266,"Queens","New zone","Boro Zone"']]
+    text = "\n".join(['"LocationID","Borough","Zone","service_zone","since"', *wider])
+    lake = Lake(str(tmp_path / "lake"))
+    assert lake.store_zones(written(tmp_path, text), **PROVENANCE).rows == 266
+    zones = lake.zones()
+    assert zones is not None
+    assert zones.slice(265).to_pylist() == [
+        {"location_id": 266, "borough": "Queens", "zone": "New zone", "service_zone": "Boro Zone"}
+    ]

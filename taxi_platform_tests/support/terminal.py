@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import select
 import struct
 import subprocess
@@ -20,6 +21,7 @@ from pathlib import Path
 __all__ = ["Terminal", "on_a_terminal"]
 
 _PATIENCE = 300.0
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CTRL_C = "\x03"
 
 
@@ -29,8 +31,14 @@ class Terminal:
 
     process: subprocess.Popen[bytes]
     descriptor: int
-    screen: str = ""
+    typed: str = ""
+    """Everything that the terminal was sent."""
     ended: bool = field(default=False, init=False)
+
+    @property
+    def screen(self) -> str:
+        """What can be read: without colours."""
+        return _ESCAPES.sub("", self.typed)
 
     @property
     def lines(self) -> list[str]:
@@ -63,7 +71,7 @@ class Terminal:
         except OSError:  # Linux says so once the last process that had the terminal has ended
             content = b""
         self.ended = not content
-        self.screen += content.decode(errors="replace")
+        self.typed += content.decode(errors="replace")
 
 
 @contextlib.contextmanager
@@ -77,7 +85,7 @@ def on_a_terminal(
     process = subprocess.Popen(
         ["/bin/sh", "-c", 'exec "$0" "$@" <"$TERMINAL" >"$TERMINAL" 2>&1', *command],
         cwd=folder,
-        env={**variables, "TERM": "dumb", "TERMINAL": os.ttyname(theirs)},
+        env={**variables, "TERM": "xterm", "TERMINAL": os.ttyname(theirs)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
