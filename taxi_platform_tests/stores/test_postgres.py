@@ -262,7 +262,9 @@ def test_an_address_where_nothing_answers_is_one_sentence(url: str, sentence: st
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["postgresql://u:s3@cr3t@h/d", "postgresql://u:%zzcr3t@h/d"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:s3@cr3t@h/d", "postgresql://u:%zzcr3t@h/d", "postgresql://u:s3/cr3t@h/d"]
+)
 def test_what_is_no_address_is_refused_without_being_shown(url: str) -> None:
     with pytest.raises(StoreError, match="is not a PostgreSQL address: write postgresql://user:password@") as caught:
         PostgresStore(url)
