@@ -63,10 +63,12 @@ def bigquery_server(gcs_server: str, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def bigquery_url(bigquery_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def bigquery_url(bigquery_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a dataset that is not made yet; the environment points at the emulator."""
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", bigquery_server)
-    return f"bigquery://{bigquery.PROJECT}/taxi_{uuid.uuid4().hex[:12]}?location=US"
+    dataset = f"taxi_{uuid.uuid4().hex[:12]}"
+    yield f"bigquery://{bigquery.PROJECT}/{dataset}?location=US"
+    bigquery.delete_dataset(bigquery_server, dataset)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tools.emulators.process import EmulatorMissingError, free_port, running
 
-__all__ = ["PROJECT", "emulated_bigquery"]
+__all__ = ["PROJECT", "delete_dataset", "emulated_bigquery"]
 
 PROJECT = "taxi-project"
 _DUCKDB = "1.5.5"
@@ -51,6 +51,16 @@ def emulated_bigquery(folder: Path, gcs_url: str) -> Iterator[str]:
     env = {"HOME": str(home), "STORAGE_EMULATOR_HOST": gcs_url, "PYTHONPATH": str(Path(__file__).parents[2])}
     with running(command, port, folder / "log", env):
         yield f"http://127.0.0.1:{port}"
+
+
+def delete_dataset(url: str, dataset: str) -> None:
+    """Delete a dataset with all that is in it, if there is one: every request is slower for each that stays."""
+    import requests
+
+    address = f"{url}/bigquery/v2/projects/{PROJECT}/datasets/{dataset}?deleteContents=true"
+    answer = requests.delete(address, timeout=60)
+    if answer.status_code != requests.codes.not_found:
+        answer.raise_for_status()
 
 
 def _installed() -> Path:

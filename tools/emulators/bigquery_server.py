@@ -34,6 +34,7 @@ DECORATED = re.compile(r"(?P<table>.+)\$(?P<partition>\d{4}|\d{6}|\d{8})")
 DIGITS = {"YEAR": 4, "MONTH": 6, "DAY": 8}
 COMMIT_ATTEMPTS = 50
 
+objects_by_duckdb = database.objects
 load_whole_table = load.run
 update_catalogue = tables.update
 replacing = threading.Lock()
@@ -154,6 +155,26 @@ def settled(change: Callable[..., Any]) -> Callable[..., Any]:
     return tried
 
 
+def objects(project: str, dataset: str, table: str | None = None) -> Any:
+    """The package's answer from DuckLake's own catalogue: for DuckDB's, every dataset there is would be read anew."""
+    if project not in database._attached:
+        return objects_by_duckdb(project, dataset, table)
+    lake = quote(f"__ducklake_metadata_{project}")
+    return database.fetch(
+        f"""
+        WITH dataset AS (SELECT schema_id FROM {lake}.ducklake_schema WHERE schema_name = $1 AND end_snapshot IS NULL)
+        SELECT table_name, 'TABLE', coalesce(record_count, 0)
+        FROM dataset JOIN {lake}.ducklake_table USING (schema_id) LEFT JOIN {lake}.ducklake_table_stats USING (table_id)
+        WHERE end_snapshot IS NULL AND table_name = coalesce($2, table_name)
+        UNION ALL SELECT view_name, 'VIEW', 0
+        FROM dataset JOIN {lake}.ducklake_view USING (schema_id)
+        WHERE end_snapshot IS NULL AND view_name = coalesce($2, view_name)
+        ORDER BY 1
+        """,
+        [dataset, table],
+    )
+
+
 def one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let no two callers in at once: the package looks whether a job's id is free, then takes it."""
 
@@ -178,6 +199,7 @@ def update(*arguments: Any) -> Any:
     return update_catalogue(*arguments)
 
 
+database.objects = objects
 bigquery_external.install()
 bigquery_external.create = settled(bigquery_external.create)
 tables.update = update
