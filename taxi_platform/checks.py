@@ -14,7 +14,7 @@ import dagster as dg
 
 from taxi_platform.contracts.model import Contract
 from taxi_platform.foreign_text import shown
-from taxi_platform.history import FEWEST_MONTHS, NULL_POINTS, VOLUME_FACTOR, History
+from taxi_platform.history import FEWEST_MONTHS, NULL_POINTS, REASON_FACTOR, REASON_POINTS, VOLUME_FACTOR, History
 from taxi_platform.keys import asset_key
 from taxi_platform.months import TripMonth
 from taxi_platform.partitions import run_months
@@ -115,13 +115,23 @@ def _unusual(contract: Contract) -> dg.AssetChecksDefinition:
         description=f"No column's share of nulls is more than {NULL_POINTS:.0%} above a middling month's, likewise.",
     )
 
-    # One step for both: they read the same footers.
-    @dg.multi_asset_check(name=f"{contract.dataset}_unusual", specs=[volume, nulls])
+    reasons = dg.AssetCheckSpec(
+        "usual_reasons",
+        asset=trips,
+        description=(
+            f"No reason's share of the records is more than {REASON_POINTS:.0%} and {REASON_FACTOR:g} times away from "
+            "a middling month's, likewise."
+        ),
+    )
+
+    # One step for all: they read the same facts.
+    @dg.multi_asset_check(name=f"{contract.dataset}_unusual", specs=[volume, nulls, reasons])
     def unusual(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterable[dg.AssetCheckResult]:
         history = History(contract, lake.open())
         months = _months(context, contract, history.lake)
         yield dg.AssetCheckResult(check_name=volume.name, asset_key=trips, **_judged_volume(history, months))
         yield dg.AssetCheckResult(check_name=nulls.name, asset_key=trips, **_judged_nulls(history, months))
+        yield dg.AssetCheckResult(check_name=reasons.name, asset_key=trips, **_judged_reasons(history, months))
 
     return unusual
 
@@ -148,6 +158,22 @@ def _judged_nulls(history: History, months: Sequence[TripMonth]) -> dict[str, An
     ]
     table = _table(("month", "column", "null", "in a middling month of the year before"), rows)
     return _warning([label for label, columns in found.items() if columns], table)
+
+
+def _judged_reasons(history: History, months: Sequence[TripMonth]) -> dict[str, Any]:
+    found = {month.label: history.unusual_reasons(month) for month in months}
+    rows = [
+        (label, reason, f"{share:.2%}", f"{usual:.2%}")
+        for label, reasons in found.items()
+        for reason, (share, usual) in reasons.items()
+    ]
+    table = _table(("month", "reason", "rejected", "in a middling month of the year before"), rows)
+    warning = _warning([label for label, reasons in found.items() if reasons], table)
+    not_judged = [month.label for month in months if not history.is_judged(month)]
+    warning["metadata"]["months_not_judged"] = ", ".join(not_judged) or "none"
+    if len(not_judged) == len(months):
+        warning["description"] = f"not judged: the lake has fewer than {FEWEST_MONTHS} months of the year before"
+    return warning
 
 
 def _warning(unusual: Sequence[str], table: dg.MarkdownMetadataValue) -> dict[str, Any]:

@@ -18,12 +18,16 @@ from taxi_platform.references import CleanFacts
 if TYPE_CHECKING:
     from taxi_platform.stores.lake import Lake
 
-__all__ = ["FEWEST_MONTHS", "NULL_POINTS", "VOLUME_FACTOR", "History"]
+__all__ = ["FEWEST_MONTHS", "NULL_POINTS", "REASON_FACTOR", "REASON_POINTS", "VOLUME_FACTOR", "History"]
 
 VOLUME_FACTOR = 2.0
 """A month with more than so many times the trips of a middling one, or fewer than that fraction, is unusual."""
 NULL_POINTS = 0.1
 """A column with so much more of its share null than in a middling month is unusual."""
+REASON_POINTS = 0.01
+"""A reason that rejects so much more, or less, of a month's records than of a middling one's is unusual"""
+REASON_FACTOR = 2.0
+"""where it is also more than so many times, or less than that fraction of, the usual share."""
 FEWEST_MONTHS = 3
 """With fewer months before it, nothing is said of a month."""
 
@@ -61,6 +65,21 @@ class History:
         }
         return {name: (share, usual) for name, (share, usual) in shares.items() if share - usual > NULL_POINTS}
 
+    def unusual_reasons(self, month: TripMonth) -> dict[str, tuple[float, float]]:
+        """Reasons with a share of the records far from that of the year before: reason → its share now, and then."""
+        now, year = self.facts(month), self._year_before(month)
+        if now is None or not year:
+            return {}
+        shares = {
+            reason: (_rejected(now, reason), statistics.median(_rejected(facts, reason) for facts in year))
+            for reason in now.reasons
+        }
+        return {reason: (share, usual) for reason, (share, usual) in shares.items() if _is_far(share, usual)}
+
+    def is_judged(self, month: TripMonth) -> bool:
+        """Whether the lake has the month, and enough of the year before it to say what is usual."""
+        return self.facts(month) is not None and bool(self._year_before(month))
+
     def _year_before(self, month: TripMonth) -> list[CleanFacts]:
         days = [add_months(month.first_day, -back) for back in range(1, 13)]
         months = [self.contract.month(day) for day in days if day >= self.contract.first_month]
@@ -70,3 +89,12 @@ class History:
 
 def _share(facts: CleanFacts, column: str) -> float:
     return facts.null_counts.get(column, 0) / facts.trips_rows if facts.trips_rows else 0.0
+
+
+def _rejected(facts: CleanFacts, reason: str) -> float:
+    return facts.reasons.get(reason, 0) / facts.raw_rows if facts.raw_rows else 0.0
+
+
+def _is_far(share: float, usual: float) -> bool:
+    low, high = sorted((share, usual))
+    return high - low > REASON_POINTS and high > low * REASON_FACTOR

@@ -29,6 +29,7 @@ def test_every_check_passes_on_good_months(deployment: Deployment) -> None:
         "green_trips/contract_known": True,
         "green_trips/usual_volume": True,
         "green_trips/usual_nulls": True,
+        "green_trips/usual_reasons": True,
         "green_warehouse/same_as_lake": True,
         "green_postgres/same_as_lake": True,
     }
@@ -58,6 +59,24 @@ def test_a_column_that_upstream_stops_filling_is_a_warning(deployment: Deploymen
     assert nulls.severity is dg.AssetCheckSeverity.WARN
     assert cell(nulls, "unusual_months") == "2020-04"
     assert "trip_distance" in cell(nulls, "months")
+
+
+def test_a_reason_that_rejects_far_more_than_usual_is_a_warning(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01..2020-04")
+    path = deployment.upstream.path(date(2020, 4, 1))
+    header, *lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    column = header.split(",").index("trip_distance")
+    far = [
+        ",".join("5000" if i == column else v for i, v in enumerate(x.split(","))) for x in lines[: len(lines) // 20]
+    ]
+    path.write_bytes(gzip.compress("\r\n".join([header, *far, *lines[len(far) :]]).encode()))
+    result = deployment.run("2020-01..2020-04", ["raw", "trips"])
+    reasons = checks(result)["green_trips/usual_reasons"]
+    assert not reasons.passed
+    assert reasons.severity is dg.AssetCheckSeverity.WARN
+    assert cell(reasons, "unusual_months") == "2020-04"
+    assert "distance_impossible | 5." in cell(reasons, "months")
+    assert cell(reasons, "months_not_judged") == "2020-01, 2020-02, 2020-03"
 
 
 def test_rows_that_somebody_deletes_from_a_table_are_found_by_its_check(deployment: Deployment) -> None:
