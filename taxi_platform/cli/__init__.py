@@ -157,6 +157,19 @@ def postgres_url(idle_seconds: float) -> None:
         click.echo(settings.postgres.get_secret_value())
 
 
+@main.command()
+@click.argument("store", type=click.Choice(["warehouse", "postgres"]))
+@_one_sentence
+def adopt(store: str) -> None:
+    """Let this platform load into a store of another lake.
+
+    For a lake that was made anew: what the store has of other months stays until it is replaced.
+    """
+    from taxi_platform.cli.adopting import adopt_store
+
+    adopt_store(_last_settings(), store)
+
+
 @main.command("alert-test")
 @_one_sentence
 def alert_test() -> None:

@@ -25,6 +25,7 @@ from taxi_platform.months import TripMonth, month_label
 from taxi_platform.references import WithdrawnMonth
 from taxi_platform.resources import LakeResource, PostgresResource, StagingResource, WarehouseResource
 from taxi_platform.stores.model import SCHEMA, TableStore, split_name
+from taxi_platform.stores.ownership import claim
 
 if TYPE_CHECKING:
     from taxi_platform.stores.bigquery import BigQueryStore
@@ -43,6 +44,11 @@ class TableIOManager(dg.ConfigurableIOManager):
     months_at_once: int = 2
     attempts: int = ATTEMPTS
 
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As settings and commands call the store."""
+
     @abstractmethod
     def store(self) -> TableStore: ...
 
@@ -50,14 +56,20 @@ class TableIOManager(dg.ConfigurableIOManager):
         if isinstance(obj, TableMonths):
             self._store_months(context, obj)
         elif isinstance(obj, ReferenceTable):
-            rows = self.store().replace_table(obj.table, obj.read(self.lake.open()))
+            rows = self._claimed().replace_table(obj.table, obj.read(self.lake.open()))
             context.add_output_metadata({"dagster/row_count": rows, SHA256: obj.sha256})
         else:
             with self.staging.open() as folder:
                 store_rows(context, obj, self.store(), folder)
 
+    def _claimed(self) -> TableStore:
+        """The store, which is this lake's from now on, if it was nobody's; raises `StoreError` if another's."""
+        store = self.store()
+        claim(store, self.name, self.lake.open())
+        return store
+
     def _store_months(self, context: dg.OutputContext, months: TableMonths) -> None:
-        store, lake = self.store(), self.lake.open()
+        store, lake = self._claimed(), self.lake.open()
 
         def load(month: TripMonth) -> Metadata:
             with months.open(month) as clean:
@@ -90,6 +102,10 @@ class WarehouseIOManager(TableIOManager):
 
     warehouse: WarehouseResource
 
+    @property
+    def name(self) -> str:
+        return "warehouse"
+
     def store(self) -> TableStore:
         return self.warehouse.open()
 
@@ -98,6 +114,10 @@ class PostgresIOManager(TableIOManager):
     """Tables of PostgreSQL."""
 
     postgres: PostgresResource
+
+    @property
+    def name(self) -> str:
+        return "postgres"
 
     def store(self) -> TableStore:
         return self.postgres.open()

@@ -11,7 +11,10 @@ from typing import Protocol
 
 from taxi_platform.months import TripMonth
 
-__all__ = ["UNVERSIONED", "Download", "Source", "Version"]
+__all__ = ["GENERATED", "UNVERSIONED", "Download", "Source", "Version"]
+
+GENERATED = "sample:"
+"""How the address of a file begins that no upstream has: the sample source generates it."""
 
 UNVERSIONED = "unversioned:"
 """How the token of a file begins whose server tells no versions apart; the rest is another at every look."""

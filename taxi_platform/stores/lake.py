@@ -9,6 +9,7 @@ Belongs here: what a lake can do, and which months it has. Does not: how raw ver
     trips/{dataset}/month=2020-03/{data version}-{random}.parquet
     quarantine/{dataset}/month=2020-03/{the same name}.parquet
     looks/{dataset}.json                                             when upstream was last looked at
+    lake.json                                                        which lake this is
     zones/taxi_zone_lookup.parquet
 
 Every reader goes by the manifest: it changes in one write, written last. Beside what it names lie earlier raw versions,
@@ -18,6 +19,7 @@ carry its `CleanFacts` under the key ``taxi_platform``: they are the evidence th
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import re
@@ -31,6 +33,7 @@ from taxi_platform.errors import DamagedError
 from taxi_platform.months import TripMonth, parse_month
 from taxi_platform.references import CleanMonth, RawMonth, Refusal, StagedClean, StagedRaw
 from taxi_platform.stores.lake_clean import CleanPairs
+from taxi_platform.stores.lake_identity import Holds, Identities, LakeIdentity, holds_of
 from taxi_platform.stores.lake_looks import Looks
 from taxi_platform.stores.lake_month import MonthInLake
 from taxi_platform.stores.lake_raw import RawVersions
@@ -52,6 +55,8 @@ _MONTH_OBJECTS = {
     for layer, name in (("raw", r"manifest\.json"), ("trips", r"[^/]+\.parquet"))
 }
 """What makes a month one of the lake's: trips without a manifest are to be seen, for they want repair."""
+
+_MANIFEST = re.compile(r"raw/(?P<dataset>[^/]+)/month=(?P<label>\d{4}-\d{2})/manifest\.json")
 
 ZONES_PATH = "zones/taxi_zone_lookup.parquet"
 _LOG = logging.getLogger(__name__)
@@ -78,6 +83,7 @@ class Lake:
         self._raw = RawVersions(self._objects, self._manifests)
         self._clean = CleanPairs(self._objects, self._manifests, grace)
         self._looks = Looks(self._objects)
+        self._identities = Identities(self._objects)
 
     @property
     def url(self) -> str:
@@ -90,6 +96,29 @@ class Lake:
     def uri(self, path: str) -> str:
         """A path in the lake as other engines read it: an absolute file name or ``gs://bucket/…``."""
         return self._objects.uri(path)
+
+    # ---- the lake as a whole
+
+    def identity(self) -> LakeIdentity | None:
+        """Which lake this is; None where nothing was stored yet, or by a release that made no identities."""
+        return self._identities.read()
+
+    def identify(self) -> LakeIdentity:
+        """The same, made now where there is none: by the months of before, or for published ones to come."""
+        return self._identities.made(lambda: self._holds_already() or "published")
+
+    def _holds_already(self) -> Holds | None:
+        """What a lake of before holds, by any of its months; None where it has none."""
+        for path in self._objects.paths("raw"):
+            if match := _MANIFEST.fullmatch(path):
+                month = TripMonth(match["dataset"], parse_month(match["label"]))
+                with contextlib.suppress(DamagedError):
+                    for raw in self._manifests.read(month).versions:
+                        return holds_of(raw.source_url)
+        return None
+
+    def _check_kind(self, source_url: str) -> None:
+        self._identities.check(source_url, lambda: self._holds_already() or holds_of(source_url))
 
     # ---- a month
 
@@ -161,6 +190,7 @@ class Lake:
         only an object that cannot be read any more is put again. Where another version was selected since upstream last
         changed, that one stays current.
         """
+        self._check_kind(staged.raw.source_url)
         manifest = self._raw.store(staged)
         return manifest.current_version or manifest.version(staged.raw.version)
 
@@ -278,6 +308,7 @@ class Lake:
         """Replace the zone lookup by upstream's CSV file; raises `BrokenFileError` where it is not one."""
         from taxi_platform.stores.zones import StoredZones, read_zones_csv, write_zones
 
+        self._check_kind(source_url)
         table = read_zones_csv(file, source_url)
         stored = StoredZones(table.num_rows, source_url, source_token, etag, sha256, fetched_at)
         with tempfile.TemporaryDirectory(prefix="taxi_zones_") as folder, self._objects.exclusive("zones"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from taxi_platform.errors import UpstreamChangedError
 from taxi_platform.months import TripMonth
-from taxi_platform.sources.model import Download, Version
+from taxi_platform.sources.model import GENERATED, Download, Version
 from taxi_platform.sources.sample.writing import REVISION, check_options, is_generated, stream_month
 from taxi_platform.sources.sample.zones import lookup_csv
 from taxi_platform.sources.staging import StagedFile, staged_file
@@ -44,7 +44,7 @@ class SampleSource:
         if not is_generated(month):
             return None
         file = f"{month.dataset}_tripdata_{month.label}.{self.file_format}"
-        return Version(f"sample:{month.dataset}/{file}", f"sample:{REVISION}:{self.rows}:{self.file_format}")
+        return Version(f"{GENERATED}{month.dataset}/{file}", f"{GENERATED}{REVISION}:{self.rows}:{self.file_format}")
 
     def fetch(self, month: TripMonth, version: Version, directory: Path) -> Download:
         if version != self.stat(month):
@@ -56,7 +56,7 @@ class SampleSource:
         return Download(version, staged.path, staged.sha256, staged.size)
 
     def stat_zones(self) -> Version:
-        return Version("sample:misc/taxi_zone_lookup.csv", f"sample:{REVISION}:zones")
+        return Version(f"{GENERATED}misc/taxi_zone_lookup.csv", f"{GENERATED}{REVISION}:zones")
 
     def fetch_zones(self, version: Version, directory: Path) -> Download:
         with staged_file(directory, "taxi_zone_lookup.csv") as staged:

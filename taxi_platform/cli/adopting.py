@@ -1,0 +1,47 @@
+"""``taxi adopt``: a store of tables becomes this platform's, whatever lake it was loaded from before.
+
+Belongs here: the command. Does not: whose a store is (``stores.ownership``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from taxi_platform.errors import SettingsError
+from taxi_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from taxi_platform.stores.model import TableStore
+
+__all__ = ["adopt_store", "opened_store"]
+
+
+def adopt_store(settings: Settings, name: str) -> None:
+    """Make ``warehouse`` or ``postgres`` the lake's, and say what that means."""
+    from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.ownership import adopt
+
+    lake = Lake(settings.lake, wait_seconds=settings.wait_seconds)
+    with opened_store(settings, name) as store:
+        was_another = adopt(store, lake)
+    said = "is this lake's from now on" if was_another else "is this lake's"
+    click.echo(f"{name} {said}; taxi status shows which of its months are behind, and taxi run --behind brings them")
+
+
+@contextlib.contextmanager
+def opened_store(settings: Settings, name: str) -> Iterator[TableStore]:
+    """A store of tables by its name; raises `SettingsError` where it is off."""
+    from taxi_platform.stores import open_postgres, open_warehouse
+
+    if name not in settings.table_stores:
+        raise SettingsError(f"{name} is off: set TAXI_{name.upper()} first")
+    if name == "warehouse":
+        yield open_warehouse(settings.warehouse, wait_seconds=settings.wait_seconds)
+        return
+    url = settings.postgres.get_secret_value()
+    with open_postgres(url, settings.data / "postgres", wait_seconds=settings.wait_seconds) as store:
+        yield store

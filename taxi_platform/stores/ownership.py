@@ -1,0 +1,87 @@
+"""``taxi.lake``: whose months a store of tables holds, so that two platforms do not write over one another.
+
+Belongs here: that table, and what follows from it. Does not: the lake's own identity (``lake_identity``), SQL.
+
+A store belongs to the first lake that loads into it; one that was loaded before there was such a table, to the next.
+Loads from any other lake are refused. Looking neither takes a store nor refuses one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from taxi_platform.contracts.model import Column, ColumnType, Table
+from taxi_platform.contracts.schemas import arrow_schema
+from taxi_platform.errors import StoreError
+
+if TYPE_CHECKING:
+    from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.lake_identity import LakeIdentity
+    from taxi_platform.stores.model import TableStore
+
+__all__ = ["LAKE", "adopt", "claim", "stranger"]
+
+LAKE = Table(
+    "lake",
+    "The lake whose months stand in this store: loads from another are refused.",
+    (
+        Column("id", ColumnType.TEXT, "Of the lake, as its object lake.json has it.", nullable=False),
+        Column("holds", ColumnType.TEXT, "Whether its months are published or generated.", nullable=False),
+        Column("adopted_at", ColumnType.TIMESTAMP, "When the store became the lake's, in UTC.", nullable=False),
+    ),
+    key=("id",),
+)
+
+
+def claim(store: TableStore, name: str, lake: Lake) -> None:
+    """Make the store the lake's where it is nobody's yet; raises `StoreError` where it is another lake's."""
+    identity = lake.identify()
+    owner = _owner(store)
+    if owner is None:
+        _write(store, identity)
+        owner = _owner(store)  # of two platforms that come at once, one stays
+    if owner != identity.id:
+        raise StoreError(_sentence(name, owner, identity))
+
+
+def adopt(store: TableStore, lake: Lake) -> bool:
+    """Make the store the lake's, whoever had it before; returns whether it was another's."""
+    identity = lake.identify()
+    owner = _owner(store)
+    if owner == identity.id:
+        return False
+    _write(store, identity)
+    return owner is not None
+
+
+def stranger(store: TableStore, name: str, lake: Lake) -> str | None:
+    """That the store is another lake's, in a sentence; None where it is not."""
+    identity, owner = lake.identity(), _owner(store)
+    if owner is None or (identity is not None and owner == identity.id):
+        return None
+    return _sentence(name, owner, identity)
+
+
+def _owner(store: TableStore) -> str | None:
+    if store.standing_table(LAKE.qualified_name) is None:
+        return None
+    rows = store.read_months(LAKE.qualified_name, None, ["id"]).read_all().to_pylist()
+    return str(rows[0]["id"]) if rows else None
+
+
+def _write(store: TableStore, identity: LakeIdentity) -> None:
+    import pyarrow as pa
+
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    row = {"id": identity.id, "holds": identity.holds, "adopted_at": now}
+    store.replace_table(LAKE, pa.Table.from_pylist([row], schema=arrow_schema(LAKE)))
+
+
+def _sentence(name: str, owner: str | None, identity: LakeIdentity | None) -> str:
+    this = "a lake without months" if identity is None else f"the lake {identity.id[:8]} ({identity.holds} months)"
+    own = "database" if name == "postgres" else "warehouse"
+    return (
+        f"{name} holds the months of another lake ({(owner or '')[:8]}), and this is {this}: give this platform a "
+        f"{own} of its own; or, where its lake was made anew, say taxi adopt {name}"
+    )

@@ -1,0 +1,116 @@
+"""Whose months a store holds: the first lake's that loads into it, until somebody says otherwise."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.errors import StoreError
+from taxi_platform.references import StagedRaw
+from taxi_platform.stores.bigquery import BigQueryStore
+from taxi_platform.stores.duckdb import DuckDBStore
+from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.model import TableStore
+from taxi_platform.stores.ownership import adopt, claim, stranger
+from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
+
+
+@pytest.fixture(params=["duckdb", "postgres", "bigquery"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> TableStore:
+    if request.param == "bigquery":
+        return BigQueryStore(request.getfixturevalue("bigquery_url"))
+    if request.param == "duckdb":
+        return DuckDBStore(tmp_path / "warehouse.duckdb", wait_seconds=5)
+    return PostgresStore(request.getfixturevalue("postgres_url"), wait_seconds=5)
+
+
+def made(folder: Path, *, generated: bool = False) -> Lake:
+    """A lake with a raw month."""
+    lake = Lake(str(folder / "lake"))
+    staged = staged_raw(folder)
+    lake.store_raw(as_generated(staged) if generated else staged)
+    return lake
+
+
+def as_generated(staged: StagedRaw) -> StagedRaw:
+    return replace(staged, raw=replace(staged.raw, source_url="sample:green/green_tripdata_2020-03.csv.gz"))
+
+
+def test_the_first_lake_that_loads_has_the_store_and_another_is_refused(store: TableStore, tmp_path: Path) -> None:
+    ours, theirs = made(tmp_path / "ours"), made(tmp_path / "theirs")
+    assert stranger(store, "postgres", theirs) is None, "looking takes no store"
+    claim(store, "postgres", ours)
+    claim(store, "postgres", ours)
+    with pytest.raises(StoreError, match=r"postgres holds the months of another lake .* say taxi adopt postgres"):
+        claim(store, "postgres", theirs)
+    assert "holds the months of another lake" in (stranger(store, "postgres", theirs) or "")
+    assert stranger(store, "postgres", ours) is None
+    assert adopt(store, theirs)
+    assert not adopt(store, theirs)
+    claim(store, "postgres", theirs)
+    with pytest.raises(StoreError, match="another lake"):
+        claim(store, "postgres", ours)
+
+
+def test_a_store_of_before_is_the_next_lakes(store: TableStore, tmp_path: Path) -> None:
+    lake = made(tmp_path)
+    store.replace_month(CONTRACTS["green"], lake.store_clean(staged_clean(tmp_path)), lake)
+    claim(store, "warehouse", lake)
+    with pytest.raises(StoreError, match="say taxi adopt warehouse"):
+        claim(store, "warehouse", made(tmp_path / "another"))
+
+
+def test_an_identity_travels_with_its_lake(tmp_path: Path) -> None:
+    lake = made(tmp_path)
+    first = lake.identify()
+    assert (first.holds, lake.identity()) == ("published", first)
+    shutil.copytree(tmp_path / "lake", tmp_path / "copy")
+    shutil.move(tmp_path / "lake", tmp_path / "moved")
+    assert Lake(str(tmp_path / "copy")).identify() == first
+    assert Lake(str(tmp_path / "moved")).identify() == first
+    anew = made(tmp_path)
+    assert anew.identify().id != first.id
+
+
+@pytest.mark.parametrize("generated", [True, False])
+def test_a_lake_refuses_months_of_the_other_kind(tmp_path: Path, generated: bool) -> None:
+    lake = made(tmp_path, generated=generated)
+    kinds = ("generated", "published")
+    holds, other = kinds if generated else kinds[::-1]
+    assert lake.identify().holds == holds
+    staged = staged_raw(tmp_path, "v2", month=APRIL)
+    with pytest.raises(StoreError, match=f"holds {holds} months, and .* is {other}: give {other} months a lake"):
+        lake.store_raw(staged if generated else as_generated(staged))
+    assert not lake.manifest(APRIL).versions
+    assert lake.manifest(MARCH).current == "v1"
+
+
+@pytest.mark.parametrize("generated", [True, False])
+def test_a_lake_of_before_is_known_by_its_months(tmp_path: Path, generated: bool) -> None:
+    made(tmp_path, generated=generated)
+    (tmp_path / "lake" / "lake.json").unlink()
+    lake = Lake(str(tmp_path / "lake"))
+    assert lake.identity() is None
+    with pytest.raises(StoreError, match=r"give .* months a lake of their own"):
+        lake.store_raw(staged_raw(tmp_path, "v2") if generated else as_generated(staged_raw(tmp_path, "v2")))
+    assert lake.identify().holds == ("generated" if generated else "published")
+
+
+def test_many_who_come_at_once_make_one_identity(lake_url: str, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        ids = set(pool.map(lambda _: Lake(lake_url).identify().id, range(8)))
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"id": "", "holds": "published", "made_at": ""}'])
+def test_a_damaged_identity_is_one_sentence(tmp_path: Path, content: str) -> None:
+    made(tmp_path)
+    (tmp_path / "lake" / "lake.json").write_text(content)
+    with pytest.raises(StoreError, match="does not say which lake this is: restore it from a backup"):
+        Lake(str(tmp_path / "lake")).identify()
