@@ -16,7 +16,7 @@ from taxi_platform.cleaning.options import CleaningOptions
 from taxi_platform.cleaning.refusals import is_refused, refusal
 from taxi_platform.cleaning.version import clean_version, code_version
 from taxi_platform.contracts.model import Contract
-from taxi_platform.errors import ChangedFormatError, RefusedMonthError, SettingsError
+from taxi_platform.errors import BrokenFileError, ChangedFormatError, DamagedError, RefusedMonthError, SettingsError
 from taxi_platform.io_managers.values import CleanMonths, RawMonths
 from taxi_platform.keys import asset_name
 from taxi_platform.metadata import column_schema
@@ -113,6 +113,10 @@ def cleaned(
     with staging.open() as folder, store.local_copy(raw.path) as file:
         try:
             staged = clean_month(contract, raw, file, folder, options)
+        except BrokenFileError as error:
+            if problem := store.set_aside_unreadable_raw(raw):
+                raise DamagedError(f"{problem}; run {raw.month} again, which fetches it again") from error
+            raise
         except ChangedFormatError as error:
             store.refuse_raw(raw.month, raw.version, refusal(contract, raw, str(error)))
             raise RefusedMonthError(str(error)) from error

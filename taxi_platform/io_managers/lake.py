@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from taxi_platform.errors import RefusedMonthError, StoreError
+from taxi_platform.errors import DamagedError, RefusedMonthError, StoreError
 from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each
 from taxi_platform.io_managers.lake_views import refresh_views
 from taxi_platform.io_managers.places import own_place
@@ -229,5 +229,7 @@ def _path(lake: Lake, layer: str, month: TripMonth) -> str | None:
     if layer == "raw":
         raw = lake.current_raw(month)
         return raw.path if raw else None
-    clean = lake.current_clean(month)
+    clean = lake.manifest(month).clean
+    if clean is not None and (problem := lake.clean_problem(clean)):
+        raise DamagedError(f"{problem}; run {month} again, which cleans it again")
     return clean.trips_path if clean else None

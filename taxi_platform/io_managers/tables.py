@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 
 from taxi_platform.contracts.model import Contract
-from taxi_platform.errors import StoreError
+from taxi_platform.errors import DamagedError, StoreError, TransientError
 from taxi_platform.io_managers.frames import store_rows, table_name
 from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each
 from taxi_platform.io_managers.raw_views import refresh_raw_view
@@ -22,13 +22,14 @@ from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chos
 from taxi_platform.io_managers.values import ReferenceTable, TableMonths
 from taxi_platform.metadata import SHA256, loaded_metadata, withdrawn_metadata
 from taxi_platform.months import TripMonth, month_label
-from taxi_platform.references import WithdrawnMonth
+from taxi_platform.references import CleanMonth, WithdrawnMonth
 from taxi_platform.resources import LakeResource, PostgresResource, StagingResource, WarehouseResource
 from taxi_platform.stores.model import SCHEMA, TableStore, split_name
 from taxi_platform.stores.ownership import claim
 
 if TYPE_CHECKING:
     from taxi_platform.stores.bigquery import BigQueryStore
+    from taxi_platform.stores.lake import Lake
 
 __all__ = ["PostgresIOManager", "WarehouseIOManager"]
 
@@ -75,7 +76,13 @@ class TableIOManager(dg.ConfigurableIOManager):
             with months.open(month) as clean:
                 if isinstance(clean, WithdrawnMonth):
                     return withdrawn_metadata(changed=_taken_out(store, months.contract, month))
-                return loaded_metadata(clean, store.replace_month(months.contract, clean, lake))
+                try:
+                    loaded = store.replace_month(months.contract, clean, lake)
+                except Exception as error:
+                    if problem := _unreadable(lake, clean, error):
+                        raise DamagedError(f"{problem}; run {month} again, which cleans it again") from error
+                    raise
+                return loaded_metadata(clean, loaded)
 
         with recorded(context) as outcome:
             store_each(months.months, load, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
@@ -121,6 +128,11 @@ class PostgresIOManager(TableIOManager):
 
     def store(self) -> TableStore:
         return self.postgres.open()
+
+
+def _unreadable(lake: Lake, clean: CleanMonth, error: Exception) -> str | None:
+    """Why a month does not load, where its objects do not read: no footer tells that before somebody reads them."""
+    return None if isinstance(error, TransientError) else lake.discard_unreadable_clean(clean)
 
 
 def _taken_out(store: TableStore, contract: Contract, month: TripMonth) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from taxi_platform.stores.objects import Objects
 
-__all__ = ["Footer", "belong_together", "facts_of", "read_footer", "stored_footer"]
+__all__ = ["Footer", "belong_together", "facts_of", "read_footer", "rows_read", "standing_footer", "stored_footer"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,28 @@ def stored_footer(objects: Objects, path: str) -> Footer | None:
     """
     # Replaced between two requests: what matters is the footer that is there now.
     return RACE.call(lambda: _footer_there(objects, path), worth=lambda error: isinstance(error, StoreBusyError))
+
+
+def standing_footer(objects: Objects, path: str) -> Footer:
+    """The footer of an object that has to be there; raises `DamagedError` where it is not, or is no Parquet file."""
+    if footer := stored_footer(objects, path):
+        return footer
+    raise DamagedError(f"there is no {objects.uri(path)}: it was removed by something other than this platform")
+
+
+def rows_read(objects: Objects, path: str) -> int:
+    """Rows of an object, every page of it read in little memory; raises `DamagedError` where one does not read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stream = objects.open(path)
+    if stream is None:
+        raise DamagedError(f"there is no {objects.uri(path)}: it was removed by something other than this platform")
+    try:
+        with stream, pq.ParquetFile(stream, pre_buffer=False) as file:
+            return sum(batch.num_rows for batch in file.iter_batches())
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedError(f"{objects.uri(path)} is damaged: {error}") from error
 
 
 def _footer_there(objects: Objects, path: str) -> Footer | None:

@@ -227,12 +227,24 @@ class Lake:
         """What is wrong with the object of that version; None where it is whole, as far as size and footer tell."""
         return self._raw.problem(raw)
 
+    def set_aside_unreadable_raw(self, raw: RawMonth) -> str | None:
+        """Read every page of that version; where one does not read, its object is moved aside, and why is returned."""
+        return self._raw.set_aside_unreadable(raw)
+
     # ---- clean: the pair that the manifest names
 
     def current_clean(self, month: TripMonth) -> CleanMonth | None:
         """The clean month, whole by its two footers; None where it is absent or damaged."""
         clean = self._manifests.read(month).clean
         return None if clean is None or self._clean.problem(clean) else clean
+
+    def clean_problem(self, clean: CleanMonth) -> str | None:
+        """What is wrong with the objects of that pair; None where they are whole, as far as sizes and footers tell."""
+        return self._clean.problem(clean)
+
+    def discard_unreadable_clean(self, clean: CleanMonth) -> str | None:
+        """Read every page of that pair; where one does not read, the month has none any more, and why is returned."""
+        return self._clean.discard_unreadable(clean)
 
     def store_clean(self, staged: StagedClean) -> CleanMonth:
         """Make that pair the month's: both objects under new names, then the manifest names them in one write.

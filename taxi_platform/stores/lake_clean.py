@@ -19,7 +19,7 @@ from datetime import datetime, timedelta, timezone
 from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.months import TripMonth
 from taxi_platform.references import CleanMonth, StagedClean
-from taxi_platform.stores.footers import Footer, belong_together, read_footer, stored_footer
+from taxi_platform.stores.footers import Footer, belong_together, read_footer, rows_read, standing_footer
 from taxi_platform.stores.manifest import Manifest
 from taxi_platform.stores.manifests import Manifests, month_folder
 from taxi_platform.stores.objects import Objects
@@ -74,6 +74,17 @@ class CleanPairs:
         with self._exclusive(month):
             self._change(month, lambda manifest: manifest)
 
+    def discard_unreadable(self, clean: CleanMonth) -> str | None:
+        """Read every page of the pair; where one does not read, the month has no pair any more, and why is returned."""
+        try:
+            for path in (clean.trips_path, clean.quarantine_path):
+                rows_read(self._objects, path)
+        except DamagedError as error:
+            with self._exclusive(clean.month):
+                self._change(clean.month, lambda m: m.with_clean(None, _now()) if m.clean == clean else m)
+            return str(error)
+        return None
+
     def problem(self, clean: CleanMonth) -> str | None:
         """What is wrong with the pair's objects; None where they are whole, as far as sizes and footers tell."""
         try:
@@ -91,9 +102,7 @@ class CleanPairs:
         return None
 
     def _footer(self, path: str) -> Footer:
-        if footer := stored_footer(self._objects, path):
-            return footer
-        raise DamagedError(f"there is no {self._objects.uri(path)}: it was removed by something else")
+        return standing_footer(self._objects, path)
 
     @contextmanager
     def _exclusive(self, month: TripMonth) -> Iterator[None]:

@@ -6,8 +6,10 @@ the layers made from raw months (``lake_clean``).
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.keys import asset_name
 from taxi_platform.months import TripMonth
 from taxi_platform.references import RawMonth, Refusal, StagedRaw
-from taxi_platform.stores.footers import Footer, stored_footer
+from taxi_platform.stores.footers import rows_read, standing_footer
 from taxi_platform.stores.manifest import Manifest
 from taxi_platform.stores.manifests import Manifests, month_folder
 from taxi_platform.stores.objects import Objects
@@ -79,19 +81,35 @@ class RawVersions:
 
     def count(self, raw: RawMonth) -> int:
         """Rows of that version, by its Parquet footer."""
-        return self._footer(raw.path).rows
+        return standing_footer(self._objects, raw.path).rows
 
     def problem(self, raw: RawMonth) -> str | None:
         """What is wrong with the objects of that version, as far as sizes and footers tell; None where nothing is."""
         try:
-            footer = self._footer(raw.path)
-            readable = footer if raw.readable_path is None else self._footer(raw.readable_path)
+            footer = standing_footer(self._objects, raw.path)
+            readable = footer if raw.readable_path is None else standing_footer(self._objects, raw.readable_path)
         except DamagedError as error:
             return str(error)
         if (footer.rows, footer.size, readable.rows) == (raw.rows, raw.size, raw.rows):
             return None
         where = self._objects.uri(raw.path)
         return f"{where} or its readable copy has not the {raw.rows:,} rows (in {raw.size:,} bytes) that were stored"
+
+    def set_aside_unreadable(self, raw: RawMonth) -> str | None:
+        """Read every page of that version; an object that does not read is moved aside, and why is returned.
+
+        One that is byte for byte what upstream published stays: fetching it again would change nothing.
+        """
+        try:
+            rows_read(self._objects, raw.path)
+        except DamagedError as error:
+            with self._objects.exclusive(month_folder("raw", raw.month)), self._objects.local_copy(raw.path) as file:
+                if _sha256(file) == raw.sha256:
+                    return None
+                self._objects.create(f"{raw.path}.damaged-{secrets.token_hex(4)}", file, _attributes(raw))
+                self._objects.remove(raw.path)
+            return str(error)
+        return None
 
     def problem_at_a_glance(self, raw: RawMonth) -> str | None:
         """As `problem`, of the object that views read, without reading its footer."""
@@ -106,13 +124,6 @@ class RawVersions:
                 if stream.read() == _MAGIC:
                     return None
         return f"{self._objects.uri(path)} is not the file that was stored"
-
-    def _footer(self, path: str) -> Footer:
-        if footer := stored_footer(self._objects, path):
-            return footer
-        raise DamagedError(
-            f"there is no {self._objects.uri(path)}: it was removed by something other than this platform"
-        )
 
     def _changed(self, month: TripMonth, change: Callable[[Manifest], Manifest]) -> Manifest:
         with self._objects.exclusive(month_folder("raw", month)):
@@ -129,7 +140,7 @@ class RawVersions:
         elif self._has_bytes_of(path, file):
             return
         try:
-            rows = self._rows_read(path)
+            rows = rows_read(self._objects, path)
         except DamagedError as error:
             _LOG.warning("%s; it is replaced", error)
             self._objects.replace(path, file, _attributes(raw))
@@ -150,20 +161,13 @@ class RawVersions:
                     return False
             return not stream.read(1)
 
-    def _rows_read(self, path: str) -> int:
-        """Rows of an object, every page of it read; raises `DamagedError`."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        where = self._objects.uri(path)
-        stream = self._objects.open(path)
-        if stream is None:
-            raise DamagedError(f"there is no {where}: it was removed by something other than this platform")
-        try:
-            with stream, pq.ParquetFile(stream, pre_buffer=False) as file:
-                return sum(batch.num_rows for batch in file.iter_batches())
-        except (pa.ArrowException, OSError) as error:
-            raise DamagedError(f"{where} is damaged: {error}") from error
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(_COMPARED_AT_ONCE):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _attributes(raw: RawMonth) -> dict[str, str]:

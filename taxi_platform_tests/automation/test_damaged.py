@@ -18,6 +18,7 @@ from taxi_platform_tests.automation.test_schedules import asked, morning, tick
 from taxi_platform_tests.automation.test_withdrawn import last_metadata
 
 MONTHS = "2020-01..2020-08"
+PAIR = ("raw", "trips")
 
 
 @pytest.fixture
@@ -87,6 +88,27 @@ def test_damage_stops_neither_the_status_nor_other_months_and_the_next_run_mends
     assert mended[:7] == before[:7]
     months = [GREEN.month(day) for day in parse_month_range(MONTHS)]
     assert [Lake(deployment.settings.lake).look(month).problems for month in months] == [()] * 8
+
+
+@pytest.mark.parametrize(("layer", "failing"), [("trips", "warehouse"), ("quarantine", "warehouse"), ("raw", "trips")])
+def test_pages_that_do_not_read_fail_one_run_with_a_sentence_and_the_next_makes_them_again(
+    deployment: Deployment, layer: str, failing: str
+) -> None:
+    """No footer tells of them."""
+    deployment.upstream.publish("2020-01..2020-02")
+    assert deployment.run("2020-01..2020-02", PAIR[:1] if layer == "raw" else PAIR).success
+    (file,) = (deployment.settings.data / f"lake/{layer}/green/month=2020-01").glob("*.parquet")
+    middle = file.stat().st_size // 3
+    with file.open("r+b") as stream:
+        stream.seek(4)
+        stream.write(os.urandom(middle))
+    result = deployment.run("2020-01..2020-02", [failing])
+    assert not result.success
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert "1 of 2 months" in failure.error_display_string
+    assert "run green 2020-01 again" in failure.error_display_string
+    assert deployment.run("2020-01..2020-02").success
+    assert [status.is_whole for status in statuses(deployment)] == [True, True]
 
 
 def test_a_month_that_upstream_has_no_longer_outlives_its_manifest(deployment: Deployment) -> None:
