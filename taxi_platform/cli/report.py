@@ -86,8 +86,10 @@ def _fits(console: Console, table: Table) -> bool:
 
 def _print_whole(console: Console, table: Table) -> None:
     """At the table's own width, whatever the terminal's is."""
-    width = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
-    console.print(table, width=max(width, console.width), crop=False, no_wrap=True, overflow="ignore")
+    width, standing = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum, console.width
+    console.width = max(width, standing)  # a print of its own width is held to the console's
+    console.print(table, crop=False, no_wrap=True, overflow="ignore")
+    console.width = standing
 
 
 def print_versions(manifest: Manifest) -> None:
