@@ -21,13 +21,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.schemas import arrow_schema, postgres_columns
-from taxi_platform.months import TripMonth
+from taxi_platform.months import TripMonth, parse_month
 
 MONTH = TripMonth("yellow", date(2021, 1, 1))
 YELLOW = CONTRACTS["yellow"]
@@ -116,7 +116,7 @@ WAYS: dict[str, Callable[[Place], int]] = {
 }
 
 
-def generate(rows: int, lake_url: str) -> None:
+def generate(rows: int, lake_url: str, label: str = MONTH.label, version: str = "v1") -> None:
     """Put a clean month of so many trips into a lake, and a hundredth as many quarantined rows."""
     import numpy as np
     import pyarrow as pa
@@ -126,12 +126,13 @@ def generate(rows: int, lake_url: str) -> None:
     from taxi_platform.stores.lake import Lake
 
     random = np.random.default_rng(1)
+    month = TripMonth(MONTH.dataset, parse_month(label))
 
     def column(field: pa.Field, count: int) -> pa.Array:
         if field.name == "file_month":
-            return pa.array([MONTH.first_day] * count)
+            return pa.array([month.first_day] * count)
         if pa.types.is_timestamp(field.type):
-            start = np.datetime64(datetime(2021, 1, 1), "us")
+            start = np.datetime64(month.first_day, "us")
             return pa.array(start + random.integers(0, 31 * 86_400, count).astype("timedelta64[s]"))
         if pa.types.is_list(field.type):
             return pa.array([["negative_total"]] * count)
@@ -143,7 +144,7 @@ def generate(rows: int, lake_url: str) -> None:
             )
         return pa.array(np.round(random.random(count) * 60, 2), mask=random.random(count) < 0.1)
 
-    facts = CleanFacts("v1", "r1", rows + rows // 100, rows, rows // 100, {"negative_total": rows // 100})
+    facts = CleanFacts(version, "r1", rows + rows // 100, rows, rows // 100, {"negative_total": rows // 100})
     with tempfile.TemporaryDirectory() as folder:
         files = []
         for table, total in ((YELLOW.trips, rows), (YELLOW.quarantine, rows // 100)):
@@ -153,7 +154,7 @@ def generate(rows: int, lake_url: str) -> None:
                 for done in range(0, total, _BATCH_ROWS):
                     count = min(_BATCH_ROWS, total - done)
                     writer.write_table(pa.table([column(f, count).cast(f.type) for f in schema], schema=schema))
-        Lake(lake_url).store_clean(StagedClean(MONTH, facts, *files))
+        Lake(lake_url).store_clean(StagedClean(month, facts, *files))
 
 
 def measure(way: str, place: Place) -> None:

@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 _ATTEMPTS = 3
-"""At the locks of an exchange, before a month is refilled in place: 0.35 s of waiting and 7 s of pauses."""
+"""At the locks of an exchange, before a month is refilled in place: 0.35 s of waiting and 8.4 s of pauses."""
 _INHERITS_IDENTITY = 170000
 """The server version since which an attached partition takes its table's identity columns over."""
 

@@ -4,8 +4,8 @@ Belongs here: locks, attempts at them, and who holds them. Does not: what is don
 (``postgres_tables``, ``postgres_partitions``).
 
 Who waits for a lock that readers feel makes every reader behind it wait as well. Such attempts are therefore short at
-first and grow; each is followed by a pause of twenty times its length, and all loads into one database take turns, so
-that all of them together keep others waiting for a twentieth of the time at most.
+first and grow; each is followed by a pause of 24 times its length, and all loads into one database take turns, so
+that all of them together keep others waiting for less than a twentieth of the time.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ __all__ = [
 T = TypeVar("T")
 
 _FIRST_ATTEMPT, _LONGEST_ATTEMPT = 0.05, 2.0
-_PAUSE_RATIO = 20
-"""A pause's length by that of the attempt before it: others are kept waiting for less than 5 % of the time."""
+_PAUSE_RATIO = 24
+"""A pause's length by that of the attempt before it: others are kept waiting for 4 % of the time at most."""
 _LONGEST_SECOND_WAIT = 0.5
 """Seconds to wait for a lock while others are held already: less than deadlock_timeout (1 s by default), so that a
 reader is never the one that a deadlock ends."""
