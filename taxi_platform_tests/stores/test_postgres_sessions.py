@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,8 @@ def test_the_environment_of_libpq_changes_nothing(
     monkeypatch.setenv("PGTZ", "Asia/Tokyo")
     monkeypatch.setenv("PGDATESTYLE", "German")
     comes_back(PostgresStore(postgres_url), lake, tmp_path, "Café", "東京")
+    with connected(postgres_url) as connection:
+        connection.execute("DROP SCHEMA marts CASCADE")
 
 
 SETTINGS = {
@@ -168,6 +171,61 @@ def test_a_pooler_by_transaction_serves_and_settings_do_not_cross_it(
             assert other.execute("SHOW search_path").fetchone() == ("marts",)
         with connected(postgres_url) as direct:
             direct.execute("DROP SCHEMA marts CASCADE")
+
+
+# ---- servers that go away, and other guests
+
+
+def test_a_session_that_the_server_ends_is_worth_another_attempt(postgres_url: str, lake: Lake, tmp_path: Path) -> None:
+    load(PostgresStore(postgres_url), lake, tmp_path)
+
+    class EndedLake(Lake):
+        def open_parquet(self, path: str) -> pq.ParquetFile:
+            with connected(postgres_url) as other:
+                other.execute(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                    "WHERE application_name = 'taxi_platform'"
+                )
+            return super().open_parquet(path)
+
+    with pytest.raises(StoreUnavailableError, match=r"terminating connection .*; the server is starting or ending"):
+        load(PostgresStore(postgres_url), EndedLake(lake.url), tmp_path, "c2")
+    assert load(PostgresStore(postgres_url), lake, tmp_path, "c3")
+
+
+def test_one_reading_of_every_trip_takes_two_locks_a_month(postgres_url: str, lake: Lake, tmp_path: Path) -> None:
+    store = PostgresStore(postgres_url)
+    taken = []
+    for month in (1, 2, 3):
+        load(store, lake, tmp_path, "c1", TripMonth("green", date(2021, month, 1)))
+        store.refresh_views([GREEN])
+        with connected(postgres_url) as reader, reader.transaction():
+            reader.execute("SELECT count(*) FROM taxi.trips")
+            row = reader.execute("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND relation > 16383")
+            taken.append(row.fetchone())
+    counts = [row[0] for row in taken if row]
+    assert [after - before for before, after in pairwise(counts)] == [2, 2]
+
+
+def test_dagsters_own_storage_may_stand_in_the_same_database(postgres_url: str, lake: Lake, tmp_path: Path) -> None:
+    from dagster import DagsterInstance
+    from dagster._core.test_utils import create_run_for_test  # what Dagster's own tests make runs with
+
+    with connected(postgres_url) as connection:
+        connection.execute("CREATE SCHEMA dagster")
+    try:
+        address = postgres_url.replace("postgresql:", "postgresql+psycopg2:") + "&options=-csearch_path%3Ddagster"
+        (tmp_path / "dagster.yaml").write_text(f'storage:\n  postgres:\n    postgres_url: "{address}"\n')
+        with DagsterInstance.from_config(str(tmp_path)) as instance:
+            create_run_for_test(instance, job_name="green_months")
+            comes_back(PostgresStore(postgres_url), lake, tmp_path, "Café")
+            assert instance.get_runs_count() == 1
+        with connected(postgres_url) as connection:
+            sql = "SELECT nspname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = 'runs'"
+            assert connection.execute(sql).fetchall() == [("dagster",)]
+    finally:
+        with connected(postgres_url) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS dagster, marts CASCADE")
 
 
 # ---- roles
