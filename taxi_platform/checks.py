@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from taxi_platform.behind import table_gap
 from taxi_platform.contracts.model import Contract
 from taxi_platform.foreign_text import shown
 from taxi_platform.history import FEWEST_MONTHS, NULL_POINTS, REASON_FACTOR, REASON_POINTS, VOLUME_FACTOR, History
@@ -189,19 +190,22 @@ def _same_as_lake(layer: str, contract: Contract) -> dg.AssetChecksDefinition:
         asset=asset_key(layer, contract.dataset),
         name="same_as_lake",
         required_resource_keys={"lake", layer},
-        description="Every month has the rows of the lake's trips and quarantine, counted in both now.",
+        description=(
+            "Every month has the rows of the lake's trips and quarantine, counted in both now, and their data version."
+        ),
     )
     def same_as_lake(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         lake = context.resources.lake.open()
         months = _months(context, contract, lake)
-        counted = getattr(context.resources, layer).open().count_months(contract, [m.first_day for m in months])
+        held = getattr(context.resources, layer).open().held_months(contract, [m.first_day for m in months])
         rows, different = [], []
         for month in months:
-            here, there = counted.get(month.first_day), lake.look(month).counts
-            rows.append((month.label, *_counts(here), *_counts(there)))
-            if here != there:
+            here, there = held.get(month.first_day), lake.look(month)
+            gap = table_gap(there, here)
+            rows.append((month.label, *_counts(here.counts if here else None), *_counts(there.counts), gap or ""))
+            if gap or (here is None) != (there.counts is None):
                 different.append(month.label)
-        header = ("month", "trips", "quarantined", "trips in the lake", "quarantined in the lake")
+        header = ("month", "trips", "quarantined", "trips in the lake", "quarantined in the lake", "")
         return dg.AssetCheckResult(
             passed=not different,
             metadata={"months": _table(header, rows), "months_that_differ": ", ".join(different) or "none"},

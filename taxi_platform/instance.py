@@ -20,7 +20,7 @@ from taxi_platform.settings import Settings
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-__all__ = ["dagster_home", "opened_instance", "recall_last_run", "remember_run", "use_instance"]
+__all__ = ["dagster_home", "has_instance", "opened_instance", "recall_last_run", "remember_run", "use_instance"]
 
 _LAST_RUN = "last-run.json"
 _HOME = "DAGSTER_HOME"
@@ -66,6 +66,12 @@ def _is_ours(link: Path) -> bool:
     target = link.readlink()
     in_checkout = (target.parent / "taxi_platform" / "definitions.py").exists()
     return target.name == _CONFIGURATION and (target.parent.name == "taxi_platform" or in_checkout)
+
+
+def has_instance(settings: Settings) -> bool:
+    """Whether a run has ever been recorded there: looking must not make an instance."""
+    home = Path(os.environ.get(_HOME) or settings.data / "dagster")
+    return (home / _CONFIGURATION).exists()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ therefore create the run itself. Measured on Dagster 1.13: about 0.2 s a run onc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +50,23 @@ def open_instance(home: Path) -> dg.DagsterInstance:
 
 
 def run_job(
-    instance: dg.DagsterInstance, job_name: str, tags: Mapping[str, str], config: Mapping[str, Any] | None = None
+    instance: dg.DagsterInstance,
+    job_name: str,
+    tags: Mapping[str, str],
+    config: Mapping[str, Any] | None = None,
+    assets: Collection[dg.AssetKey] | None = None,
 ) -> dg.JobExecutionResult:
-    """Run one of the shipped jobs to its end; a failed run is returned, not raised."""
+    """Run one of the shipped jobs to its end, or those of its assets; a failed run is returned, not raised."""
     repository = ReconstructableRepository.for_module(_MODULE, "defs", working_directory=None)
     job = repository.get_reconstructable_job(job_name)
+    if assets is not None:
+        job = job.get_subset(asset_selection=frozenset(assets))
     target = LoadableTargetOrigin(module_name=_MODULE)
     location = ManagedGrpcPythonEnvCodeLocationOrigin(target, location_name=CODE_LOCATION)
     origin = RemoteRepositoryOrigin(location, repository.get_definition().name)
     run = instance.create_run_for_job(
         job_def=job.get_definition(),
+        asset_selection=None if assets is None else frozenset(assets),
         run_config=dict(config or {}),
         tags=dict(tags),
         remote_job_origin=origin.get_job_origin(job_name),

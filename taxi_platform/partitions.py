@@ -36,11 +36,11 @@ def recent_months(contract: Contract, count: int, now: datetime | None = None) -
     return tuple(trip_month(contract, key) for key in keys[-count:])
 
 
-def contiguous_ranges(months: Iterable[date]) -> list[list[date]]:
-    """Months in calendar order, cut wherever one is missing: each piece is one run."""
+def contiguous_ranges(months: Iterable[date], longest: int | None = None) -> list[list[date]]:
+    """Months in calendar order, cut wherever one is missing, and after ``longest`` of them: each piece is one run."""
     ranges: list[list[date]] = []
     for month in sorted(months):
-        if ranges and add_months(ranges[-1][-1], 1) == month:
+        if ranges and add_months(ranges[-1][-1], 1) == month and len(ranges[-1]) != longest:
             ranges[-1].append(month)
         else:
             ranges.append([month])

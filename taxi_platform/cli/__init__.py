@@ -6,7 +6,6 @@ Dagster takes a second to import, so only the commands that need it do.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -55,32 +54,41 @@ def main() -> None:
 @click.option("--accept-changed-format", is_flag=True, help="Take months in another format; said once, it stands.")
 @click.option("--drop-zero-passengers", is_flag=True, help="Send trips with zero passengers to quarantine.")
 @click.option("--fill-missing-passengers", is_flag=True, help="Write 0 where the passenger count is missing.")
+@click.option(
+    "--behind",
+    is_flag=True,
+    help="Instead, every month that is behind (of all, or of those named): lost, or made by an earlier release.",
+)
 @_one_sentence
-def run(datasets: str | None, months: str | None, **options: bool) -> None:
+def run(datasets: str | None, months: str | None, behind: bool, **options: bool) -> None:
     """Bring months into every store, and show what is there.
 
     A month that has not changed upstream costs one look.
     """
+    if behind:
+        from taxi_platform.cli.repairing import run_behind
+
+        if any(options.values()):
+            raise SettingsError("--behind keeps the options that each month was made with: give it no others")
+        sys.exit(run_behind(_last_settings(), datasets, months))
     from taxi_platform.cli.running import run_months
 
     sys.exit(run_months(datasets, months, options))
 
 
 @main.command()
+@click.option("--datasets", help="Comma-separated: yellow, green, fhv, fhvhv.  [default: all]")
+@click.option("--months", help="2020-03, 2020-03..2020-08, or several of these with commas.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array, for programs.")
 @_one_sentence
-def status(as_json: bool) -> None:
-    """Show the rows of every month in every store."""
-    from taxi_platform.cli.report import print_statuses
-    from taxi_platform.contracts import CONTRACTS
-    from taxi_platform.status import month_statuses
+def status(datasets: str | None, months: str | None, as_json: bool) -> None:
+    """Show every month in every store: its rows, and what is behind.
 
-    settings = _last_settings()
-    statuses = month_statuses(settings, CONTRACTS.values())
-    if as_json:
-        click.echo(json.dumps([s.to_json() for s in statuses], indent=2))
-    else:
-        print_statuses(statuses, settings)
+    Ends with code 1 where a month is behind or refused, with 0 where all are whole, withdrawn or under way.
+    """
+    from taxi_platform.cli.inspecting import show_status
+
+    sys.exit(show_status(_last_settings(), datasets, months, as_json=as_json))
 
 
 @main.command()

@@ -5,10 +5,13 @@ Belongs here: what people read. Does not: counting (``taxi_platform.status``).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rich.console import Console
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
@@ -40,40 +43,54 @@ def print_statuses(statuses: Sequence[MonthStatus], settings: Settings) -> None:
     if not statuses:
         _console().print(f"No month in {settings.data}: bring one with [bold]taxi run[/bold].")
         return
-    rows = [(status, (_verdict(status),)) for status in statuses]
-    _print_months(_console(), rows, ("",))
+    lines = [_Line(_month(status), _counts(status), (_verdict(status),)) for status in statuses]
+    total = _Line(("total", str(len(statuses))), _totals(statuses), (_states(statuses),))
+    console = _console()
+    _print_months(console, [*lines, total], ("",))
+    _print_gaps(console, statuses)
 
 
 def print_run(statuses: Sequence[MonthStatus], work: Mapping[TripMonth, MonthWork], settings: Settings) -> None:
     """The months of a run: rows in every store, then seconds and rows a second, then where to look."""
-    rows = []
+    lines = []
     for status in statuses:
-        done = work.get(TripMonth(status.dataset, status.file_month), MonthWork())
-        rows.append((status, (*_speed(status, done), _verdict(status, done))))
+        done = _done(work, status)
+        lines.append(_Line(_month(status), _counts(status), (*_speed(status, done), _verdict(status, done))))
     console = _console()
-    _print_months(console, rows, ("seconds", "rows/s", ""))
+    _print_months(console, lines, ("seconds", "rows/s", ""))
+    _print_gaps(console, [s for s in statuses if not _done(work, s).error])
     for month, done in sorted(work.items()):
         if done.error:
             console.print(f"[red]{month}[/red]: {done.error}", soft_wrap=True, highlight=False)
     console.print(_where(settings), soft_wrap=True, highlight=False)
 
 
-def _print_months(console: Console, rows: Sequence[tuple[MonthStatus, tuple[str, ...]]], more: Sequence[str]) -> None:
+def _done(work: Mapping[TripMonth, MonthWork], status: MonthStatus) -> MonthWork:
+    return work.get(TripMonth(status.dataset, status.file_month), MonthWork())
+
+
+class _Line(NamedTuple):
+    month: tuple[str, str]
+    counts: Sequence[str]
+    more: tuple[str, ...]
+
+
+def _print_months(console: Console, lines: Sequence[_Line], more: Sequence[str]) -> None:
     """A row per month with its counts and more; where a terminal is too narrow for both, the more has its own table.
 
     Nothing is ever shortened: rather does a line go on in the next one.
     """
     table = _table(*_COUNTS, *more)
-    for status, said in rows:
-        table.add_row(*_month(status), *_counts(status), *said)
+    for line in lines:
+        table.add_row(*line.month, *line.counts, *line.more)
     if _fits(console, table):
         console.print(table)
         return
     counts, remarks = _table(*_COUNTS), _table(*more)
-    for status, said in rows:
-        counts.add_row(*_month(status), *_counts(status))
-        if any(said):
-            remarks.add_row(*_month(status), *said)
+    for line in lines:
+        counts.add_row(*line.month, *line.counts)
+        if any(line.more):
+            remarks.add_row(*line.month, *line.more)
     _print_whole(console, counts)
     if remarks.row_count:
         console.print()
@@ -131,7 +148,31 @@ def _month(status: MonthStatus) -> tuple[str, str]:
 
 
 def _counts(status: MonthStatus) -> list[str]:
-    return ["-" if value is None else f"{value:,}" for value in status.rows]
+    shown = ["-" if value is None else f"{value:,}" for value in status.rows]
+    return ["off" if name in status.off else value for name, value in zip(_COUNTS, shown, strict=True)]
+
+
+def _totals(statuses: Sequence[MonthStatus]) -> list[str]:
+    """Rows over all months, each store's where it is not off."""
+    off = statuses[0].off
+    columns = zip(*(status.rows for status in statuses), strict=True)
+    sums = [f"{sum(rows or 0 for rows in column):,}" for column in columns]
+    return ["off" if name in off else value for name, value in zip(_COUNTS, sums, strict=True)]
+
+
+def _states(statuses: Sequence[MonthStatus]) -> str:
+    """``12 whole, 1 behind``."""
+    counted = Counter(status.state for status in statuses)
+    return ", ".join(f"{count} {state}" for state, count in counted.most_common())
+
+
+def _print_gaps(console: Console, statuses: Sequence[MonthStatus]) -> None:
+    """A line for each month that is not as it should be: which layer, and why."""
+    for status in statuses:
+        month = f"{status.dataset} {status.file_month:%Y-%m}"
+        gaps = {**status.behind, **({"refused": status.refused} if status.refused else {})}
+        for layer, sentence in gaps.items():
+            console.print(f"[yellow]{month} {layer}[/yellow]: {escape(sentence)}", soft_wrap=True, highlight=False)
 
 
 def _speed(status: MonthStatus, done: MonthWork) -> tuple[str, str]:
@@ -143,10 +184,13 @@ def _speed(status: MonthStatus, done: MonthWork) -> tuple[str, str]:
 def _verdict(status: MonthStatus, done: MonthWork | None = None) -> str:
     if done is not None and done.error:
         return "[red]failed[/red]"
-    if status.is_gone:
-        return "withdrawn upstream"
-    if not status.is_whole:
-        return "[red]does not add up[/red]" if status.is_everywhere else "[yellow]not in every store[/yellow]"
+    if status.state != "whole":
+        return {
+            "withdrawn": "withdrawn upstream",
+            "under way": "under way",
+            "refused": "[red]refused[/red]",
+            "behind": f"[yellow]behind: {', '.join(status.behind)}[/yellow]",
+        }[status.state]
     selected = "selected version" if status.is_selected else ""
     return "unchanged" if done is not None and not done.changed else selected
 

@@ -119,16 +119,20 @@ def run_range(
     months: Sequence[date],
     ops: Mapping[str, Any],
     work: dict[TripMonth, MonthWork],
+    layers: Sequence[str] | None = None,
 ) -> None:
     """Run the dataset's job over contiguous months, with that configuration of its ops, and note what it did in `work`.
 
+    Of the job's layers only those that are named, where any are.
     Where months fail, the good ones are run again without them, so that they reach every store.
     """
     from taxi_platform.jobs import job_name
+    from taxi_platform.keys import asset_key
     from taxi_platform.launch import run_job
     from taxi_platform.partitions import contiguous_ranges, run_tags
 
-    result = run_job(session.instance, job_name(contract.dataset), run_tags(months), _config(ops))
+    assets = None if layers is None else [asset_key(layer, contract.dataset) for layer in layers]
+    result = run_job(session.instance, job_name(contract.dataset), run_tags(months), _config(ops), assets)
     _note_work(session.instance, result.run_id, contract, work)
     _check_not_canceled(session, result.run_id)
     if result.success:
@@ -141,7 +145,7 @@ def run_range(
             )
     if failed:
         for rest in contiguous_ranges(m for m in months if month_label(m) not in failed):
-            run_range(session, contract, rest, ops, work)
+            run_range(session, contract, rest, ops, work, layers)
 
 
 def _check_not_canceled(session: Session, run_id: str) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 
 from taxi_platform import schedules
-from taxi_platform.keys import LAYERS, place
+from taxi_platform.keys import place
 from taxi_platform.partitions import run_months
-from taxi_platform.schedules import DAILY, MONTHLY, TIME_ZONE, layers_to_repair
+from taxi_platform.schedules import DAILY, MONTHLY, TIME_ZONE
 from taxi_platform.sources.retries import RetryPolicy
-from taxi_platform.status import MonthStatus
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
 
 Asked = list[tuple[str, list[str]]]
@@ -117,21 +116,3 @@ def test_the_reconciliation_leaves_alone_what_is_under_way(deployment: Deploymen
     )
     data = tick(deployment, "green_reconciliation", morning(2020, 9, 2))
     assert asked(data) == [("2020-02..2020-02", ["warehouse", "postgres"])]
-
-
-@pytest.mark.parametrize(
-    ("rows", "layers"),
-    [
-        ((10, 8, 2, 8, 8), ()),
-        ((None, 8, 2, 8, 8), LAYERS),
-        ((10, None, None, 8, 8), ("trips", "warehouse", "postgres")),
-        ((10, 7, 2, 7, 7), ("trips", "warehouse", "postgres")),
-        ((10, 8, 2, 7, 8), ("warehouse",)),
-        ((10, 8, 2, 8, None), ("postgres",)),
-        ((10, 8, 2, None, None), ("warehouse", "postgres")),
-    ],
-)
-def test_only_the_layers_that_differ_are_repaired(rows: tuple[int | None, ...], layers: tuple[str, ...]) -> None:
-    raw, trips, quarantined, warehouse, postgres = rows
-    status = MonthStatus("green", date(2020, 3, 1), raw, trips, quarantined, warehouse, postgres, source_etag=None)
-    assert layers_to_repair(status) == layers

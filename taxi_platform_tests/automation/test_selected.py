@@ -9,7 +9,7 @@ import pytest
 
 from taxi_platform.months import parse_month
 from taxi_platform.partitions import recent_months
-from taxi_platform.schedules import layers_to_repair
+from taxi_platform.repairs import layers_to_repair
 from taxi_platform.sensors import LOOKS_TO_BELIEVE
 from taxi_platform.status import MonthStatus, month_statuses
 from taxi_platform.stores.lake import Lake

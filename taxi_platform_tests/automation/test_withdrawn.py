@@ -12,7 +12,7 @@ import pytest
 from taxi_platform.keys import asset_key
 from taxi_platform.metadata import ROWS, WITHDRAWN
 from taxi_platform.months import TripMonth, parse_month
-from taxi_platform.schedules import layers_to_repair
+from taxi_platform.repairs import layers_to_repair
 from taxi_platform.status import MonthStatus, month_statuses
 from taxi_platform.stores.lake import Lake
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
@@ -175,7 +175,10 @@ def test_nothing_is_reconciled_of_a_month_that_is_gone(withdrawn: Deployment) ->
     with dg.instance_for_test() as instance:
         repository = withdrawn.definitions.get_repository_def()
         at = datetime(2020, 9, 1, 6, tzinfo=ZoneInfo("America/New_York"))
-        with dg.build_schedule_context(instance, scheduled_execution_time=at, repository_def=repository) as context:
+        source = {"source": repository.get_top_level_resources()["source"]}
+        with dg.build_schedule_context(
+            instance, scheduled_execution_time=at, repository_def=repository, resources=source
+        ) as context:
             data = repository.get_schedule_def("green_reconciliation").evaluate_tick(context)
     assert data.run_requests == []
     assert data.skip_message

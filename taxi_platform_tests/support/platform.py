@@ -70,7 +70,7 @@ class Platform:
 
     def status(self) -> list[dict[str, Any]]:
         done = self.taxi("status", "--json")
-        if done.code:
+        if not done.out:  # code 1 says that a month is behind
             raise RuntimeError(done.text)
         statuses: list[dict[str, Any]] = json.loads(done.out)
         return statuses

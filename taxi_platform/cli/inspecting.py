@@ -1,0 +1,72 @@
+"""``taxi status``: what every store holds of every month, and what is behind.
+
+Belongs here: the options and the exit code. Does not: looking (``taxi_platform.status``) and the table (``report``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+
+import click
+
+from taxi_platform.cli.report import print_statuses
+from taxi_platform.cli.running import named_contracts
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.model import Contract
+from taxi_platform.errors import SettingsError
+from taxi_platform.instance import has_instance, opened_instance, use_instance
+from taxi_platform.months import TripMonth, month_label, parse_month_range
+from taxi_platform.settings import Settings
+from taxi_platform.status import MonthStatus, month_statuses
+
+__all__ = ["all_or_named", "show_status"]
+
+
+def show_status(settings: Settings, datasets: str | None, months: str | None, *, as_json: bool) -> int:
+    """Print the months asked for; returns the exit code."""
+    contracts, only = all_or_named(datasets, months)
+    statuses = _with_runs(settings, contracts, month_statuses(settings, contracts, only))
+    if months is not None:
+        statuses = [s for s in statuses if s.raw_version or s.behind.keys() - {"raw"} or s.refused or s.is_withdrawn]
+    if as_json:
+        click.echo(json.dumps([s.to_json() for s in statuses], indent=2))
+    else:
+        print_statuses(statuses, settings)
+    return 1 if any(s.state in ("behind", "refused") for s in statuses) else 0
+
+
+def all_or_named(
+    datasets: str | None, months: str | None
+) -> tuple[list[Contract], Mapping[str, Sequence[date]] | None]:
+    """The datasets asked for, and their months; all of either where nothing is said."""
+    contracts = list(CONTRACTS.values()) if datasets is None else named_contracts(datasets)
+    if months is None:
+        return contracts, None
+    asked = parse_month_range(months)
+    only = {c.dataset: [month for month in asked if month >= c.first_month] for c in contracts}
+    if not any(only.values()):
+        first = ", ".join(f"{c.dataset} begins with {month_label(c.first_month)}" for c in contracts)
+        raise SettingsError(f"no dataset has {months}: {first}")
+    return contracts, only
+
+
+def _with_runs(
+    settings: Settings, contracts: Collection[Contract], statuses: Sequence[MonthStatus]
+) -> list[MonthStatus]:
+    """Months that are behind, with what the run records say of them; without an instance, nothing is known of runs."""
+    if all(status.is_whole or status.is_gone for status in statuses) or not has_instance(settings):
+        return list(statuses)
+    from taxi_platform.keys import LAYERS, asset_key
+    from taxi_platform.run_history import months_under_way
+
+    use_instance(settings)
+    with opened_instance(settings) as instance:
+        under_way = {
+            month
+            for contract in contracts
+            for month in months_under_way(instance, contract, [asset_key(layer, contract.dataset) for layer in LAYERS])
+        }
+    return [replace(s, is_under_way=TripMonth(s.dataset, s.file_month) in under_way) for s in statuses]
