@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_platform.errors import SettingsError, StoreError
+from taxi_platform.stores.attached import METADATA, is_answered
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
@@ -26,9 +27,6 @@ _IN_THE_ENVIRONMENT = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_SKIP_SIGNATURE",
 )
-_METADATA = "http://169.254.169.254"
-"""docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html."""
-_METADATA_SECONDS = 2.0
 _ROUNDABOUT = ("sso_session", "sso_start_url", "role_arn", "credential_process", "login_session")
 
 
@@ -94,17 +92,7 @@ def _section(variable: str, file: str, section: str) -> dict[str, str]:
 
 
 def _role_is_attached() -> bool:
-    """Whether the machine's metadata address answers at all: where there is none, packets to it may just vanish."""
     if os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
         return False
-    import requests
-
-    address = os.environ.get("AWS_METADATA_ENDPOINT") or _METADATA
-    headers = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
-    session = requests.Session()
-    session.trust_env = False  # the address is this machine's own: no proxy knows it
-    try:
-        with session, session.put(f"{address}/latest/api/token", headers=headers, timeout=_METADATA_SECONDS) as answer:
-            return answer.ok
-    except requests.RequestException:
-        return False
+    address = os.environ.get("AWS_METADATA_ENDPOINT") or METADATA
+    return is_answered("PUT", f"{address}/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})

@@ -86,7 +86,7 @@ class CloudRequests:
             try:
                 return obstore.head(self.cloud.store, path)
             except BaseError as error:
-                if Refusal.of(error).failure is not Failure.PERMANENT:
+                if Refusal.of(error).failure is Failure.TRANSIENT:
                     raise
                 # The answer to a HEAD has no body: what the store has to say comes with a GET.
                 return obstore.get(self.cloud.store, path, options={"range": (0, 1)}).meta

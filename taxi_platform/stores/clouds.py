@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from taxi_platform.errors import SettingsError
+from taxi_platform.errors import SettingsError, StoreError
+from taxi_platform.stores.attached import METADATA, is_answered
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -26,6 +27,26 @@ __all__ = ["ORDINARY", "SILENCE", "Cloud", "Pace", "connect"]
 
 SILENCE = 30.0
 """Seconds without a byte of an answer after which a request is given up: a server that hangs costs no more."""
+
+_PREFIXES = {"gs": "GOOGLE_… variables", "s3": "AWS_… variables", "az": "AZURE_… variables"}
+_AZURE_CREDENTIALS = (
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_ACCESS_KEY",
+    "AZURE_STORAGE_MASTER_KEY",
+    "AZURE_STORAGE_SAS_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_TOKEN",
+    "AZURE_STORAGE_CLIENT_SECRET",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_USE_AZURE_CLI",
+    "AZURE_SKIP_SIGNATURE",
+    "AZURE_STORAGE_USE_EMULATOR",
+    "AZURE_MSI_ENDPOINT",
+    "AZURE_IDENTITY_ENDPOINT",
+    "IDENTITY_ENDPOINT",
+)
+"""What obstore takes without the metadata address."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +89,17 @@ def connect(scheme: str, bucket: str, prefix: str) -> Cloud:
         SettingsError: one of those variables cannot be used.
         StoreError: there are no credentials.
     """
-    return {"gs": _google, "s3": _amazon, "az": _azure}[scheme](bucket, prefix or None)
+    from obstore.exceptions import BaseError
+
+    cloud = {"gs": _google, "s3": _amazon, "az": _azure}[scheme](bucket, prefix or None)
+    try:
+        cloud.at(ORDINARY)
+    except BaseError as error:
+        reason = str(error).splitlines()[0].partition(" error: ")[2]
+        if "Invalid Access Key" in reason:
+            raise SettingsError(f"AZURE_STORAGE_ACCOUNT_KEY is not a key as Azure gives them out ({reason})") from error
+        raise SettingsError(f"{scheme}://{bucket} cannot be opened: {reason}; check the {_PREFIXES[scheme]}") from error
+    return cloud
 
 
 def _google(bucket: str, prefix: str | None) -> Cloud:
@@ -140,6 +171,12 @@ def _azure(container: str, prefix: str | None) -> Cloud:
         raise SettingsError(
             "no storage account is named for az://: set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY "
             "unless an identity is attached to this machine"
+        )
+    if not any(os.environ.get(name) for name in _AZURE_CREDENTIALS) and not is_answered(
+        "GET", f"{METADATA}/metadata/instance?api-version=2021-02-01", {"Metadata": "true"}
+    ):
+        raise StoreError(
+            "no credentials for az://: set AZURE_STORAGE_ACCOUNT_KEY, or run where an identity is attached"
         )
 
     @lru_cache

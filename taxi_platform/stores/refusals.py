@@ -173,8 +173,7 @@ class Refusal:
             before, colon, after = explained.partition(": ")
             return f"{before}{self._quoted}{colon}{after}"
         if self.status is not None or self.code:
-            own = self.message or self.code or self.reason or "no reason given"
-            return f"the store answered {self._named}: {own}"
+            return f"the store answered {self._named}" + (f": {self.message}" if self.message else "")
         return f"no answer ({self._trouble}): check the address and the network, then run it again"
 
     def _explained(self, scheme: str, verb: str) -> str:
