@@ -7,6 +7,7 @@ run once recorded.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -28,6 +29,9 @@ State = Literal["whole", "behind", "refused", "withdrawn", "under way"]
 
 _AT_ONCE = 16
 """Months of a lake that are looked at at a time: in a bucket each is some requests."""
+
+REMOTE_LOOK_SECONDS = 30.0
+"""How long a look waits for a store elsewhere that does not answer: who looks wants to know, now, that it is down."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def month_statuses(
         only: dataset → months.
         under_way: months that a run is to bring, by whoever can tell.
     """
-    lake = Lake(settings.lake, wait_seconds=settings.wait_seconds)
+    lake = Lake(settings.lake, wait_seconds=min(settings.wait_seconds, REMOTE_LOOK_SECONDS))
     off = tuple(store for store in ("warehouse", "postgres") if store not in settings.table_stores)
     statuses: list[MonthStatus] = []
     with _tables(settings) as stores, ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as pool:
@@ -169,7 +173,8 @@ def _tables(settings: Settings) -> Iterator[Mapping[str, TableStore | None]]:
     stores: dict[str, TableStore | None] = {}
     with contextlib.ExitStack() as stack:
         if "warehouse" in settings.table_stores:
-            stores["warehouse"] = open_warehouse(settings.warehouse, wait_seconds=settings.wait_seconds)
+            at_most = REMOTE_LOOK_SECONDS if settings.warehouse_kind == "bigquery" else math.inf
+            stores["warehouse"] = open_warehouse(settings.warehouse, wait_seconds=min(settings.wait_seconds, at_most))
         if "postgres" in settings.table_stores:
             stores["postgres"] = stack.enter_context(_postgres(settings))
         yield stores

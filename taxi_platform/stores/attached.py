@@ -1,6 +1,6 @@
-"""Whether an identity is attached to this machine, as to one rented from Amazon or Microsoft: its metadata address says.
+"""Whether an identity is attached to this machine, as to one rented from Amazon or Microsoft.
 
-Belongs here: asking there, with a bound. Does not: credentials (``amazon``, ``clouds``); Google's library asks itself.
+Belongs here: asking there, with a bound. Does not: credentials (``amazon``, ``clouds``); Google's asks by itself.
 Elsewhere packets to that address may just vanish, and obstore would wait for minutes.
 """
 

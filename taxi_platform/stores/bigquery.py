@@ -10,6 +10,7 @@ data version stands there: its row is written last, and only if nobody else has 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ from taxi_platform.stores.bookkeeping import (
 )
 from taxi_platform.stores.catalogue import months_sql, selected
 from taxi_platform.stores.model import HeldMonth, LoadedMonth, MonthCounts
+from taxi_platform.transience import RACE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,10 +49,14 @@ if TYPE_CHECKING:
 
 __all__ = ["BigQueryStore"]
 
-_RACES = 5
+_LOADS_OF_ONE_MONTH = replace(RACE, attempts=5, charges_attempts=False)
 """How often a month is loaded again because another run replaced it meanwhile."""
 
 _SQL_TYPES = {"INTEGER": "INT64", "FLOAT": "FLOAT64"}
+
+
+class _ReplacedMeanwhileError(StoreBusyError):
+    """Another run has recorded the month while this one loaded it."""
 
 
 class BigQueryStore:
@@ -82,15 +88,24 @@ class BigQueryStore:
         for table in (contract.trips, contract.quarantine, MONTHS):
             ensure_table(self._dataset, table)
         name = self._dataset.table_id(contract.trips.name)
-        for _ in range(_RACES):
+
+        def attempt() -> LoadedMonth:
             record, since = self._record(contract, clean.file_month)
             if record is not None and record.is_current(clean.facts):
                 return LoadedMonth(record.counted, False, name)
             trips, quarantine = self._load(contract, clean, lake, since)
-            if self._recorded(clean, since):
-                facts = {"trips": trips.facts, "quarantine": quarantine.facts}
-                return LoadedMonth(MonthCounts(trips.rows, quarantine.rows), True, name, facts)
-        raise StoreBusyError(f"other runs keep replacing {clean.month} in {self._dataset}: let them end first")
+            if not self._recorded(clean, since):
+                raise _ReplacedMeanwhileError(
+                    f"other runs keep replacing {clean.month} in {self._dataset}: let them end first"
+                )
+            facts = {"trips": trips.facts, "quarantine": quarantine.facts}
+            return LoadedMonth(MonthCounts(trips.rows, quarantine.rows), True, name, facts)
+
+        return _LOADS_OF_ONE_MONTH.call(
+            attempt,
+            wait_seconds=self._dataset.wait_seconds,
+            worth=lambda error: isinstance(error, _ReplacedMeanwhileError),
+        )
 
     def _load(
         self, contract: Contract, clean: CleanMonth, lake: Lake, since: datetime | None

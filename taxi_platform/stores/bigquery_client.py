@@ -35,7 +35,6 @@ MAXIMUM_BYTES_BILLED = 200 * 10**9
 
 _CREDENTIALS = "run `gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS"
 _MAINTENANCE = "a limit on requests, or a moment's trouble there, for longer than TAXI_WAIT_SECONDS: run it again later"
-_NO_ANSWER = "check the network, then run it again"
 _REMEDIES = {
     "accessDenied": (
         "permission denied; these credentials need roles/bigquery.jobUser on the project and "
@@ -155,8 +154,9 @@ class BigQueryDataset:
 
         what, own = f"{self} cannot {doing}", _first_line(error)
         if failure_of(error) is Failure.TRANSIENT:
-            known = isinstance(error, GoogleAPIError)
-            return StoreUnavailableError(f"{what} ({own}): {_MAINTENANCE if known else _NO_ANSWER}")
+            if isinstance(error, GoogleAPIError):
+                return StoreUnavailableError(f"{what} ({own}): {_MAINTENANCE}")
+            return StoreUnavailableError(f"{what} ({_trouble(error)}): check the network, then run it again")
         if isinstance(error, GoogleAuthError) or getattr(error, "code", None) == HTTPStatus.UNAUTHORIZED:
             return StoreError(f"no valid credentials for {self} ({own}): {_CREDENTIALS}")
         remedies = [_REMEDIES[reason] for reason in sorted(reasons(error)) if reason in _REMEDIES]
@@ -174,6 +174,15 @@ def _parameter(name: str, value: object) -> bigquery.ScalarQueryParameter:
 
     kind = {str: "STRING", int: "INT64", date: "DATE", datetime: "DATETIME", type(None): "DATETIME"}[type(value)]
     return bigquery.ScalarQueryParameter(name, kind, value)  # type: ignore[arg-type]
+
+
+def _trouble(error: Exception) -> str:
+    """The innermost text of a connection that failed: what a person would say happened."""
+    text = str(error)
+    if "timed out" in text:
+        return "it is silent"
+    found = re.findall(r"\[Errno -?\d+\] ([\w ]+)", text)
+    return found[-1] if found else _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -24,7 +24,7 @@ from taxi_platform.errors import StoreBusyError
 from taxi_platform.references import RawMonth
 from taxi_platform.stores.bigquery_client import LABELS, BigQueryDataset
 from taxi_platform.stores.bigquery_raw_sql import Generation, bigquery_columns, create_sql, view_sql
-from taxi_platform.stores.bigquery_tables import create_dataset
+from taxi_platform.stores.bigquery_tables import create_dataset, keep_for_good
 from taxi_platform.transience import RACE
 
 if TYPE_CHECKING:
@@ -130,9 +130,10 @@ def _standing(dataset: BigQueryDataset, name: str) -> dict[str, bigquery.Table]:
     try:
         items = list(dataset.client.list_tables(f"{dataset.project}.{dataset.name}"))
         names = [item.table_id for item in items if mine.fullmatch(item.table_id)]
-        return {found: dataset.client.get_table(dataset.table_id(found)) for found in names}
+        tables = {found: dataset.client.get_table(dataset.table_id(found)) for found in names}
     except NotFound:
         return {}
+    return {found: keep_for_good(dataset, table) for found, table in tables.items()}
 
 
 def _uris(table: bigquery.Table) -> set[str]:
@@ -161,7 +162,7 @@ def _replace_view(dataset: BigQueryDataset, name: str, standing: bigquery.Table 
             "Filter by month ('2020-03') to read, and pay for, that month alone."
         )
         view.labels = dict(LABELS)
-        dataset.client.create_table(view)
+        keep_for_good(dataset, dataset.client.create_table(view))
     elif standing.view_query != sql:
         standing.view_query = sql
         dataset.client.update_table(standing, ["view_query"])

@@ -7,6 +7,7 @@ client's own way of trying again waits ten minutes for every request, in silence
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.transience import PATIENT, Failure, of_exception, of_http
@@ -32,9 +33,12 @@ def connected(project: str, credentials: Credentials, location: str, wait_second
         def _call_api(self, retry: object, *arguments: Any, **options: Any) -> Any:
             """Every request of the client, of its jobs and of its pages of rows comes by here."""
             del retry
-            options["timeout"] = SILENCE
+            # Asked for the results of a job that has failed, BigQuery answers with that failure, however often: after a
+            # few times it is the job that has to be sent again, which is for who sent it.
+            policy = replace(PATIENT, attempts=3) if "/queries/" in str(options.get("path")) else PATIENT
+            options["timeout"] = tuple(min(seconds, max(wait_seconds, 1.0)) for seconds in SILENCE)
             call: Any = super()._call_api
-            return PATIENT.call(
+            return policy.call(
                 lambda: call(None, *arguments, **options),
                 wait_seconds=wait_seconds,
                 worth=lambda error: failure_of(error) is Failure.TRANSIENT,

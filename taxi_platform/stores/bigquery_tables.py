@@ -5,8 +5,10 @@ Belongs here: creating and describing, and replacing small tables and views as a
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -16,21 +18,26 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
 from taxi_platform.contracts.schemas import bigquery_schema
 from taxi_platform.contracts.unified import UNIFIED
+from taxi_platform.errors import StoreError
 from taxi_platform.stores.bigquery_client import LABELS, BigQueryDataset
 from taxi_platform.stores.bigquery_jobs import load_config, partition
 from taxi_platform.stores.bigquery_upload import load_file
 from taxi_platform.stores.bookkeeping import MONTHS
 from taxi_platform.stores.catalogue import CatalogueColumn, declaration, missing_columns
+from taxi_platform.stores.model import SCHEMA
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from google.cloud import bigquery
+
+_LOG = logging.getLogger(__name__)
 
 __all__ = [
     "create_dataset",
     "create_table",
     "ensure_table",
     "existing_tables",
+    "keep_for_good",
     "replace_rows",
     "replace_view",
     "standing_table",
@@ -38,31 +45,70 @@ __all__ = [
 
 
 def ensure_table(dataset: BigQueryDataset, table: Table) -> None:
-    """Create the table if need be; bring descriptions up to date. New columns come with a load.
+    """Create the table if need be; bring descriptions up to date, keep it for good. New columns come with a load.
 
     Raises:
-        StoreError: a column stands there in another type than the declaration's.
+        StoreError: a column stands there in another type than the declaration's, or months cannot be replaced there.
     """
     standing = _standing(dataset, table.qualified_name)
     if standing is None:
         create_table(dataset, table)
         return
+    _check_partitions(dataset, standing, table)
     missing_columns(table, _catalogue(standing), _type_name)
+    standing = keep_for_good(dataset, standing)
     with dataset.clear_errors(f"describe {table.qualified_name}"):
         _describe(dataset, standing, table)
 
 
 def create_table(dataset: BigQueryDataset, table: Table) -> None:
     """Create the table, and its dataset, unless they are there."""
-    from google.api_core.exceptions import NotFound
+    from google.api_core.exceptions import Conflict, NotFound
 
     declared = _declared(dataset, table)
-    with dataset.clear_errors(f"create the table {table.qualified_name}"):
+    with dataset.clear_errors(f"create the table {table.qualified_name}"), suppress(Conflict):
         try:
-            dataset.client.create_table(declared, exists_ok=True)
+            created = dataset.client.create_table(declared)
         except NotFound:
             create_dataset(dataset, declared.dataset_id)
-            dataset.client.create_table(declared, exists_ok=True)
+            created = dataset.client.create_table(declared)
+        keep_for_good(dataset, created)
+
+
+def keep_for_good(dataset: BigQueryDataset, table: bigquery.Table) -> bigquery.Table:
+    """Clear the expiry of a table or view, and of its partitions, which a dataset's defaults give to all.
+
+    https://cloud.google.com/bigquery/docs/managing-tables#updating_a_tables_expiration_time
+    """
+    partitioning, changed = table.time_partitioning, []
+    if table.expires is not None:
+        table.expires = None
+        changed.append("expires")
+    if partitioning is not None and partitioning.expiration_ms is not None:
+        partitioning.expiration_ms = None
+        table.time_partitioning = partitioning
+        changed.append("time_partitioning")
+    if not changed:
+        return table
+    with dataset.clear_errors(f"keep {table.table_id} for good"):
+        table = dataset.client.update_table(table, changed)
+    _LOG.warning("%s was to expire, as its dataset's defaults have it for new tables: it stays for good now", table)
+    return table
+
+
+def _check_partitions(dataset: BigQueryDataset, standing: bigquery.Table, table: Table) -> None:
+    """A month is replaced by replacing its partition, which a table that somebody made in another way does not have."""
+    wanted = _declared(dataset, table).time_partitioning
+    found = standing.time_partitioning
+    if wanted is None or (found is not None and (found.type_, found.field) == (wanted.type_, wanted.field)):
+        return
+    how = f"by {found.type_} of {found.field or 'its time of loading'}" if found is not None else "in no partitions"
+    if standing.range_partitioning is not None:
+        how = f"by ranges of {standing.range_partitioning.field}"
+    raise StoreError(
+        f"{dataset} has a table {standing.table_id} that keeps its rows {how}, where a month is replaced as "
+        f"a partition by {wanted.type_} of {wanted.field}: rename that table, or drop it, then run it again"
+    )
 
 
 def existing_tables(dataset: BigQueryDataset) -> frozenset[str]:
@@ -99,6 +145,9 @@ def replace_view(dataset: BigQueryDataset, name: str, sql: str, description: str
     """Create or replace a view, in one statement."""
     text = description.replace("\\", "\\\\").replace('"', '\\"')
     dataset.query(f'CREATE OR REPLACE VIEW {dataset.sql(name)} OPTIONS (description = "{text}") AS\n{sql}')
+    standing = _standing(dataset, f"{SCHEMA}.{name}")
+    if standing is not None:
+        keep_for_good(dataset, standing)
 
 
 def create_dataset(dataset: BigQueryDataset, name: str) -> None:

@@ -7,9 +7,11 @@ Belongs here: the upload (https://cloud.google.com/bigquery/docs/reference/api-u
 from __future__ import annotations
 
 import uuid
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taxi_platform.errors import StoreUnavailableError
 from taxi_platform.stores import google
 from taxi_platform.stores.bigquery_client import BigQueryDataset
 
@@ -32,6 +34,7 @@ def load_file(
     """Start a load job from a file; returns once the file is there, before the job has ended.
 
     Raises:
+        StoreUnavailableError: BigQuery has forgotten of the upload, or has done it and the answer was lost.
         google.api_core.exceptions.GoogleAPICallError: refused, such as `Conflict` for a job id that was used.
     """
     from google.api_core import exceptions
@@ -54,6 +57,8 @@ def load_file(
             while not upload.finished:
                 answer = upload.transmit_next_chunk(session)
         except InvalidResponse as error:
+            if error.response.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+                raise StoreUnavailableError(f"the upload to {destination} was cut off: run it again") from error
             raise exceptions.from_http_response(error.response) from error  # type: ignore[no-untyped-call]
     return dataset.client.job_from_resource(answer.json())  # type: ignore[return-value]
 

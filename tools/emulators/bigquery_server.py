@@ -26,7 +26,7 @@ from local_bigquery.engine.database import quote
 from local_bigquery.errors import BigQueryError
 from local_bigquery.jobs import load, query, runner
 from local_bigquery.jobs.storage import literal, paths
-from local_bigquery.models import Table, TableReference
+from local_bigquery.models import Dataset, Table, TableReference
 
 from tools.emulators import bigquery_external
 
@@ -36,6 +36,7 @@ COMMIT_ATTEMPTS = 50
 
 objects_by_duckdb = database.objects
 load_whole_table = load.run
+create_in_catalogue = tables.create
 update_catalogue = tables.update
 replacing = threading.Lock()
 cataloguing = threading.RLock()
@@ -199,9 +200,19 @@ def update(*arguments: Any) -> Any:
     return update_catalogue(*arguments)
 
 
+def create(project_id: str, dataset_id: str, body: Any, translate: Any) -> Any:
+    """Create a table; a partitioned one gets the dataset's default expiration of partitions, not that of tables."""
+    dataset = metadata.load(Dataset, project_id, dataset_id)
+    default = dataset and dataset.defaultPartitionExpirationMs
+    if default and body.timePartitioning and not body.timePartitioning.expirationMs:
+        body = body.replace(timePartitioning=body.timePartitioning.replace(expirationMs=default))
+    return create_in_catalogue(project_id, dataset_id, body, translate)
+
+
 database.objects = objects
 bigquery_external.install()
 bigquery_external.create = settled(bigquery_external.create)
+tables.create = create
 tables.update = update
 load.run = runner.HANDLERS["load"] = run
 runner.submit = one_at_a_time(runner.submit)
