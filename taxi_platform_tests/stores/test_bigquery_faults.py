@@ -176,3 +176,22 @@ def test_a_table_that_is_partitioned_otherwise_is_one_sentence(
     with pytest.raises(StoreError, match=sentence):
         store.replace_month(GREEN, lake.store_clean(staged_clean(tmp_path)), lake)
     assert store.count_months(GREEN, [date(2020, 3, 1)]) == {}
+
+
+@pytest.mark.parametrize("command", ["status", "run"])
+def test_a_look_at_stores_that_are_down_says_so_soon(
+    bigquery_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Whoever looks waits no longer than a look may take, however long loads may wait."""
+    from taxi_platform import status
+    from taxi_platform.settings import Settings
+
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setattr(status, "REMOTE_LOOK_SECONDS", 0.2)
+    environment = {"TAXI_DATA": str(tmp_path), "TAXI_WAREHOUSE": bigquery_url, "TAXI_WAIT_SECONDS": "3600"}
+    settings = Settings.from_environment(environment)
+    only = {"green": [MARCH.first_day]} if command == "run" else None
+    with pytest.raises(
+        StoreUnavailableError, match=r"cannot list its tables \(Connection refused\): check the network"
+    ):
+        status.month_statuses(settings, [GREEN], only)
