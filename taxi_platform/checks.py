@@ -1,18 +1,19 @@
 """Asset checks: is what was stored what it claims to be.
 
-Belongs here: checks over the months of a run, one unpartitioned check each, with a table per month in metadata
-(per-partition checks are a preview in Dagster 1.13 and leave rows planned for ever after a range run).
-Does not: the rules that judge rows (``contracts.rules``).
+Belongs here: what each check finds of the months of a run. A check is unpartitioned: those per partition are a preview
+in Dagster 1.13, and leave rows planned for ever after a run over a range. Does not: what a check's page shows
+(``checked_months``) and the rules that judge rows (``contracts.rules``).
 """
 
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from taxi_platform.behind import table_gap
+from taxi_platform.checked_months import Finding, evaluation
 from taxi_platform.contracts.model import Contract
 from taxi_platform.foreign_text import shown
 from taxi_platform.history import FEWEST_MONTHS, NULL_POINTS, REASON_FACTOR, REASON_POINTS, VOLUME_FACTOR, History
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["build_checks"]
 
+_WARN = dg.AssetCheckSeverity.WARN
+_NOT_JUDGED = "not judged"
+
 _SHOWN_CODES = 100
 """Of a column's unknown codes, the most frequent; a column of free text may have as many as rows."""
 
@@ -42,27 +46,23 @@ def build_checks(contracts: Sequence[Contract], table_stores: Sequence[str]) -> 
 
 
 def _conservation(contract: Contract) -> dg.AssetChecksDefinition:
+    key = dg.AssetCheckKey(asset_key("trips", contract.dataset), "nothing_lost")
+
     @dg.asset_check(
-        asset=asset_key("trips", contract.dataset),
-        name="nothing_lost",
+        asset=key.asset_key,
+        name=key.name,
         blocking=True,
         description="In every month, rows in the raw file = rows in trips + rows in quarantine, counted in the files.",
     )
     def nothing_lost(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         store = lake.open()
-        rows, broken = [], []
+        found = {}
         for month in _months(context, contract, store):
-            raw, trips, quarantined = _rows(store, month)
-            rows.append((month.label, raw, trips, quarantined))
-            if raw is None or trips is None or quarantined is None or raw != trips + quarantined:
-                broken.append(month.label)
-        return dg.AssetCheckResult(
-            passed=not broken,
-            metadata={
-                "months": _table(("month", "raw", "trips", "quarantined"), rows),
-                "months_that_do_not_add_up": ", ".join(broken) or "none",
-            },
-        )
+            raw, trips, quarantined = rows = _rows(store, month)
+            is_whole = raw is not None and trips is not None and quarantined is not None and raw == trips + quarantined
+            found[month] = Finding([rows], not is_whole)
+        header = ("raw", "trips", "quarantined")
+        return evaluation(context, key, header, found, bad_months="months_that_do_not_add_up")
 
     return nothing_lost
 
@@ -80,22 +80,24 @@ def _rows(lake: "Lake", month: TripMonth) -> tuple[int | None, int | None, int |
 
 
 def _contract_drift(contract: Contract) -> dg.AssetChecksDefinition:
+    key = dg.AssetCheckKey(asset_key("trips", contract.dataset), "contract_known")
+
     @dg.asset_check(
-        asset=asset_key("trips", contract.dataset),
-        name="contract_known",
+        asset=key.asset_key,
+        name=key.name,
         description=(
             "Upstream has no column and no code that the contract does not know; text is UTF-8, times have no zone."
         ),
     )
     def contract_known(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         store = lake.open()
-        cleaned = (store.look(month).clean for month in _months(context, contract, store))
-        rows = [(clean.month.label, *drift) for clean in cleaned if clean is not None for drift in _drift(clean)]
-        return dg.AssetCheckResult(
-            passed=not rows,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={"unknown": _table(("month", "column", "code", "rows"), rows)},
-        )
+        found = {}
+        for month in _months(context, contract, store):
+            clean = store.look(month).clean
+            drift = [] if clean is None else list(_drift(clean))
+            found[month] = Finding(drift, bool(drift))
+        header = ("column", "code", "rows")
+        return evaluation(context, key, header, found, bad_months="months_with_unknowns", severity=_WARN)
 
     return contract_known
 
@@ -130,65 +132,83 @@ def _unusual(contract: Contract) -> dg.AssetChecksDefinition:
     def unusual(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterable[dg.AssetCheckResult]:
         history = History(contract, lake.open())
         months = _months(context, contract, history.lake)
-        yield dg.AssetCheckResult(check_name=volume.name, asset_key=trips, **_judged_volume(history, months))
-        yield dg.AssetCheckResult(check_name=nulls.name, asset_key=trips, **_judged_nulls(history, months))
-        yield dg.AssetCheckResult(check_name=reasons.name, asset_key=trips, **_judged_reasons(history, months))
+        yield _judged_volume(context, volume.key, history, months)
+        yield _judged_nulls(context, nulls.key, history, months)
+        yield _judged_reasons(context, reasons.key, history, months)
 
     return unusual
 
 
-def _judged_volume(history: History, months: Sequence[TripMonth]) -> dict[str, Any]:
-    rows: list[tuple[object, ...]] = []
-    unusual: list[str] = []
+def _judged_volume(
+    context: dg.AssetCheckExecutionContext, key: dg.AssetCheckKey, history: History, months: Sequence[TripMonth]
+) -> dg.AssetCheckResult:
+    found = {}
     for month in months:
         facts, middling = history.facts(month), history.middling_trips(month)
-        if facts is None or middling is None:
-            continue
-        rows.append((month.label, facts.trips_rows, round(middling)))
-        if not middling / VOLUME_FACTOR <= facts.trips_rows <= middling * VOLUME_FACTOR:
-            unusual.append(month.label)
-    return _warning(unusual, _table(("month", "trips", "middling month of the year before"), rows))
+        if facts is None:
+            found[month] = Finding([])
+        elif middling is None:
+            found[month] = Finding([(facts.trips_rows, _NOT_JUDGED)])
+        else:
+            is_usual = middling / VOLUME_FACTOR <= facts.trips_rows <= middling * VOLUME_FACTOR
+            found[month] = Finding([(facts.trips_rows, f"{round(middling):,}")], not is_usual)
+    header = ("trips", "middling month of the year before")
+    return _warning(context, key, header, found, history)
 
 
-def _judged_nulls(history: History, months: Sequence[TripMonth]) -> dict[str, Any]:
-    found = {month.label: history.unusual_nulls(month) for month in months}
-    rows = [
-        (label, column, f"{share:.1%}", f"{usual:.1%}")
-        for label, columns in found.items()
-        for column, (share, usual) in columns.items()
-    ]
-    table = _table(("month", "column", "null", "in a middling month of the year before"), rows)
-    return _warning([label for label, columns in found.items() if columns], table)
+def _judged_nulls(
+    context: dg.AssetCheckExecutionContext, key: dg.AssetCheckKey, history: History, months: Sequence[TripMonth]
+) -> dg.AssetCheckResult:
+    found = {}
+    for month in months:
+        columns = history.unusual_nulls(month)
+        lines = [(column, f"{share:.1%}", f"{usual:.1%}") for column, (share, usual) in columns.items()]
+        found[month] = Finding(lines, bool(lines))
+    header = ("column", "null", "in a middling month of the year before")
+    return _warning(context, key, header, found, history)
 
 
-def _judged_reasons(history: History, months: Sequence[TripMonth]) -> dict[str, Any]:
-    found = {month.label: history.unusual_reasons(month) for month in months}
-    rows = [
-        (label, reason, f"{share:.2%}", f"{usual:.2%}")
-        for label, reasons in found.items()
-        for reason, (share, usual) in reasons.items()
-    ]
-    table = _table(("month", "reason", "rejected", "in a middling month of the year before"), rows)
-    warning = _warning([label for label, reasons in found.items() if reasons], table)
-    not_judged = [month.label for month in months if not history.is_judged(month)]
-    warning["metadata"]["months_not_judged"] = ", ".join(not_judged) or "none"
-    if len(not_judged) == len(months):
-        warning["description"] = f"not judged: the lake has fewer than {FEWEST_MONTHS} months of the year before"
-    return warning
+def _judged_reasons(
+    context: dg.AssetCheckExecutionContext, key: dg.AssetCheckKey, history: History, months: Sequence[TripMonth]
+) -> dg.AssetCheckResult:
+    found = {}
+    for month in months:
+        reasons = history.unusual_reasons(month)
+        lines = [(reason, f"{share:.2%}", f"{usual:.2%}") for reason, (share, usual) in reasons.items()]
+        found[month] = Finding(lines, bool(lines))
+    header = ("reason", "rejected", "in a middling month of the year before")
+    return _warning(context, key, header, found, history)
 
 
-def _warning(unusual: Sequence[str], table: dg.MarkdownMetadataValue) -> dict[str, Any]:
-    return {
-        "passed": not unusual,
-        "severity": dg.AssetCheckSeverity.WARN,
-        "metadata": {"months": table, "unusual_months": ", ".join(unusual) or "none"},
-    }
+def _warning(
+    context: dg.AssetCheckExecutionContext,
+    key: dg.AssetCheckKey,
+    header: Sequence[str],
+    found: Mapping[TripMonth, Finding],
+    history: History,
+) -> dg.AssetCheckResult:
+    """The evaluation; where there is nothing to compare a month with, it says so."""
+    not_judged = [month.label for month in found if not history.is_judged(month)]
+    which = "" if len(not_judged) == len(found) else f" {', '.join(not_judged)}"
+    why = f"{_NOT_JUDGED}{which}: the lake has fewer than {FEWEST_MONTHS} months of the year before"
+    return evaluation(
+        context,
+        key,
+        header,
+        found,
+        bad_months="unusual_months",
+        severity=_WARN,
+        description=why if not_judged else None,
+        more={"months_not_judged": ", ".join(not_judged) or "none"},
+    )
 
 
 def _same_as_lake(layer: str, contract: Contract) -> dg.AssetChecksDefinition:
+    key = dg.AssetCheckKey(asset_key(layer, contract.dataset), "same_as_lake")
+
     @dg.asset_check(
-        asset=asset_key(layer, contract.dataset),
-        name="same_as_lake",
+        asset=key.asset_key,
+        name=key.name,
         required_resource_keys={"lake", layer},
         description=(
             "Every month has the rows of the lake's trips and quarantine, counted in both now, and their data version."
@@ -198,18 +218,14 @@ def _same_as_lake(layer: str, contract: Contract) -> dg.AssetChecksDefinition:
         lake = context.resources.lake.open()
         months = _months(context, contract, lake)
         held = getattr(context.resources, layer).open().held_months(contract, [m.first_day for m in months])
-        rows, different = [], []
+        found = {}
         for month in months:
             here, there = held.get(month.first_day), lake.look(month)
             gap = table_gap(there, here)
-            rows.append((month.label, *_counts(here.counts if here else None), *_counts(there.counts), gap or ""))
-            if gap or (here is None) != (there.counts is None):
-                different.append(month.label)
-        header = ("month", "trips", "quarantined", "trips in the lake", "quarantined in the lake", "")
-        return dg.AssetCheckResult(
-            passed=not different,
-            metadata={"months": _table(header, rows), "months_that_differ": ", ".join(different) or "none"},
-        )
+            line = (*_counts(here.counts if here else None), *_counts(there.counts), gap or "")
+            found[month] = Finding([line], bool(gap) or (here is None) != (there.counts is None))
+        header = ("trips", "quarantined", "trips in the lake", "quarantined in the lake", "")
+        return evaluation(context, key, header, found, bad_months="months_that_differ")
 
     return same_as_lake
 
@@ -235,16 +251,3 @@ def _months(context: dg.AssetCheckExecutionContext, contract: Contract, lake: "L
     """The months of the run; all that the lake has, where the check was started by itself."""
     months = run_months(contract, context.run.tags)
     return lake.months(contract.dataset) if months is None else months
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
-    """Rows as a Markdown table; numbers with thousands separators, None as a hyphen."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
-    return dg.MetadataValue.md("\n".join(lines))
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else str(value)

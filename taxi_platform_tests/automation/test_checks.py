@@ -35,6 +35,50 @@ def test_every_check_passes_on_good_months(deployment: Deployment) -> None:
     }
 
 
+def test_a_page_shows_numbers_and_every_month_not_those_of_the_last_run_only(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01..2020-04")
+    assert deployment.run("2020-01..2020-03").success
+    found = checks(deployment.run("2020-04"))
+    for name in ("green_trips/nothing_lost", "green_warehouse/same_as_lake", "green_postgres/same_as_lake"):
+        lines = cell(found[name], "months").splitlines()
+        assert [line.split()[1] for line in lines[2:]] == ["2020-04", "2020-03", "2020-02", "2020-01"], name
+        assert (cell(found[name], "months_of_the_run"), cell(found[name], "months_in_all")) == (1, 4)
+        assert cell(found[name], "months_failing") == 0
+    lost = found["green_trips/nothing_lost"]
+    counts = [cell(lost, f"{column}_in_all") for column in ("raw", "trips", "quarantined")]
+    assert counts[0] == 4_000 == counts[1] + counts[2]
+
+
+def test_a_month_that_failed_before_stays_a_warning_and_holds_up_no_other(deployment: Deployment) -> None:
+    import psycopg
+
+    deployment.upstream.publish("2020-01..2020-02")
+    assert deployment.run("2020-01", ALL).success
+    with psycopg.connect(deployment.settings.postgres.get_secret_value()) as connection:
+        connection.execute("DELETE FROM taxi.green_trips WHERE file_month = '2020-01-01' AND trip_distance > 1")
+    job = deployment.definitions.resolve_implicit_global_asset_job_def()
+    key = dg.AssetCheckKey(asset_key("postgres", "green"), "same_as_lake")
+    only_check = job.get_subset(asset_selection=frozenset(), asset_check_selection=frozenset([key]))
+    assert not checks(only_check.execute_in_process(instance=deployment.instance))["green_postgres/same_as_lake"].passed
+    found = checks(deployment.run("2020-02", ALL))["green_postgres/same_as_lake"]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert cell(found, "months_that_differ") == "2020-01"
+    assert checks(deployment.run("2020-01", ALL))["green_postgres/same_as_lake"].passed
+
+
+def test_months_without_history_are_not_judged_and_it_says_so(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01..2020-04")
+    found = checks(deployment.run("2020-01..2020-04", ["raw", "trips"]))
+    for name in ("green_trips/usual_volume", "green_trips/usual_nulls", "green_trips/usual_reasons"):
+        assert found[name].passed
+        assert found[name].description == (
+            "not judged 2020-01, 2020-02, 2020-03: the lake has fewer than 3 months of the year before"
+        )
+    lines = cell(found["green_trips/usual_volume"], "months").splitlines()
+    assert ["not judged" in line for line in lines[2:]] == [False, True, True, True]
+    assert checks(deployment.run("2020-04", ["raw", "trips"]))["green_trips/usual_volume"].description is None
+
+
 def test_a_month_far_from_the_year_before_it_is_a_warning(deployment: Deployment) -> None:
     deployment.upstream.publish("2020-01..2020-03")
     deployment.upstream.publish("2020-04", rows=2_500)
