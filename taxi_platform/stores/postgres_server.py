@@ -18,14 +18,15 @@ import shutil
 import stat
 import subprocess
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from taxi_platform.errors import StoreError
+from taxi_platform.stores.locks import HeldError
 from taxi_platform.stores.unprivileged import Identity, server_identity
+from taxi_platform.transience import POLLING
 
 __all__ = ["PostgresServer", "RunningServer"]
 
@@ -226,13 +227,17 @@ class PostgresServer:
         PostgreSQL itself would take any process which was given the number in such a file since for the old server.
         """
         self.stop()
-        deadline = time.monotonic() + _ORPHANS_END_WITHIN
-        while self._pid_file.exists() and (left := self._processes()):
-            if time.monotonic() > deadline:
-                raise StoreError(
-                    f"{self} was killed, but its process {left[0]} is still at work: end it, then try again"
-                )
-            time.sleep(0.05)
+
+        def attempt() -> None:
+            if self._pid_file.exists() and (left := self._processes()):
+                raise HeldError(left[0])
+
+        try:
+            POLLING.call(attempt, wait_seconds=_ORPHANS_END_WITHIN, worth=lambda error: isinstance(error, HeldError))
+        except HeldError as held:
+            raise StoreError(
+                f"{self} was killed, but its process {held.pid} is still at work: end it, then try again"
+            ) from None
         self._pid_file.unlink(missing_ok=True)
         self._remove_sockets()
 

@@ -26,6 +26,7 @@ from taxi_platform_tests.support.faults import (
     Reset,
     Shortened,
     Silence,
+    Trickled,
     spoiling,
 )
 from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
@@ -139,6 +140,35 @@ def test_the_answer_to_a_manifests_write_is_lost_while_another_run_writes(
     objects.update("list", change)
     assert objects.read("list") == b"+"
     assert seen == [None], "read back, it is ours: nothing is changed again"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_download_may_take_longer_than_any_silence(faults: Faults, cloud_url: str, tmp_path: Path) -> None:
+    """What is bounded is the time without a byte, not the request."""
+    objects = open_objects(cloud_url)
+    (tmp_path / "file").write_bytes(bytes(range(256)) * 256)
+    objects.replace("x", tmp_path / "file", {})
+    faults.forget()
+    faults.spoil("read", Trickled(pause=0.3))
+    with objects.local_copy("x") as copy:
+        assert copy.read_bytes() == (tmp_path / "file").read_bytes()
+    assert [kind for kind, _ in faults.seen] == ["look", "read"], "it was not cut after 2 s, and asked for again"
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_upload_over_a_slow_line_finds_its_pace_and_keeps_it(
+    faults: Faults, cloud_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part that takes longer than the first pace allows goes at the next; later uploads begin with that one."""
+    monkeypatch.setattr(cloud_requests, "SLOW_LINES", ((4, 0.3), (1, 2.0)))
+    objects = open_objects(cloud_url)
+    (tmp_path / "file").write_bytes(bytes(PART_SIZE + 1))
+    faults.spoil("part", Silence())
+    objects.replace("x", tmp_path / "file", {})
+    first = [kind for kind, _ in faults.seen].count("part")
+    objects.replace("y", tmp_path / "file", {})
+    assert objects.size("y") == objects.size("x") == PART_SIZE + 1
+    assert [kind for kind, _ in faults.seen].count("part") == first + 2
 
 
 @pytest.mark.usefixtures("quick")

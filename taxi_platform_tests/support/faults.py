@@ -19,7 +19,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["Answer", "Cut", "Faults", "Lost", "Reset", "Shortened", "Silence", "Stripped", "kind_of", "spoiling"]
+__all__ = [
+    "Answer",
+    "Cut",
+    "Fault",
+    "Faults",
+    "Lost",
+    "Reset",
+    "Shortened",
+    "Silence",
+    "Stripped",
+    "Trickled",
+    "kind_of",
+    "spoiling",
+]
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,14 @@ class Stripped:
     """The request goes on without the headers that put it on condition, as stores do that ignore them."""
 
 
-Fault = Answer | Reset | Lost | Cut | Shortened | Silence | Stripped
+@dataclass(frozen=True)
+class Trickled:
+    """The answer's body arrives in eight pieces, with pauses between them."""
+
+    pause: float
+
+
+Fault = Answer | Reset | Lost | Cut | Shortened | Silence | Stripped | Trickled
 
 _HOP_BY_HOP = ("transfer-encoding", "connection", "server")
 _CONDITIONS = ("if-match", "if-none-match", "x-goog-if-generation-match")
@@ -218,9 +238,12 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Shortened):
             told["Content-Length"] = str(len(content) // 2)
             content = content[: len(content) // 2]
-        self.give(answer.status, told, content, half=isinstance(fault, Cut))
+        pause = fault.pause if isinstance(fault, Trickled) else 0.0
+        self.give(answer.status, told, content, half=isinstance(fault, Cut), pause=pause)
 
-    def give(self, status: int, headers: dict[str, str], content: bytes, *, half: bool = False) -> None:
+    def give(
+        self, status: int, headers: dict[str, str], content: bytes, *, half: bool = False, pause: float = 0.0
+    ) -> None:
         self.send_response(status)
         if "content-length" not in {name.lower() for name in headers}:
             headers["Content-Length"] = str(len(content))
@@ -229,7 +252,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        self.wfile.write(content[: len(content) // 2] if half else content)
+        content = content[: len(content) // 2] if half else content
+        pieces = 8 if pause else 1
+        for number in range(pieces):
+            self.wfile.write(content[len(content) * number // pieces : len(content) * (number + 1) // pieces])
+            time.sleep(pause)
         if half:
             self.wfile.flush()
             self.reset()
