@@ -3,15 +3,19 @@
 SHELL := /bin/bash
 
 PYTHON ?= python3
-# Tests wait for servers more than they compute: more workers than cores. In the order of the files, because the few long
-# tests would come last in xdist's own order, which begins with the files of many tests.
+# Tests wait for servers more than they compute: more workers than cores. In the order that conftest.py gives the files,
+# long ones first; xdist's own begins with the files of many tests.
 PYTEST ?= -n 4 --dist loadfile --no-loadscope-reorder
+# What needs neither servers nor commands: for the loop of editing.
+UNIT := $(addprefix taxi_platform_tests/,alerts contracts cleaning ingest sources tools) taxi_platform_tests/test_*.py
+# Where the environment forbids bytecode, every process of the tests would compile the package anew.
+export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: help run run-gcp-emulated dev status test test-long lint format types check docs constraints clean
+.PHONY: help run run-gcp-emulated dev status check test test-long lint format types check docs constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,10 +32,13 @@ dev: $(READY) ## Open the Dagster UI on the data of the last run (PORT=3000)
 status: $(READY) ## Show the rows of every month in every store
 	@$(BIN)/taxi status
 
+check: $(READY_DEV) lint types ## Lint, types and the tests that need no server: a minute
+	$(BIN)/pytest -n 2 --dist loadfile -q -m 'not long' $(UNIT)
+
 test: $(READY_DEV) lint types ## Run the tests, lint and types
 	$(BIN)/pytest $(PYTEST) -m 'not long'
 
-test-long: $(READY_DEV) ## Run the tests that take their time: browsers, daemons, matrices
+test-long: $(READY_DEV) ## Run the tests that take their time: daemons, the compose stack, clicks in a browser
 	$(BIN)/pytest $(PYTEST) -m long
 
 lint: $(READY_DEV) ## Check style and formatting

@@ -17,7 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -25,7 +25,15 @@ from urllib.parse import urljoin
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-__all__ = ["TIMEOUT_SECONDS", "browser_page", "find_chromium", "follow_notice", "launch_months", "web_interface"]
+__all__ = [
+    "TIMEOUT_SECONDS",
+    "browser_page",
+    "ending_with_us",
+    "find_chromium",
+    "follow_notice",
+    "launch_months",
+    "web_interface",
+]
 
 TIMEOUT_SECONDS = 120
 """How long to wait for anything before giving up; never how long to wait."""
@@ -47,7 +55,7 @@ def web_interface(folder: Path, environment: Mapping[str, str]) -> Iterator[str]
     log = folder / "taxi-dev.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "taxi_platform.cli", "dev", "--port", str(port)],
+            ending_with_us([sys.executable, "-m", "taxi_platform.cli", "dev", "--port", str(port)]),
             cwd=folder,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
@@ -111,6 +119,12 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def ending_with_us(command: Sequence[str]) -> list[str]:
+    """That command, told SIGINT when the process that starts it ends, be it killed; as it is without setpriv."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "INT", *command] if setpriv else list(command)
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

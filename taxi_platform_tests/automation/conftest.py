@@ -22,7 +22,6 @@ from taxi_platform.partitions import run_tags
 from taxi_platform.settings import Settings
 from taxi_platform.sources.sample import write_month
 from taxi_platform.sources.sample.zones import lookup_csv
-from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
 
 GREEN = CONTRACTS["green"]
 ALL = ("raw", "trips", "warehouse", "postgres")
@@ -128,29 +127,13 @@ def upstream(tmp_path: Path, generated: Path) -> Publisher:
     return publisher
 
 
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")).running() as url:
-        yield url
-
-
 @pytest.fixture
-def postgres(postgres_server: str) -> str:
-    """A server that is up already, emptied."""
-    import psycopg
-
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS taxi CASCADE")
-    return postgres_server
-
-
-@pytest.fixture
-def variables(tmp_path: Path, upstream: Publisher, postgres: str) -> dict[str, str]:
+def variables(tmp_path: Path, upstream: Publisher, postgres_url: str) -> dict[str, str]:
     return {
         "TAXI_DATA": str(tmp_path / "data"),
         "TAXI_SOURCE": "dtc",
         "TAXI_SOURCE_URL": str(upstream.folder),
-        "TAXI_POSTGRES": postgres,
+        "TAXI_POSTGRES": postgres_url,
         "TAXI_POLL_SECONDS": "10",
     }
 

@@ -24,7 +24,7 @@ from taxi_platform.stores.bigquery_client import parse_address
 from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.model import TableStore
 from taxi_platform.stores.postgres import PostgresStore
-from taxi_platform_tests.stores.conftest import connected, postgres_server, postgres_url  # noqa: F401 (fixtures)
+from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
 
 GREEN = CONTRACTS["green"]
@@ -105,7 +105,7 @@ def desk(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     lake: Lake,
-    postgres_url: str,  # noqa: F811
+    postgres_url: str,
 ) -> Desk:
     """Assets over a loaded store of each kind; `EVERY_STORE` adds BigQuery."""
     environment = {"TAXI_DATA": str(tmp_path / "data"), "TAXI_POSTGRES": postgres_url, "TAXI_WAIT_SECONDS": "5"}

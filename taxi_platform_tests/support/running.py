@@ -23,6 +23,7 @@ import dagster as dg
 
 import taxi_platform
 from taxi_platform.keys import asset_name
+from tools.web import ending_with_us
 
 __all__ = ["LocalPlatform", "RunningPlatform", "running_platform"]
 
@@ -119,7 +120,7 @@ def running_platform(home: Path, variables: Mapping[str, str]) -> Iterator[Local
     command = ["-m", "dagster", "dev", "-w", str(_PACKAGE / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
     with log.open("wb") as output, dg.DagsterInstance.from_config(str(home)) as instance:
         process = subprocess.Popen(
-            [sys.executable, *command],
+            ending_with_us([sys.executable, *command]),
             cwd=_PACKAGE.parent,
             env={**outside, **variables, "DAGSTER_HOME": str(home)},
             stdin=subprocess.DEVNULL,
