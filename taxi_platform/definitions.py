@@ -28,6 +28,7 @@ from taxi_platform.contracts import CONTRACTS  # noqa: E402
 from taxi_platform.contracts.model import Contract  # noqa: E402
 from taxi_platform.io_managers import io_managers  # noqa: E402
 from taxi_platform.jobs import build_jobs  # noqa: E402
+from taxi_platform.record_job import build_record_job  # noqa: E402
 from taxi_platform.recovery import build_recovery_sensor  # noqa: E402
 from taxi_platform.resources import resources  # noqa: E402
 from taxi_platform.schedules import build_schedules  # noqa: E402
@@ -56,7 +57,7 @@ def build_definitions(
     return dg.Definitions(
         assets=build_assets(datasets, table_layers(settings)),
         asset_checks=build_checks(datasets, settings.table_stores),
-        jobs=build_jobs(datasets),
+        jobs=[*build_jobs(datasets), build_record_job(datasets, settings.table_stores)],
         schedules=build_schedules(datasets, settings),
         sensors=[
             *build_sensors(datasets, settings),

@@ -9,6 +9,7 @@ every store, or is taken out of them when it was denied often enough (``TAXI_WIT
 
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 import hashlib
+import json
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from taxi_platform.jobs import ZONES_JOB
 from taxi_platform.keys import asset_key, asset_name
 from taxi_platform.months import TripMonth, month_label
 from taxi_platform.partitions import contiguous_ranges, recent_months, run_tags
+from taxi_platform.record_job import RECORD_JOB, record_config, unrecorded_months
 from taxi_platform.resources import LakeResource, SourceResource
 from taxi_platform.run_history import Asked, asked_tags, last_asked, months_under_way
 from taxi_platform.sensor_memory import Memory
@@ -45,7 +47,8 @@ MOST_ATTEMPTS = 5
 
 def build_sensors(contracts: Sequence[Contract], settings: Settings) -> list[dg.SensorDefinition]:
     """Every sensor; those of the datasets that `Settings.automates` start by themselves."""
-    return [*(_months_sensor(contract, settings) for contract in contracts), _zones_sensor(settings)]
+    months = (_months_sensor(contract, settings) for contract in contracts)
+    return [*months, _zones_sensor(settings), _record_sensor(contracts, settings)]
 
 
 def _months_sensor(contract: Contract, settings: Settings) -> dg.SensorDefinition:
@@ -122,6 +125,32 @@ def _zones_sensor(settings: Settings) -> dg.SensorDefinition:
         return dg.RunRequest(run_key=f"zones|{version_label(version)}|{date.today().isoformat()}")  # noqa: DTZ011
 
     return zones_published
+
+
+def _record_sensor(contracts: Sequence[Contract], settings: Settings) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="unrecorded_months",
+        job_name=RECORD_JOB,
+        minimum_interval_seconds=settings.poll_seconds,
+        default_status=_status(running=settings.automation == "on"),
+        description=(
+            "Asks for one run that takes into the instance's record what the stores hold already, where the lake has "
+            "months that it knows nothing of: an instance that is new, or restored."
+        ),
+    )
+    def unrecorded(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.RunRequest | dg.SkipReason:
+        found: dict[str, list[str]] = {}
+        for contract in contracts:
+            running = months_under_way(context.instance, contract, [asset_key("raw", contract.dataset)])
+            labels = set(unrecorded_months(context.instance, lake.open(), contract.dataset))
+            if missing := sorted(labels - {month.label for month in running}):
+                found[contract.dataset] = missing
+        if not found:
+            return dg.SkipReason("every month of the lake is on record, or under way")
+        key = hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
+        return dg.RunRequest(run_key=f"record|{key}", run_config={"ops": record_config(list(found))})
+
+    return unrecorded
 
 
 def _status(*, running: bool) -> dg.DefaultSensorStatus:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from taxi_platform.cli.report import MonthWork, print_run
-from taxi_platform.cli.runs import interruptible, run_range, run_zones, show_progress
+from taxi_platform.cli.runs import interruptible, run_range, run_record, run_zones, show_progress
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import SettingsError, TaxiError
@@ -105,6 +105,7 @@ def _run(
         for contract in contracts:
             for months in contiguous_ranges(wanted[contract.dataset]):
                 run_range(session, contract, months, _op_config(contract.dataset, options), work)
+        run_record(session, settings, [contract.dataset for contract in contracts])
     return zones_problem
 
 

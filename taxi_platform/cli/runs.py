@@ -27,7 +27,7 @@ from taxi_platform.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
-__all__ = ["Session", "interruptible", "run_range", "run_zones", "show_progress"]
+__all__ = ["Session", "interruptible", "run_range", "run_record", "run_zones", "show_progress"]
 
 _RANGE_FAILURE = "failed_months"
 _INTERRUPTED = "The command that runs it was interrupted."
@@ -111,6 +111,18 @@ def run_zones(session: Session) -> str | None:
     zones = run_job(session.instance, ZONES_JOB, {}, _config({}))
     _check_not_canceled(session, zones.run_id)
     return None if zones.success else _first_error(session.instance, zones.run_id)
+
+
+def run_record(session: Session, settings: Settings, datasets: Sequence[str]) -> None:
+    """Take months of the lake that the instance knows nothing of into its record: it is new, or was restored."""
+    from taxi_platform.launch import run_job
+    from taxi_platform.record_job import RECORD_JOB, record_config, unrecorded_months
+    from taxi_platform.stores.lake import Lake
+
+    lake = Lake(settings.lake, wait_seconds=settings.wait_seconds)
+    wanted = [dataset for dataset in datasets if unrecorded_months(session.instance, lake, dataset)]
+    if wanted:
+        run_job(session.instance, RECORD_JOB, {}, _config(record_config(wanted)))
 
 
 def run_range(

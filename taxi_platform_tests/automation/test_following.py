@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from taxi_platform import ingest
 from taxi_platform.keys import asset_key
 from taxi_platform.metadata import DATA_VERSION, RAW_VERSION, VERSION
+from taxi_platform.record_job import RECORD_JOB
 from taxi_platform.recorded import recorded_versions
 from taxi_platform.status import month_statuses
 from taxi_platform.stores.lake import Lake
@@ -194,3 +196,45 @@ def test_every_layer_names_the_versions_of_each_month_of_a_range(deployment: Dep
     for month, versions in raw.items():
         assert trips[month][RAW_VERSION] == versions[VERSION]
         assert [table[month][DATA_VERSION] for table in tables] == [trips[month][DATA_VERSION]] * 2
+
+
+def test_a_new_instance_over_a_whole_lake_gets_its_record_by_one_run_that_moves_nothing(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01..2020-03")
+    assert deployment.run("2020-01..2020-02").success
+    assert deployment.run("2020-03", ["raw"]).success
+    before = {path: path.stat().st_mtime_ns for path in deployment.settings.data.rglob("*.parquet")}
+    loaded = loaded_at(deployment)
+    for month in ("2020-01", "2020-02", "2020-03"):
+        deployment.upstream.withdraw(month)  # nothing can be fetched
+    old = [recorded_versions(deployment.instance, asset_key(layer, "green")) for layer in ALL]
+    with dg.DagsterInstance.ephemeral() as new:
+        anew = replace(deployment, instance=new)
+        request = ask_to_record(anew)
+        assert isinstance(request, dg.RunRequest)
+        job = anew.definitions.resolve_job_def(RECORD_JOB)
+        assert job.execute_in_process(instance=new, run_config=request.run_config).success
+        assert [recorded_versions(new, asset_key(layer, "green")) for layer in ALL] == old
+        assert anew.evaluate() == follows("2020-03")
+        assert isinstance(ask_to_record(anew), dg.SkipReason)
+        # A second run finds everything on record.
+        assert job.execute_in_process(instance=new, run_config=request.run_config).success
+        assert len(new.fetch_materializations(asset_key("raw", "green"), 100).records) == 3
+    assert {path: path.stat().st_mtime_ns for path in deployment.settings.data.rglob("*.parquet")} == before
+    assert loaded_at(deployment) == loaded
+
+
+def loaded_at(deployment: Deployment) -> list[Any]:
+    import psycopg
+
+    with psycopg.connect(deployment.settings.postgres.get_secret_value()) as connection:
+        return connection.execute("SELECT file_month, loaded_at FROM taxi.months ORDER BY 1").fetchall()
+
+
+def ask_to_record(deployment: Deployment) -> dg.RunRequest | dg.SkipReason:
+    """One tick of the sensor that looks for months without a record."""
+    repository = deployment.definitions.get_repository_def()
+    resources = {"lake": repository.get_top_level_resources()["lake"]}
+    with dg.build_sensor_context(deployment.instance, repository_def=repository, resources=resources) as context:
+        result = repository.get_sensor_def("unrecorded_months")(context)
+    assert isinstance(result, dg.RunRequest | dg.SkipReason)
+    return result
