@@ -352,18 +352,21 @@ def _held(
 ) -> dict[date, HeldMonth]:
     """Record and rows of each month, in one statement: between two, a load could end.
 
-    A month that is attached while the statement is planned may still be seen in one of the tables alone: where record
-    and rows disagree, they are looked at again.
+    A month that is attached while the statement is planned may still be seen in one of the tables alone: months whose
+    record and rows disagree are looked at again.
     """
+    held: dict[date, HeldMonth] = {}
     for _ in range(_LOOKS):
         recorded, counted = _looked_at(connection, contract, tables, months)
-        held = {
+        found = {
             month: HeldMonth(counted.get(month, MonthCounts(0, 0)), recorded[month][0] if month in recorded else None)
-            for month in sorted({*counted, *recorded})
+            for month in {*counted, *recorded}
         }
-        if all(month in recorded and recorded[month][1] == holds.counts for month, holds in held.items()):
+        held = {month: holds for month, holds in held.items() if month not in (months or ())} | found
+        months = [month for month in found if month not in recorded or recorded[month][1] != found[month].counts]
+        if not months:
             break
-    return held
+    return dict(sorted(held.items()))
 
 
 def _looked_at(

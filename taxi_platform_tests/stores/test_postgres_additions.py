@@ -200,6 +200,8 @@ THINGS = {
     "a grant on a column": ("GRANT SELECT (vendor_id) ON taxi.green_trips_2020_03 TO pg_monitor",),
     "a check": ("ALTER TABLE taxi.green_trips_2020_03 ADD CHECK (vendor_id >= 0)",),
     "a setting": ("ALTER TABLE taxi.green_trips_2020_03 SET (autovacuum_enabled = off)",),
+    "a policy": ("CREATE POLICY mine ON taxi.green_trips_2020_03 USING (vendor_id > 0)",),
+    "a publication": ("CREATE PUBLICATION mine FOR TABLE taxi.green_trips_2020_03",),
     "statistics": ("CREATE STATISTICS mine ON vendor_id, trip_type FROM taxi.green_trips_2020_03",),
 }
 
@@ -208,7 +210,7 @@ THINGS = {
 def test_a_partition_that_has_things_of_its_own_stays_and_its_rows_are_replaced(
     loaded: PostgresStore, lake: Lake, tmp_path: Path, thing: str
 ) -> None:
-    run(loaded, "DROP VIEW IF EXISTS public.mine", *THINGS[thing])
+    run(loaded, "DROP VIEW IF EXISTS public.mine", "DROP PUBLICATION IF EXISTS mine", *THINGS[thing])
     before = number(loaded)
     load(loaded, lake, tmp_path, "c2")
     assert number(loaded) == before
@@ -219,6 +221,7 @@ def test_a_partition_that_has_things_of_its_own_stays_and_its_rows_are_replaced(
     assert loaded.count_months(GREEN) == {}
     load(loaded, lake, tmp_path, "c3")
     assert loaded.count_months(GREEN) == {MARCH.first_day: MonthCounts(4, 1)}
+    run(loaded, "DROP PUBLICATION IF EXISTS mine")
 
 
 def test_a_partition_without_things_of_its_own_is_exchanged(loaded: PostgresStore, lake: Lake, tmp_path: Path) -> None:

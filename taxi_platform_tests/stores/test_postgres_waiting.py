@@ -17,6 +17,7 @@ from psycopg import Connection, errors
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import StoreBusyError
+from taxi_platform.io_managers.isolation import store_each
 from taxi_platform.months import TripMonth
 from taxi_platform.stores import postgres_waiting
 from taxi_platform.stores.lake import Lake
@@ -130,6 +131,22 @@ def test_a_new_shape_of_the_view_waits_for_its_reader_and_keeps_others_from_noth
         served, blocked = readings(store.url, "SELECT old FROM taxi.trips", [refresh])
     assert blocked < 0.2 * served
     store.refresh_views([GREEN])
+
+
+def test_what_has_waited_the_whole_time_is_not_waited_for_again(
+    store: PostgresStore, lake: Lake, tmp_path: Path
+) -> None:
+    impatient, attempts = PostgresStore(store.url, wait_seconds=0.5), []
+
+    def one(month: TripMonth) -> dict[str, object]:
+        attempts.append(month)
+        load(impatient, lake, tmp_path, "c2", month)
+        return {}
+
+    with reading(store.url, "UPDATE taxi.green_trips SET vendor_id = 9"):
+        outcome = store_each([MARCH], one, at_once=1, wait_seconds=0.5)
+    assert isinstance(outcome.failed[MARCH], StoreBusyError)
+    assert attempts == [MARCH]
 
 
 @pytest.mark.parametrize(
