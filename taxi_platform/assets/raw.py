@@ -186,7 +186,7 @@ def fetched(
 
     version = upstream.stat(month)
     looks.note()
-    manifest = _manifest(month, lake.open())
+    manifest = lake.open().repair(month)
     if version is None:
         if not (config.remove_withdrawn and manifest.versions):
             raise MonthNotPublishedError(f"{upstream.name} has no file for {month}: it may not be published yet")
@@ -212,18 +212,6 @@ def fetched(
         known = manifest.find(raw.version)
         lifts_refusal = config.force or (known is not None and not is_refused(contract, known))
         yield replace(staged, raw=raw, lifts_refusal=lifts_refusal)
-
-
-def _manifest(month: TripMonth, lake: "Lake") -> "Manifest":
-    """The month's manifest; a damaged or missing one made again first, from what objects there are."""
-    try:
-        manifest = lake.manifest(month)
-    except DamagedError as error:
-        _LOG.warning("%s: %s", month, error)
-    else:
-        if manifest.versions:
-            return manifest
-    return lake.repair(month)
 
 
 def _held(

@@ -161,7 +161,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     @contextlib.contextmanager
     def _raw(self, month: TripMonth) -> Iterator[RawMonth | WithdrawnMonth]:
-        manifest = self.lake.open().manifest(month)
+        manifest = self.lake.open().repair(month)
         raw = WithdrawnMonth(month) if manifest.is_withdrawn else manifest.current_version
         if raw is None:
             name = asset_name("raw", month.dataset)
@@ -172,10 +172,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def _clean(self, month: TripMonth) -> Iterator[CleanMonth | WithdrawnMonth]:
         """A withdrawn month too where it was cleaned again since, from a version that a run named."""
         lake = self.lake.open()
-        clean = lake.current_clean(month)
-        if clean is not None:
+        manifest = lake.repair(month)
+        clean = manifest.clean
+        if clean is not None and not lake.clean_problem(clean):
             yield clean
-        elif lake.manifest(month).is_withdrawn:
+        elif manifest.is_withdrawn:
             yield WithdrawnMonth(month)
         else:
             raise StoreError(

@@ -149,7 +149,10 @@ class Lake:
         return self._manifests.read(month)
 
     def repair(self, month: TripMonth) -> Manifest:
-        """A damaged or missing manifest made again from the objects there are; a damaged one is moved aside."""
+        """The manifest; a damaged or missing one is made again from what objects there are, a damaged one kept aside.
+
+        Nothing is written where nothing is wrong.
+        """
         return self._raw.repair(month)
 
     # ---- raw: immutable versions, of which the manifest names the current one

@@ -70,6 +70,13 @@ class RawVersions:
         return self._changed(month, lambda m: m.accepted(name, accept_changed_format=accept_changed_format))
 
     def repair(self, month: TripMonth) -> Manifest:
+        try:
+            manifest = self._manifests.read(month)
+        except DamagedError as error:
+            _LOG.warning("%s: %s", month, error)
+        else:
+            if manifest.versions or not self._objects.ages(month_folder("raw", month)):
+                return manifest
         return self._changed(month, lambda manifest: manifest)
 
     def withdraw(self, month: TripMonth) -> bool:

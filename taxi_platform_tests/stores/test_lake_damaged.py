@@ -172,6 +172,13 @@ def test_storing_over_a_damaged_manifest_loses_no_version(whole: Lake, tmp_path:
     assert whole.manifest(MARCH).current == "v3"
 
 
+def test_a_repair_of_what_is_whole_or_was_never_there_writes_nothing(whole: Lake) -> None:
+    before = {file: file.stat().st_mtime_ns for file in Path(whole.url).rglob("*.json")}
+    assert whole.repair(MARCH) == whole.manifest(MARCH)
+    assert whole.repair(APRIL).versions == ()
+    assert {file: file.stat().st_mtime_ns for file in Path(whole.url).rglob("*.json")} == before
+
+
 def test_a_manifest_of_a_later_release_is_left_alone(whole: Lake, tmp_path: Path) -> None:
     file = Path(whole.uri(MANIFEST))
     later = json.dumps({**json.loads(file.read_text()), "schema_version": 9})
