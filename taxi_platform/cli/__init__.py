@@ -122,6 +122,21 @@ def select(dataset: str, month: str, version: str, *, accept_changed_format: boo
     sys.exit(select_version(settings, dataset, month, version, accept_changed_format=accept_changed_format))
 
 
+@main.command("verify-upstream")
+@click.option("--datasets", help="Comma-separated: yellow, green, fhv, fhvhv.  [default: all]")
+@click.option("--months", help="2020-03, 2020-03..2020-08, or several with commas.  [default: all since 2009]")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@_one_sentence
+def verify_upstream(datasets: str | None, months: str | None, *, as_json: bool) -> None:
+    """Compare what upstream publishes with the contracts.
+
+    Reads a few kB of each month; exit code 1 on any surprise.
+    """
+    from taxi_platform.cli import verifying
+
+    sys.exit(verifying.verify_upstream(_last_settings(), datasets, months, as_json=as_json))
+
+
 @main.command()
 @_one_sentence
 def env() -> None:

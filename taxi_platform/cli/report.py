@@ -1,4 +1,4 @@
-"""The tables that ``taxi run``, ``taxi status`` and ``taxi versions`` print.
+"""The tables that ``taxi run``, ``taxi status``, ``taxi versions`` and ``taxi verify-upstream`` print.
 
 Belongs here: what people read. Does not: counting (``taxi_platform.status``).
 """
@@ -19,8 +19,9 @@ from taxi_platform.months import TripMonth
 from taxi_platform.settings import Settings
 from taxi_platform.status import MonthStatus
 from taxi_platform.stores.manifest import Manifest
+from taxi_platform.verification.report import MonthReport
 
-__all__ = ["MonthWork", "print_run", "print_statuses", "print_versions"]
+__all__ = ["MonthWork", "print_run", "print_statuses", "print_upstream", "print_versions"]
 
 _WIDTH_OF_FILES = 140
 _WIDEST = 1_000
@@ -127,6 +128,22 @@ def print_versions(manifest: Manifest) -> None:
             console.print(f"{raw.version} was refused: {raw.refused.sentence}", soft_wrap=True, highlight=False)
     if manifest.is_withdrawn:
         console.print(f"{manifest.month} is withdrawn upstream: no version is current.", highlight=False)
+
+
+def print_upstream(reports: Sequence[MonthReport]) -> None:
+    """What upstream has of every month, then what is not as the contracts know it."""
+    table = _table("bytes", "rows", "columns", "")
+    for report in reports:
+        counts = ("-" if value is None else f"{value:,}" for value in (report.size, report.rows, report.columns))
+        state = report.state.value if report.is_fine else f"[red]{report.state.value}[/red]"
+        table.add_row(report.month.dataset, report.month.label, *counts, state)
+    console = _console()
+    _print_whole(console, table)
+    for report in reports:
+        for surprise in report.surprises:
+            console.print(f"{report.month}: {surprise}", soft_wrap=True, highlight=False, markup=False)
+    counted = Counter(report.state.value for report in reports)
+    console.print(", ".join(f"{count:,} {state}" for state, count in counted.items()), highlight=False)
 
 
 def _plain_table() -> Table:

@@ -7,18 +7,27 @@ module each). Sources know nothing of Dagster, the lake or what is inside a file
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from taxi_platform.errors import SettingsError
-from taxi_platform.sources.model import Download, Source, Version
+from taxi_platform.sources.model import Download, Published, Source, Version
 from taxi_platform.sources.retries import RetryPolicy
 
 if TYPE_CHECKING:
     from taxi_platform.sources.layouts import Files, Layout
 
-__all__ = ["SAMPLE_ROWS", "SOURCE_NAMES", "Download", "RetryPolicy", "Source", "Version", "open_source"]
+__all__ = [
+    "SAMPLE_ROWS",
+    "SOURCE_NAMES",
+    "Download",
+    "RetryPolicy",
+    "Source",
+    "Version",
+    "open_published",
+    "open_source",
+]
 
 SOURCE_NAMES = ("auto", "dtc", "tlc", "sample")
 SAMPLE_ROWS = 100_000
@@ -66,6 +75,14 @@ def open_source(
 
         return AutoSource(dtc, tlc)
     return dtc if name == DTC.name else tlc
+
+
+def open_published(name: str, url: str | None = None) -> Published:
+    """The same, of files that somebody has published; raises `SettingsError` for generated months, which are none."""
+    source = open_source(name, url)
+    if name == "sample":
+        raise SettingsError("generated months have no upstream to look at: set TAXI_SOURCE to auto, dtc or tlc")
+    return cast("Published", source)
 
 
 def _files(layout: Layout, base: str, retry: RetryPolicy) -> Files:

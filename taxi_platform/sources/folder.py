@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from taxi_platform.errors import MonthNotPublishedError, PermanentError, UpstreamChangedError
-from taxi_platform.sources.model import Download, Version
+from taxi_platform.sources.model import Download, Part, Version
 from taxi_platform.sources.staging import CHUNK_BYTES, staged_file
 
 __all__ = ["FolderFiles"]
@@ -51,6 +51,18 @@ class FolderFiles:
             if f"{_TOKEN}{staged.sha256}" != version.token:
                 raise UpstreamChangedError(f"{file} changed after it was looked at: fetch it again")
         return Download(version, staged.path, staged.sha256, staged.size)
+
+    def url(self, path: str) -> str:
+        return (self.root / path).as_uri()
+
+    def part(self, path: str, start: int, length: int) -> Part | None:
+        file = self.root / path
+        with _reading(file):
+            if not file.is_file():
+                return None
+            with file.open("rb") as upstream:
+                upstream.seek(start)
+                return Part(upstream.read(length), file.stat().st_size)
 
 
 @lru_cache(maxsize=4096)

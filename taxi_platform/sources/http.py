@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from taxi_platform.errors import MonthNotPublishedError, PermanentError, UpstreamChangedError
-from taxi_platform.sources.model import UNVERSIONED, Download, Version
+from taxi_platform.sources.model import UNVERSIONED, Download, Part, Version
 from taxi_platform.sources.progress import Progress
 from taxi_platform.sources.retries import Interrupted, RetryPolicy
 from taxi_platform.sources.staging import CHUNK_BYTES, StagedFile, staged_file
@@ -51,7 +51,7 @@ class HttpFiles:
 
     def stat(self, path: str) -> Version | None:
         """The current version of the file at ``path``; None where there is none."""
-        url = f"{self.base}/{path}"
+        url = self.url(path)
         return self.retry.run(url, lambda: self._look(url))
 
     def fetch(self, version: Version, directory: Path) -> Download:
@@ -61,6 +61,29 @@ class HttpFiles:
             progress = Progress(name, version.size)
             self.retry.run(version.url, lambda: self._transfer(version, staged, progress))
         return Download(version, staged.path, staged.sha256, staged.size)
+
+    def url(self, path: str) -> str:
+        return f"{self.base}/{path}"
+
+    def part(self, path: str, start: int, length: int) -> Part | None:
+        """Bytes of the file at ``path`` by a range request; None where there is none."""
+        url = self.url(path)
+        return self.retry.run(url, lambda: self._read_part(url, start, length))
+
+    def _read_part(self, url: str, start: int, length: int) -> Part | None:
+        with self._answer("GET", url, {"Range": f"bytes={start}-{start + length - 1}"}) as answer:
+            if answer.status_code in self.missing:
+                return None
+            if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return Part(b"", 0)
+            _refuse_errors(url, answer)
+            size = _total_size(answer.headers)
+            if size is None or (answer.status_code != HTTPStatus.PARTIAL_CONTENT and start + length < size):
+                raise PermanentError(f"{url} comes as a whole only: its server gives no parts of files")
+            data = b"".join(_raw_chunks(answer))
+        skipped = 0 if answer.status_code == HTTPStatus.PARTIAL_CONTENT else start
+        _check_part(data[skipped:], min(length, max(size - start, 0)))
+        return Part(data[skipped:], size)
 
     def _look(self, url: str) -> Version | None:
         with self._answer("HEAD", url) as answer:
@@ -196,6 +219,11 @@ def _raw_chunks(answer: Response) -> Iterator[bytes]:
         if any(isinstance(cause, IncompleteRead) for cause in error.args):
             raise Interrupted("fewer bytes came than it announced", outcome=UpstreamChangedError) from error
         raise Interrupted(_reason(error)) from error
+
+
+def _check_part(data: bytes, expected: int) -> None:
+    if len(data) != expected:
+        raise Interrupted(f"{len(data):,} bytes came of {expected:,}", outcome=UpstreamChangedError)
 
 
 def _check_whole(expected: int | None, staged: StagedFile) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 from taxi_platform.contracts.model import Span
 from taxi_platform.errors import MonthNotPublishedError
 from taxi_platform.months import TripMonth
-from taxi_platform.sources.model import Download, Version
+from taxi_platform.sources.model import Download, Part, Version
 
 __all__ = ["DTC", "DTC_MONTHS", "TLC", "ZONES_PATH", "Files", "Layout", "PublishedSource"]
 
@@ -31,6 +31,14 @@ class Files(Protocol):
 
     def fetch(self, version: Version, directory: Path) -> Download:
         """Bring that version into a new file below ``directory``."""
+        ...
+
+    def url(self, path: str) -> str:
+        """Where the file at ``path`` lies."""
+        ...
+
+    def part(self, path: str, start: int, length: int) -> Part | None:
+        """Bytes of the file at ``path``; None where there is none."""
         ...
 
 
@@ -83,6 +91,12 @@ class PublishedSource:
 
     def fetch(self, month: TripMonth, version: Version, directory: Path) -> Download:  # noqa: ARG002 — the protocol's
         return self.files.fetch(version, directory)
+
+    def url(self, month: TripMonth) -> str:
+        return self.files.url(self.layout.path(month))
+
+    def part(self, month: TripMonth, start: int, length: int) -> Part | None:
+        return self.files.part(self.layout.path(month), start, length)
 
     def stat_zones(self) -> Version:
         version = self.files.stat(ZONES_PATH)

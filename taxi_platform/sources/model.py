@@ -11,10 +11,11 @@ from typing import Protocol
 
 from taxi_platform.months import TripMonth
 
-__all__ = ["GENERATED", "UNVERSIONED", "Download", "Source", "Version"]
+__all__ = ["GENERATED", "UNVERSIONED", "Download", "Part", "Published", "Source", "Version"]
 
 GENERATED = "sample:"
 """How the address of a file begins that no upstream has: the sample source generates it."""
+
 
 UNVERSIONED = "unversioned:"
 """How the token of a file begins whose server tells no versions apart; the rest is another at every look."""
@@ -49,6 +50,36 @@ class Download:
     @property
     def is_parquet(self) -> bool:
         return self.version.url.endswith(".parquet")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some bytes of an upstream file."""
+
+    data: bytes
+    """As many as were asked for, or as there are."""
+    size: int
+    """Bytes of the whole file."""
+
+
+class Published(Protocol):
+    """Where months lie as files of which single parts can be read."""
+
+    @property
+    def name(self) -> str: ...
+
+    def url(self, month: TripMonth) -> str:
+        """Where that month's file lies."""
+        ...
+
+    def part(self, month: TripMonth, start: int, length: int) -> Part | None:
+        """Bytes of that month's file from ``start`` on; None where upstream has no such month.
+
+        Raises:
+            UpstreamUnavailableError: upstream did not answer after every retry.
+            PermanentError: upstream gives whole files only, or refuses.
+        """
+        ...
 
 
 class Source(Protocol):

@@ -13,6 +13,7 @@ from taxi_platform.errors import SettingsError
 from taxi_platform.months import TripMonth
 from taxi_platform.sources import open_source
 from taxi_platform.sources.auto import AutoSource
+from taxi_platform.sources.http import HttpFiles
 from taxi_platform.sources.layouts import DTC, TLC, PublishedSource
 from taxi_platform_tests.sources.conftest import AT_ONCE
 from taxi_platform_tests.support.upstream import serve
@@ -75,7 +76,7 @@ def test_auto_asks_the_host_that_holds_the_month(tmp_path: Path, first_day: date
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_bytes(b"a month")
     with serve(tmp_path) as upstream:
-        dtc, tlc = (open_source(name, upstream.url, retry=AT_ONCE) for name in ("dtc", "tlc"))
+        dtc, tlc = (PublishedSource(of, HttpFiles(upstream.url, of.missing, AT_ONCE)) for of in (DTC, TLC))
         source = AutoSource(dtc, tlc)
         month = TripMonth("green", first_day)
         version = source.stat(month)
@@ -94,7 +95,7 @@ def test_a_mirror_in_the_dtc_layout_may_hold_any_month(tmp_path: Path) -> None:
 def test_auto_reads_the_public_bases() -> None:
     source = open_source("auto")
     assert isinstance(source, AutoSource)
-    bases = [s.files.base for s in (source.dtc, source.tlc) if isinstance(s, PublishedSource)]  # type: ignore[attr-defined]  # the transport is http
+    bases = [s.files.base for s in (source.dtc, source.tlc)]  # type: ignore[attr-defined]  # the transport is http
     assert bases == [DTC.public_base, TLC.public_base]
 
 

@@ -29,7 +29,7 @@ from urllib.parse import unquote, urlsplit
 
 __all__ = ["Fault", "Request", "Upstream", "serve"]
 
-_RANGE = re.compile(r"bytes=(\d+)-")
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
 class Request(NamedTuple):
@@ -97,6 +97,8 @@ class Upstream:
     """Called while a fault is being met, before its connection ends: what else changes at that moment."""
     requests: list[Request] = field(default_factory=list)
     """Every request, in the order in which they came."""
+    sent: int = 0
+    """Bytes of all bodies of files so far."""
     _faults: list[tuple[str, str | None, Fault]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -185,18 +187,18 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_file(self, file: Path, fault: Fault) -> None:
         content = file.read_bytes()
         strong = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        start = self._start_of_range(strong, len(content))
-        body = content[start:]
+        part = self._range(strong, len(content))
+        body = content if part is None else content[part]
         if fault != Fault():
             # A body of another length than announced leaves a connection that nothing may follow on.
             self.close_connection = True
-        self.send_response(206 if start else 200)
+        self.send_response(200 if part is None else 206)
         if self.upstream.etags != "none":
             self.send_header("ETag", strong if self.upstream.etags == "strong" else f"W/{strong}")
         if self.upstream.has_last_modified:
             self.send_header("Last-Modified", formatdate(file.stat().st_mtime, usegmt=True))
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if part is not None:
+            self.send_header("Content-Range", f"bytes {part.start}-{part.stop - 1}/{len(content)}")
         if self.upstream.has_lengths:
             self.send_header("Content-Length", str(len(body) + fault.announced))
         elif self.upstream.closes_bodies:
@@ -207,14 +209,16 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self._send_body(body, fault)
 
-    def _start_of_range(self, etag: str, size: int) -> int:
+    def _range(self, etag: str, size: int) -> slice | None:
         asked = _RANGE.fullmatch(self.headers.get("Range", ""))
         if not self.upstream.has_ranges or asked is None or self.headers.get("If-Range", etag) != etag:
-            return 0
-        return min(int(asked[1]), size - 1)
+            return None
+        return slice(min(int(asked[1]), size - 1), min(int(asked[2]) + 1, size) if asked[2] else size)
 
     def _send_body(self, body: bytes, fault: Fault) -> None:
         sent = body if fault.cut is None else body[: fault.cut]
+        with self.upstream._lock:
+            self.upstream.sent += len(sent)
         try:
             if self.upstream.has_lengths or self.upstream.closes_bodies:
                 self.wfile.write(sent)
