@@ -53,11 +53,15 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     views: str | None = Field(None, description="The DuckDB file of views over the lake, where it is on disk.")
     _lake: Lake | None = PrivateAttr(default=None)
 
-    def open(self) -> Lake:
+    def open(self, at_most_seconds: float = math.inf) -> Lake:
+        """The lake; a caller that has less time waits no longer than that for it."""
         from taxi_platform.stores.lake import Lake
 
+        grace = timedelta(hours=self.grace_hours)
+        if at_most_seconds < self.wait_seconds:
+            return Lake(self.url, wait_seconds=at_most_seconds, grace=grace)
         if self._lake is None:
-            self._lake = Lake(self.url, wait_seconds=self.wait_seconds, grace=timedelta(hours=self.grace_hours))
+            self._lake = Lake(self.url, wait_seconds=self.wait_seconds, grace=grace)
         return self._lake
 
 

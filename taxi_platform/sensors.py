@@ -37,6 +37,8 @@ __all__ = ["HASTY", "LOOKS_TO_BELIEVE", "LOOK_SECONDS", "MOST_ATTEMPTS", "build_
 
 LOOK_SECONDS = 40.0
 """Dagster ends a tick after 60 s; the lake and the run records need some of them."""
+_LAKE_SECONDS = 10.0
+"""How long a tick waits for a lake that does not answer."""
 HASTY = RetryPolicy(attempts=2, first_wait=0.5, longest_wait=2.0, connect_timeout=5.0, read_timeout=10.0)
 """A look that fails is repeated by the next tick."""
 LOOKS_TO_BELIEVE = 2
@@ -71,7 +73,7 @@ def _months_sensor(contract: Contract, settings: Settings) -> dg.SensorDefinitio
         look = look_at(source.open(HASTY), months, LOOK_SECONDS)
         if not look.published and not look.unpublished:
             return dg.SkipReason(f"upstream gave no usable answer, and is looked at again: {look.reasons}")
-        found = compare(look, lake.open())
+        found = compare(look, lake.open(_LAKE_SECONDS))
         before = Memory.from_cursor(contract, context.cursor)
         now = before.after(look, found)
         withdrawn = _withdrawn(found, now) if settings.withdrawn == "remove" else {}
@@ -116,7 +118,7 @@ def _zones_sensor(settings: Settings) -> dg.SensorDefinition:
     ) -> dg.RunRequest | dg.SkipReason:
         try:
             version = source.open(HASTY).stat_zones()
-            stored = lake.open().stored_zones()
+            stored = lake.open(_LAKE_SECONDS).stored_zones()
         except TaxiError as error:
             return dg.SkipReason(str(error))
         if stored is not None and (stored.source_token == version.token or not version.is_comparable):

@@ -10,6 +10,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from taxi_platform.stores import google
 from taxi_platform.transience import PATIENT, Failure, of_exception, of_http
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def connected(project: str, credentials: Credentials, location: str, wait_second
                 ),
             )
 
-    return PatientClient(project=project, credentials=credentials, location=location)
+    emulator = google.emulator("BIGQUERY_EMULATOR_HOST")
+    where = {"api_endpoint": emulator} if emulator else None  # the client itself takes it with a scheme only
+    return PatientClient(project=project, credentials=credentials, location=location, client_options=where)
 
 
 def failure_of(error: BaseException) -> Failure:

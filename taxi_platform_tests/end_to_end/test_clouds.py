@@ -11,9 +11,11 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 
+from taxi_platform.months import TripMonth
 from taxi_platform.stores.bigquery_client import parse_address
 from taxi_platform.stores.lake import Lake
 from taxi_platform_tests.end_to_end.test_run import GREEN_2020, GREEN_PARQUET, whole
+from taxi_platform_tests.support.faults import Answer, spoiling
 from taxi_platform_tests.support.platform import Platform
 
 # What the emulators' fixtures set, and a run in a process of its own has to see.
@@ -101,6 +103,26 @@ def test_a_republished_month_replaces_its_own_and_two_runs_of_one_month_agree(
     assert trips == warehouse == postgres
     assert raw_counts(bigquery_url) == {date(2020, 4, 1): (raw,)}
     assert "stays as it was" not in done.text
+
+
+def test_a_bucket_that_refuses_again_and_again_loses_no_month(
+    tlc: Path, tmp_path: Path, gcs_bucket: str, gcs_server: str
+) -> None:
+    """503 twice in a row, again and again, from the first request of a run to its last."""
+    lake = {"TAXI_LAKE": f"gs://{gcs_bucket}", "TAXI_WAREHOUSE": "off", "TAXI_POSTGRES": "off"}
+    busy = Answer(503, b"<Error><Code>SlowDown</Code><Message>Slower, please.</Message></Error>")
+    with spoiling(gcs_server) as faults:
+        running = platform(tmp_path, tlc, "dtc", **lake, STORAGE_EMULATOR_HOST=faults.url)
+        for after in range(0, 60, 4):
+            faults.spoil("*", busy, after=after, times=2)
+        done = running.taxi("run", "--datasets", "green", "--months", "2020-04..2020-05")
+        refused = len(faults.seen)
+    assert done.code == 0, done.text
+    assert refused > 30
+    for month in ("2020-04", "2020-05"):
+        clean = Lake(f"gs://{gcs_bucket}").current_clean(TripMonth("green", date.fromisoformat(f"{month}-01")))
+        assert clean is not None
+        assert clean.facts.raw_rows == GREEN_2020[f"green {month}"][0]
 
 
 @pytest.mark.parametrize(("scheme", "bucket"), [("s3", "s3_bucket"), ("az", "azure_container")])

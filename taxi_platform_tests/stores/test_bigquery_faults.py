@@ -105,7 +105,7 @@ def test_bigquery_down_or_silent_is_one_sentence_within_the_wait(
         StoreUnavailableError, match=r"the BigQuery dataset .* cannot list its tables \(it is silent\): check"
     ):
         BigQueryStore(bigquery_url, wait_seconds=0.1).count_months(GREEN)
-    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"127.0.0.1:{free_port()}")
     with pytest.raises(
         StoreUnavailableError, match=r"cannot list its tables \(Connection refused\): check the network"
     ):
@@ -186,7 +186,7 @@ def test_a_look_at_stores_that_are_down_says_so_soon(
     from taxi_platform import status
     from taxi_platform.settings import Settings
 
-    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"127.0.0.1:{free_port()}")
     monkeypatch.setattr(status, "REMOTE_LOOK_SECONDS", 0.2)
     environment = {"TAXI_DATA": str(tmp_path), "TAXI_WAREHOUSE": bigquery_url, "TAXI_WAIT_SECONDS": "3600"}
     settings = Settings.from_environment(environment)

@@ -143,6 +143,19 @@ def test_the_answer_to_a_manifests_write_is_lost_while_another_run_writes(
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("code", ["ConditionalRequestConflict", "OperationAborted"])
+def test_a_conflict_of_writers_at_once_is_tried_again(
+    faults: Faults, cloud_url: str, tmp_path: Path, code: str
+) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html: 409, upload again."""
+    conflict = Answer(409, f"<Error><Code>{code}</Code><Message>A conflict.</Message></Error>".encode())
+    for kind in ("copy", "condition"):
+        faults.spoil(kind, conflict, times=2)
+    stored = Lake(cloud_url).store_raw(staged_raw(tmp_path))
+    assert Lake(cloud_url).current_raw(MARCH) == stored
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_download_may_take_longer_than_any_silence(faults: Faults, cloud_url: str, tmp_path: Path) -> None:
     """What is bounded is the time without a byte, not the request."""
     objects = open_objects(cloud_url)
