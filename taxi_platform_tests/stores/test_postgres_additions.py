@@ -273,18 +273,18 @@ def test_grants_of_readers_outlive_another_shape_of_the_view(loaded: PostgresSto
 def test_a_view_in_the_way_of_another_shape_is_named(loaded: PostgresStore) -> None:
     run(
         loaded,
-        "CREATE SCHEMA IF NOT EXISTS marts",
+        "CREATE SCHEMA analyses",
         "CREATE VIEW taxi.trips AS SELECT 1 AS old",
-        "CREATE VIEW marts.mine AS SELECT old FROM taxi.trips",
+        "CREATE VIEW analyses.mine AS SELECT old FROM taxi.trips",
     )
     try:
         with pytest.raises(
-            StoreError, match=r"\(view marts\.mine depends on view taxi\.trips\).*; drop what depends on it"
+            StoreError, match=r"\(view analyses\.mine depends on view taxi\.trips\).*; drop what depends on it"
         ):
             loaded.refresh_views([GREEN])
-        assert run(loaded, "SELECT old FROM marts.mine") == [(1,)]
+        assert run(loaded, "SELECT old FROM analyses.mine") == [(1,)]
     finally:
-        run(loaded, "DROP SCHEMA marts CASCADE")
+        run(loaded, "DROP SCHEMA analyses CASCADE")
 
 
 @pytest.fixture
