@@ -8,6 +8,7 @@ in Dagster 1.13, and leave rows planned for ever after a run over a range. Does 
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -16,6 +17,7 @@ from taxi_platform.behind import table_gap
 from taxi_platform.checked_months import Finding, evaluation
 from taxi_platform.contracts.model import Contract
 from taxi_platform.foreign_text import shown
+from taxi_platform.freshness import CHECK, LATE_AFTER, STALE_AFTER, judged
 from taxi_platform.history import FEWEST_MONTHS, NULL_POINTS, REASON_FACTOR, REASON_POINTS, VOLUME_FACTOR, History
 from taxi_platform.keys import asset_key
 from taxi_platform.months import TripMonth
@@ -40,9 +42,24 @@ def build_checks(contracts: Sequence[Contract], table_stores: Sequence[str]) -> 
     """Every check of those datasets, with those stores of tables (``warehouse``, ``postgres``)."""
     checks = []
     for contract in contracts:
-        checks += [_conservation(contract), _contract_drift(contract), _unusual(contract)]
+        checks += [_looked_after(contract), _conservation(contract), _contract_drift(contract), _unusual(contract)]
         checks += [_same_as_lake(layer, contract) for layer in table_stores]
     return checks
+
+
+def _looked_after(contract: Contract) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset_key("raw", contract.dataset),
+        name=CHECK,
+        description=(
+            f"Upstream was looked at, and answered, within {LATE_AFTER.days} days (else a warning) or "
+            f"{STALE_AFTER.days} days (else an error), whether it had anything new or not."
+        ),
+    )
+    def looked_after(lake: LakeResource) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(**judged(lake.open().last_look(contract.dataset), datetime.now(timezone.utc)))
+
+    return looked_after
 
 
 def _conservation(contract: Contract) -> dg.AssetChecksDefinition:

@@ -26,6 +26,7 @@ from taxi_platform.automation import build_automation_sensors  # noqa: E402
 from taxi_platform.checks import build_checks  # noqa: E402
 from taxi_platform.contracts import CONTRACTS  # noqa: E402
 from taxi_platform.contracts.model import Contract  # noqa: E402
+from taxi_platform.freshness import build_freshness_sensor  # noqa: E402
 from taxi_platform.io_managers import io_managers  # noqa: E402
 from taxi_platform.jobs import build_jobs  # noqa: E402
 from taxi_platform.record_job import build_record_job  # noqa: E402
@@ -63,6 +64,7 @@ def build_definitions(
             *build_sensors(datasets, settings),
             *build_automation_sensors(datasets, settings),
             build_recovery_sensor(),
+            build_freshness_sensor(datasets),
             *build_alert_sensors(alerts or AlertSettings.from_environment({}), datasets),
         ],
         resources={**given, **io_managers(settings, given), **(overrides or {})},

@@ -6,7 +6,7 @@ what is new (``sensors``). Times are New York's, where upstream publishes.
 
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 
 import dagster as dg
 
@@ -16,7 +16,7 @@ from taxi_platform.keys import LAYERS, asset_key
 from taxi_platform.months import TripMonth
 from taxi_platform.partitions import contiguous_ranges, recent_months, run_tags
 from taxi_platform.repairs import BATCH, Repair, repairs
-from taxi_platform.resources import SourceResource
+from taxi_platform.resources import LakeResource, SourceResource
 from taxi_platform.run_history import months_under_way
 from taxi_platform.sensors import HASTY, LOOK_SECONDS
 from taxi_platform.settings import Settings
@@ -49,10 +49,14 @@ def _sweep(contract: Contract, settings: Settings) -> dg.ScheduleDefinition:
             "every store; an unchanged month costs one look."
         ),
     )
-    def sweep(context: dg.ScheduleEvaluationContext, source: SourceResource) -> list[dg.RunRequest] | dg.SkipReason:
+    def sweep(
+        context: dg.ScheduleEvaluationContext, source: SourceResource, lake: LakeResource
+    ) -> list[dg.RunRequest] | dg.SkipReason:
         at = context.scheduled_execution_time
         months = recent_months(contract, settings.lookback_months, at)
         look = look_at(source.open(HASTY), months, LOOK_SECONDS)
+        if look.published or look.unpublished:
+            lake.open().note_look(contract.dataset, datetime.now(timezone.utc))
         # A month that upstream gave no answer for is asked for: the run is more patient than a tick may be.
         days = [month.first_day for month in months if month not in look.unpublished]
         ranges = [Repair(tuple(found), LAYERS) for found in contiguous_ranges(days)]

@@ -13,7 +13,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, timezone
 from typing import Any
 
 import dagster as dg
@@ -73,6 +73,7 @@ def _months_sensor(contract: Contract, settings: Settings) -> dg.SensorDefinitio
         look = look_at(source.open(HASTY), months, LOOK_SECONDS)
         if not look.published and not look.unpublished:
             return dg.SkipReason(f"upstream gave no usable answer, and is looked at again: {look.reasons}")
+        lake.open(_LAKE_SECONDS).note_look(contract.dataset, datetime.now(timezone.utc))
         found = compare(look, lake.open(_LAKE_SECONDS))
         before = Memory.from_cursor(contract, context.cursor)
         now = before.after(look, found)
@@ -144,7 +145,7 @@ def _record_sensor(contracts: Sequence[Contract], settings: Settings) -> dg.Sens
         found: dict[str, list[str]] = {}
         for contract in contracts:
             running = months_under_way(context.instance, contract, [asset_key("raw", contract.dataset)])
-            labels = set(unrecorded_months(context.instance, lake.open(), contract.dataset))
+            labels = set(unrecorded_months(context.instance, lake.open(_LAKE_SECONDS), contract.dataset))
             if missing := sorted(labels - {month.label for month in running}):
                 found[contract.dataset] = missing
         if not found:

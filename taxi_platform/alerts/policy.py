@@ -8,20 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import datetime
 
 from pydantic import BaseModel, Field
 
 from taxi_platform.alerts.message import Alert, Kind, in_ranges
-from taxi_platform.months import add_months, month_label
+from taxi_platform.freshness import STALE_AFTER, freshness
 
-__all__ = ["FailedStep", "FinishedRun", "OpenFailures", "about_run", "about_staleness", "due_month"]
+__all__ = ["FailedStep", "FinishedRun", "OpenFailures", "about_run", "about_staleness"]
 
-_PUBLICATION_LAG = 2
-"""Months between the end of a month and its publication (TLC's trip record page: "with two months delay")."""
-_PATIENCE = timedelta(days=14)
-_ARCHIVE = 12
-"""Months behind after which nobody follows the dataset: it is an archive, not stale."""
 _WHOLE = ""
 """Stands for the month of a run that has none."""
 
@@ -125,34 +120,22 @@ def _failed_months(run: FinishedRun) -> set[str]:
     return set(run.months or (_WHOLE,))
 
 
-def due_month(today: date) -> date:
-    """The newest month that must be here by today: its end, the publication lag and two weeks of patience are over."""
-    return add_months((today - _PATIENCE).replace(day=1), -_PUBLICATION_LAG - 1)
+def about_staleness(dataset: str, last_look: datetime | None, now: datetime, link: str) -> Alert | None:
+    """The alert that a dataset is due whose upstream nobody has looked at for so long that it is stale.
 
-
-def about_staleness(dataset: str, newest: date | None, today: date, link: str) -> Alert | None:
-    """The alert that a dataset is due whose newest month in the lake is older than it has to be by now.
-
-    None where nothing was ever loaded, and where the newest month is so old that nobody follows the dataset. The alert
-    has the same id for as long as the same month is the newest one missing, so it is sent once for every such month.
+    None where no look was ever noted. The alert has the same id until upstream is looked at again: it is sent once.
     """
-    due = due_month(today)
-    if newest is None or not add_months(due, -_ARCHIVE) <= newest < due:
+    if last_look is None or freshness(last_look, now) != "stale":
         return None
-    missing = [add_months(newest, n) for n in range(1, _ARCHIVE + 1) if add_months(newest, n) <= due]
-    labels = tuple(map(month_label, missing))
-    published = add_months(missing[0], _PUBLICATION_LAG + 1)
     return Alert(
-        id=f"stale.{dataset}.{labels[-1]}",
+        id=f"stale.{dataset}.{last_look.date().isoformat()}",
         kind="stale",
-        title=f"{dataset} is stale: nothing newer than {month_label(newest)}",
+        title=f"{dataset} is stale: upstream was last looked at on {last_look.date().isoformat()}",
         details=(
-            f"{in_ranges(labels)} should be here: months come about two months after their end.",
-            f"{labels[0]} was expected by {published.isoformat()}.",
-            f"Either upstream is late or nothing fetches {dataset}: look at its sensor and schedule.",
+            f"That is {(now - last_look).days} days ago, and more than {STALE_AFTER.days} are too many.",
+            f"Either upstream does not answer or nothing looks at it: see the sensor and the schedules of {dataset}.",
         ),
         dataset=dataset,
-        months=labels,
         link=link,
     )
 

@@ -8,12 +8,11 @@ success repairs. The cursor is kept with the tick: a tick that is killed between
 (same id), one that ends well never does.
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 
 import dagster as dg
 from pydantic import BaseModel, Field, ValidationError
@@ -25,8 +24,8 @@ from taxi_platform.alerts.policy import OpenFailures, about_run, about_staleness
 from taxi_platform.alerts.runs import ended_since, facts, newest_end
 from taxi_platform.alerts.settings import AlertSettings
 from taxi_platform.contracts.model import Contract
-from taxi_platform.keys import asset_key, asset_name
-from taxi_platform.months import parse_month
+from taxi_platform.keys import asset_name
+from taxi_platform.resources import LakeResource
 from taxi_platform.run_history import is_ours, retry
 
 __all__ = ["build_alert_sensors"]
@@ -125,26 +124,21 @@ def _stale_alerts(
         name="stale_alerts",
         minimum_interval_seconds=3600,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Tells {_names(channels)} of a dataset whose newest month is older than it has to be.",
+        description=f"Tells {_names(channels)} of a dataset whose upstream nobody has looked at for a long time.",
     )
-    def stale_alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def stale_alerts(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
         cursor = _read_stale_cursor(context)
-        today = datetime.now(timezone.utc).date()
+        now = datetime.now(timezone.utc)
         alerts = []
         for dataset in contracts:
-            newest = _newest_month(context.instance, dataset)
-            alert = about_staleness(dataset, newest, today, f"{settings.ui_url}/assets/{asset_name('raw', dataset)}")
+            link = f"{settings.ui_url}/assets/{asset_name('raw', dataset)}"
+            alert = about_staleness(dataset, lake.open().last_look(dataset), now, link)
             if alert is not None and cursor.told.get(dataset) != alert.id:
                 cursor.told[dataset] = alert.id
                 alerts.append(alert)
         return _sent(context, cursor, channels, alerts, time.time())
 
     return stale_alerts
-
-
-def _newest_month(instance: dg.DagsterInstance, dataset: str) -> date | None:
-    keys = instance.get_materialized_partitions(asset_key("raw", dataset))
-    return parse_month(max(keys)) if keys else None
 
 
 def _sent(

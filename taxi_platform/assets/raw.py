@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -36,11 +36,6 @@ __all__ = ["UPSTREAM_POOL", "RawConfig", "Upstream", "raw_asset"]
 
 UPSTREAM_POOL = "upstream"
 """The pool of whatever fetches: how many runs do so at a time is set on the instance (``dagster.yaml``)."""
-
-LATE_AFTER, STALE_AFTER = timedelta(days=45), timedelta(days=75)
-"""Upstream publishes a month about once a month, some two months late, and at times two of them at once: so it is not
-the newest month's age that says whether a dataset is looked after, but how long ago any month was brought or found
-unchanged. Once a month the sweep does that for every month."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -99,7 +94,6 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
         io_manager_key="lake_io",
         kinds={"parquet", "bronze"},
         pool=UPSTREAM_POOL,
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=STALE_AFTER, warn_window=LATE_AFTER),
         description=(
             f"Monthly {contract.title} files as upstream publishes them, every record kept: one immutable Parquet "
             "object per version, and a manifest that names the current one."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -13,7 +13,6 @@ from taxi_platform.alerts.policy import (
     OpenFailures,
     about_run,
     about_staleness,
-    due_month,
 )
 
 SPRING = ("2020-03", "2020-04", "2020-05")
@@ -112,38 +111,27 @@ def test_a_plain_success_is_told_only_when_asked_for() -> None:
     assert (alert.kind, alert.title) == ("success", "green 2020-03..2020-05 succeeded")
 
 
-@pytest.mark.parametrize(
-    ("today", "due"),
-    [
-        (date(2026, 11, 14), date(2026, 7, 1)),  # August was expected on 1 November: its two weeks end on the 15th
-        (date(2026, 11, 15), date(2026, 8, 1)),
-        (date(2026, 11, 22), date(2026, 8, 1)),
-        (date(2027, 1, 14), date(2026, 9, 1)),
-    ],
-)
-def test_a_month_is_due_two_months_and_two_weeks_after_its_end(today: date, due: date) -> None:
-    assert due_month(today) == due
+LOOKED = datetime(2026, 9, 1, 12, tzinfo=timezone.utc)
 
 
-def test_a_dataset_is_stale_when_a_due_month_is_missing() -> None:
-    today = date(2026, 11, 22)
-    alert = about_staleness("green", date(2026, 6, 1), today, LINK)
+def test_a_dataset_is_stale_when_nobody_has_looked_at_upstream_for_long() -> None:
+    alert = about_staleness("green", LOOKED, LOOKED + timedelta(days=80), LINK)
     assert alert is not None
-    assert alert.title == "green is stale: nothing newer than 2026-06"
-    assert alert.months == ("2026-07", "2026-08")
-    assert "2026-07 was expected by 2026-10-01." in alert.details
+    assert alert.title == "green is stale: upstream was last looked at on 2026-09-01"
+    assert alert.details[0] == "That is 80 days ago, and more than 75 are too many."
 
 
-@pytest.mark.parametrize("newest", [date(2026, 8, 1), date(2026, 9, 1), date(2025, 7, 1), None])
-def test_a_dataset_that_is_current_or_an_archive_or_empty_is_not_stale(newest: date | None) -> None:
-    assert about_staleness("green", newest, date(2026, 11, 22), LINK) is None
+@pytest.mark.parametrize("days", [0, 1, 44, 46, 75])
+def test_a_dataset_that_is_looked_at_is_not_stale_however_quiet_upstream_is(days: int) -> None:
+    assert about_staleness("green", LOOKED, LOOKED + timedelta(days=days), LINK) is None
 
 
-def test_a_stale_dataset_is_told_again_only_when_another_month_is_due() -> None:
-    ids = [
-        alert.id
-        for today in (date(2026, 11, 16), date(2026, 11, 22), date(2026, 12, 15))
-        if (alert := about_staleness("green", date(2026, 6, 1), today, LINK))
-    ]
-    assert len(ids) == 3
-    assert ids[0] == ids[1] != ids[2]
+def test_a_dataset_of_which_no_look_was_noted_is_not_stale() -> None:
+    assert about_staleness("green", None, LOOKED, LINK) is None
+
+
+def test_a_stale_dataset_is_told_once_until_it_is_looked_at_again() -> None:
+    looks = [LOOKED, LOOKED, LOOKED + timedelta(days=100)]
+    alerts = [about_staleness("green", look, LOOKED + timedelta(days=200), LINK) for look in looks]
+    first, second, third = (alert and alert.id for alert in alerts)
+    assert first == second != third

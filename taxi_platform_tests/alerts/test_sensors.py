@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import dagster as dg
@@ -14,20 +15,25 @@ import pytest
 
 from taxi_platform.alerts import AlertSettings, build_alert_sensors
 from taxi_platform.alerts.channels import open_channels
-from taxi_platform.alerts.policy import due_month
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.io_managers.isolation import record, store_each
 from taxi_platform.jobs import job_name
-from taxi_platform.months import TripMonth, add_months, parse_month, parse_month_range
+from taxi_platform.months import TripMonth, parse_month, parse_month_range
 from taxi_platform.partitions import monthly_partitions, run_tags
+from taxi_platform.resources import LakeResource
 from taxi_platform.run_history import asked_tags
 from taxi_platform.sensors import MOST_ATTEMPTS
+from taxi_platform.stores.lake import Lake
 from taxi_platform_tests.alerts.conftest import AT_ONCE, SECRET_PATH
 from taxi_platform_tests.support.receivers import HttpReceiver
 
 GREEN = CONTRACTS["green"]
 SPRING = "2020-03..2020-05"
+
+
+def lake_resource(url: str) -> LakeResource:
+    return LakeResource(url=url, wait_seconds=10, grace_hours=24, views="")
 
 
 @dataclass
@@ -42,6 +48,7 @@ class Platform:
     cursors: dict[str, str | None] = field(default_factory=dict)
     told: str = ""
     """Why the last tick says it did what it did."""
+    lake: str = field(default_factory=lambda: tempfile.mkdtemp(prefix="taxi_alerts_"))
 
     def __post_init__(self) -> None:
         self.definitions = self._definitions()
@@ -89,7 +96,7 @@ class Platform:
             assets=[raw, trips, zones],
             jobs=[job, dg.define_asset_job("zones", dg.AssetSelection.assets("zones"))],
             sensors=build_alert_sensors(self.settings, [GREEN], open_channels(self.settings, AT_ONCE)),
-            resources={"io_manager": Storing()},
+            resources={"io_manager": Storing(), "lake": lake_resource(self.lake)},
             executor=dg.in_process_executor,
         )
 
@@ -119,6 +126,7 @@ class Platform:
             cursor=self.cursors.get(sensor),
             repository_def=self.definitions.get_repository_def(),
             sensor_name=sensor,
+            resources={"lake": lake_resource(self.lake)},
         ) as context:
             result = self.definitions.get_repository_def().get_sensor_def(sensor)(context)
         assert isinstance(result, dg.SensorResult)
@@ -321,24 +329,15 @@ def test_a_cursor_of_another_version_starts_afresh(platform: Platform) -> None:
     assert platform.tick() == ["green 2020-04 failed"]
 
 
-def report(platform: Platform, months: Sequence[date]) -> None:
-    for month in months:
-        event = dg.AssetMaterialization("green_raw", partition=month.isoformat())
-        platform.instance.report_runless_asset_event(event)
-
-
-def test_a_stale_dataset_is_told_once_and_says_what_is_missing(platform: Platform) -> None:
-    due = due_month(datetime.now(timezone.utc).date())
-    report(platform, [add_months(due, -2), add_months(due, -1)])
-    (title,) = platform.tick("stale_alerts")
-    assert title == f"green is stale: nothing newer than {add_months(due, -1):%Y-%m}"
-    assert platform.webhook.posts[-1].body["months"] == [f"{due:%Y-%m}"]
+def test_a_stale_dataset_is_told_once_and_a_look_ends_it(platform: Platform) -> None:
+    lake, now = Lake(platform.lake), datetime.now(timezone.utc)
+    assert platform.tick("stale_alerts") == []
+    long_ago = now - timedelta(days=80)
+    lake.note_look("green", long_ago)
+    assert platform.tick("stale_alerts") == [f"green is stale: upstream was last looked at on {long_ago:%Y-%m-%d}"]
     assert platform.webhook.posts[-1].body["link"] == "http://127.0.0.1:3000/assets/green_raw"
     assert platform.tick("stale_alerts") == []
-
-
-def test_a_current_dataset_is_not_stale(platform: Platform) -> None:
-    report(platform, [due_month(datetime.now(timezone.utc).date())])
+    lake.note_look("green", now)
     assert platform.tick("stale_alerts") == []
 
 

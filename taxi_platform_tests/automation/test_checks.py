@@ -25,6 +25,7 @@ def test_every_check_passes_on_good_months(deployment: Deployment) -> None:
     result = deployment.run("2020-01..2020-04")
     assert result.success
     assert {name: check.passed for name, check in checks(result).items()} == {
+        "green_raw/looked_after": True,
         "green_trips/nothing_lost": True,
         "green_trips/contract_known": True,
         "green_trips/usual_volume": True,
