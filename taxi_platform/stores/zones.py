@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.zones import ZONE_COUNT, ZONES
 from taxi_platform.errors import BrokenFileError
+from taxi_platform.foreign_text import listed, shown
 from taxi_platform.references import FACTS_KEY
 
 if TYPE_CHECKING:
@@ -75,14 +76,14 @@ def _zones_of(header: Sequence[str], records: Iterable[Sequence[str]]) -> Iterat
     """Each record's known columns; raises `ValueError` for what is no zone."""
     names = [name.strip().lower() for name in header]
     if missing := [name for name in _COLUMNS if name not in names]:
-        raise ValueError(f"it has the columns {', '.join(header)}, and no {', '.join(missing)}")
+        raise ValueError(f"it has the columns {listed(header)}, and no {', '.join(missing)}")
     places = [names.index(name) for name in _COLUMNS]
     for record in records:
         if len(record) != len(header):
-            raise ValueError(f"a row has {len(record)} cells and not {len(header)}: {','.join(record)}")
+            raise ValueError(f"a row has {len(record)} cells and not {len(header)}: {shown(','.join(record))}")
         number, borough, zone, service = (record[place] for place in places)
-        if not 0 < int(number) <= _LARGEST:
-            raise ValueError(f"there is no zone {number}")
+        if not (number.strip().isdecimal() and 0 < int(number) <= _LARGEST):
+            raise ValueError(f"there is no zone {shown(number)}")
         yield int(number), borough, zone, service
 
 

@@ -184,3 +184,16 @@ def test_a_contract_that_is_not_registered_reads_its_own_file(tmp_path: Path) ->
     file.write_bytes(gzip.compress(_CSV))
     staged = stage_raw(purple, TripMonth("purple", date(2020, 3, 1)), download_of(file), tmp_path)
     assert staged.raw.rows == 2000
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["x" * 9_000, ",".join(f"column{n}" for n in range(3_000)), "a\x07" * 3_000, "VendorID," + "y" * 9_000 + ",y" * 2],
+    ids=["long", "many", "controls", "twice"],
+)
+def test_a_sentence_shows_at_most_200_characters_of_a_header(header: str, tmp_path: Path) -> None:
+    with pytest.raises((BrokenFileError, ContractError)) as caught:
+        stage_csv(f"{header}\n1,2\n".encode(), tmp_path)
+    sentence = str(caught.value).replace(str(tmp_path), "")
+    assert len(sentence) < 200 + 500  # words of ours name every column that is missing
+    assert sentence.isprintable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxi_platform.definitions import build_definitions
+from taxi_platform.ingest.readable import readable_copy
 from taxi_platform.months import TripMonth
+from taxi_platform.references import StagedRaw
 from taxi_platform.settings import Settings
+from taxi_platform.stores.bigquery import BigQueryStore
 from taxi_platform.stores.duckdb import DuckDBStore
 from taxi_platform.stores.lake import Lake
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_raw
@@ -74,7 +78,7 @@ def test_in_bigquery_too(tmp_path: Path, gcs_bucket: str, bigquery_url: str, cap
     assert {"file_month", "pickup_longitude", "pulocationid", "congestion_surcharge", "cbd_congestion_fee"} <= names
 
 
-def staged(folder: Path, version: str, rows: int, month: TripMonth, columns: dict[str, Any]) -> Any:
+def staged(folder: Path, version: str, rows: int, month: TripMonth, columns: dict[str, Any]) -> StagedRaw:
     made = staged_raw(folder, version, rows, month)
     pq.write_table(pa.table(columns), made.file)
     return made
@@ -98,6 +102,33 @@ def test_only_current_versions_show_and_types_that_changed_are_united(tmp_path: 
     store.refresh_raw_view("green", lake)
     with duckdb.connect(str(store.path), read_only=True) as warehouse:
         assert warehouse.execute("SELECT vendor FROM taxi.raw_green ORDER BY 1").fetchall() == [("7",), ("old",)]
+
+
+def _with_bad_text(folder: Path) -> StagedRaw:
+    """A month of three records, one of them with text that is not UTF-8, and its readable copy."""
+    flags = pa.array([b"N", b"\xff\xfe", None]).view(pa.string())
+    made = staged(folder, "v1", 3, MARCH, {"Flag": flags, "Fare": [1.5, 2.5, 3.5]})
+    return replace(made, readable_file=readable_copy(made.file, "a file", folder / "copy.parquet"))
+
+
+def test_text_that_is_not_utf8_ends_no_query_over_all_months(tmp_path: Path) -> None:
+    lake, store = Lake(str(tmp_path / "lake")), DuckDBStore(tmp_path / "w.duckdb", wait_seconds=5)
+    lake.store_raw(_with_bad_text(tmp_path))
+    lake.store_raw(staged(tmp_path, "v2", 1, APRIL, {"Flag": ["Y"], "Fare": [4.5]}))
+    store.refresh_raw_view("green", lake)
+    with duckdb.connect(str(store.path), read_only=True) as warehouse:
+        rows = warehouse.execute("SELECT Flag, Fare FROM taxi.raw_green ORDER BY Fare").fetchall()
+    assert rows == [("N", 1.5), (r"\xff\xfe", 2.5), (None, 3.5), ("Y", 4.5)]
+
+
+def test_text_that_is_not_utf8_ends_no_query_in_bigquery_either(
+    tmp_path: Path, gcs_bucket: str, bigquery_url: str
+) -> None:
+    lake, store = Lake(f"gs://{gcs_bucket}"), BigQueryStore(bigquery_url)
+    lake.store_raw(_with_bad_text(tmp_path))
+    store.refresh_raw_view("green", lake)
+    rows = store.dataset.query(f"SELECT Flag, Fare FROM {store.dataset.sql('raw_green')} ORDER BY Fare")
+    assert [row.values() for row in rows] == [("N", 1.5), (r"\xff\xfe", 2.5), (None, 3.5)]
 
 
 def test_a_warehouse_that_others_hold_stops_no_raw_month(

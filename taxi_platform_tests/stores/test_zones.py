@@ -60,6 +60,19 @@ def test_the_lookup_is_stored_in_every_lake_with_its_provenance(lake_url: str, t
         assert parquet.metadata.num_rows == 265
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 9_000, "locationid,borough,zone,service_zone\n" + "y," * 9_000]
+    + [f"locationid,borough,zone,service_zone\n{number},a,b,c" for number in ("z" * 9_000, "9" * 3_000, "\x07" * 900)],
+    ids=["header", "cells", "word", "number", "controls"],
+)
+def test_a_sentence_shows_at_most_200_characters_of_the_lookup(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BrokenFileError) as caught:
+        read_zones_csv(written(tmp_path, text), "a file")
+    assert len(str(caught.value)) < 300
+    assert str(caught.value).isprintable()
+
+
 def test_a_comma_in_quotes_and_any_order_read_whole(tmp_path: Path) -> None:
     text = "\n".join(["locationid,borough,zone,service_zone", *reversed(lines()[1:]), '1,"A, B","C ""D""",']) + "\n"
     row = read_zones_csv(written(tmp_path, text), "a file").slice(0, 1).to_pylist()[0]
