@@ -154,3 +154,27 @@ def test_of_jobs_of_one_id_at_once_one_runs(dataset: BigQueryDataset) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(load_once, range(4))) == ["exists", "exists", "exists", "ran"]
     assert len(rows(dataset)) == 1
+
+
+def test_new_tables_take_the_datasets_expirations_which_null_clears(bigquery_url: str) -> None:
+    """A partitioned table takes defaultPartitionExpirationMs, any other defaultTableExpirationMs.
+
+    https://cloud.google.com/bigquery/docs/reference/rest/v2/datasets#Dataset
+    """
+    dataset = parse_address(bigquery_url)
+    declared = bigquery.Dataset(f"{dataset.project}.{dataset.name}")
+    declared.default_table_expiration_ms, declared.default_partition_expiration_ms = 3_600_000, 7_200_000
+    dataset.client.create_dataset(declared)
+    schema = [bigquery.SchemaField.from_api_repr(field) for field in FIELDS]
+    whole = dataset.client.create_table(bigquery.Table(dataset.table_id("whole"), schema))
+    assert whole.expires is not None
+    months = bigquery.Table(dataset.table_id("months"), schema)
+    months.time_partitioning = bigquery.TimePartitioning(type_="MONTH", field="file_month")
+    months = dataset.client.create_table(months)
+    assert months.time_partitioning.expiration_ms == 7_200_000
+    whole.expires = None
+    assert dataset.client.update_table(whole, ["expires"]).expires is None
+    partitioning = months.time_partitioning
+    partitioning.expiration_ms = None  # sent as null, unlike one that was never set
+    months.time_partitioning = partitioning
+    assert dataset.client.update_table(months, ["time_partitioning"]).time_partitioning.expiration_ms is None
