@@ -23,7 +23,7 @@ from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.lake_month import MonthInLake
 from taxi_platform.stores.model import HeldMonth, TableStore
 
-__all__ = ["MonthStatus", "State", "held_months", "month_statuses"]
+__all__ = ["MonthStatus", "State", "held_months", "month_statuses", "strangers"]
 
 State = Literal["whole", "behind", "refused", "withdrawn", "under way"]
 
@@ -123,6 +123,19 @@ def month_statuses(
                 held = {name: months.get(found.month.first_day) for name, months in tables.items()}
                 statuses.append(_status(contract, found, held, off, found.month in under_way))
     return statuses
+
+
+def strangers(settings: Settings) -> list[str]:
+    """The stores of tables that hold another lake's months, in a sentence each."""
+    from taxi_platform.stores.ownership import stranger
+
+    lake = Lake(settings.lake, wait_seconds=settings.wait_seconds)
+    with _tables(settings) as stores:
+        return [
+            sentence
+            for name, store in stores.items()
+            if store is not None and (sentence := stranger(store, name, lake)) is not None
+        ]
 
 
 def held_months(

@@ -18,9 +18,10 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import SettingsError
 from taxi_platform.instance import has_instance, opened_instance, use_instance
+from taxi_platform.io_managers.lake_views import refreshed_views
 from taxi_platform.months import TripMonth, month_label, parse_month_range
 from taxi_platform.settings import Settings
-from taxi_platform.status import MonthStatus, month_statuses
+from taxi_platform.status import MonthStatus, month_statuses, strangers
 
 __all__ = ["all_or_named", "show_status"]
 
@@ -28,6 +29,7 @@ __all__ = ["all_or_named", "show_status"]
 def show_status(settings: Settings, datasets: str | None, months: str | None, *, as_json: bool) -> int:
     """Print the months asked for; returns the exit code."""
     contracts, only = all_or_named(datasets, months)
+    problems = [f"the views stay as they were: {problem}" for problem in (refreshed_views(settings),) if problem]
     statuses = _with_runs(settings, contracts, month_statuses(settings, contracts, only))
     if months is not None:
         statuses = [s for s in statuses if s.raw_version or s.behind.keys() - {"raw"} or s.refused or s.is_withdrawn]
@@ -35,7 +37,10 @@ def show_status(settings: Settings, datasets: str | None, months: str | None, *,
         click.echo(json.dumps([s.to_json() for s in statuses], indent=2))
     else:
         print_statuses(statuses, settings)
-    return 1 if any(s.state in ("behind", "refused") for s in statuses) else 0
+    problems += strangers(settings) if statuses else []
+    for problem in problems:
+        click.echo(problem, err=True)
+    return 1 if problems or any(s.state in ("behind", "refused") for s in statuses) else 0
 
 
 def all_or_named(

@@ -29,7 +29,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxi_platform.errors import DamagedError
+from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.months import TripMonth, parse_month
 from taxi_platform.references import CleanMonth, RawMonth, Refusal, StagedClean, StagedRaw
 from taxi_platform.stores.lake_clean import CleanPairs
@@ -104,8 +104,13 @@ class Lake:
         return self._identities.read()
 
     def identify(self) -> LakeIdentity:
-        """The same, made now where there is none: by the months of before, or for published ones to come."""
-        return self._identities.made(lambda: self._holds_already() or "published")
+        """The same, made now for a lake of before; raises `StoreError` where there is no month to tell it by."""
+        return self._identities.made(self._held)
+
+    def _held(self) -> Holds:
+        if holds := self._holds_already():
+            return holds
+        raise StoreError(f"the lake {self.url} has no month yet: bring one with taxi run first")
 
     def _holds_already(self) -> Holds | None:
         """What a lake of before holds, by any of its months; None where it has none."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
+import duckdb
+import psycopg
 import pytest
 
+from taxi_platform.sources.sample import write_month
 from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
 from taxi_platform_tests.support.platform import Platform
 
@@ -14,10 +19,19 @@ MONTH = ("--datasets", "green", "--months", "2021-07")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server that the platform under test did not start."""
     with EmbeddedPostgres(tmp_path_factory.mktemp("own") / "postgres").running() as url:
         yield url
+
+
+@pytest.fixture
+def server(running_server: str) -> str:
+    """A database of that server which nobody has used."""
+    name = f"own_{uuid.uuid4().hex[:10]}"
+    with psycopg.connect(running_server.replace("taxi@", "postgres@"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} OWNER taxi".encode())
+    return running_server.replace("/taxi?", f"/{name}?")
 
 
 @pytest.fixture
@@ -54,3 +68,78 @@ def test_an_empty_choice_is_refused(platform: Platform, option: str) -> None:
     assert done.code == 1
     assert done.err.startswith(f"Error: no {option[2:-1]} is named: ")
     assert not platform.data.exists()
+
+
+def test_the_views_show_the_months_also_without_any_store_of_tables(platform: Platform) -> None:
+    platform.variables.update(TAXI_WAREHOUSE="off", TAXI_POSTGRES="off")
+    done = platform.taxi("run", *MONTH)
+    assert done.code == 0, done.text
+    (line,) = [line for line in platform.taxi("env").out.splitlines() if line.startswith("export TAXI_VIEWS=")]
+    views = Path(line.partition("=")[2])
+    assert views == platform.data / "views.duckdb"
+    with duckdb.connect(str(views), read_only=True) as connection:
+        counted = "SELECT count(*) FROM taxi.trips UNION ALL SELECT count(*) FROM taxi.green_quarantine"
+        assert sum(rows for (rows,) in connection.sql(counted).fetchall()) == 1_000
+    views.unlink()
+    platform.taxi("env")
+    assert views.exists(), "a command makes it again where it is behind"
+    assert not list(platform.data.glob("warehouse*"))
+    assert not (platform.data / "postgres").exists()
+
+
+def test_two_platforms_do_not_write_over_one_another(platform: Platform, server: str, tmp_path: Path) -> None:
+    platform.variables["TAXI_POSTGRES"] = server
+    assert platform.taxi("run", *MONTH).code == 0
+    rows = platform.rows()
+    another = Platform(tmp_path, {**platform.variables, "TAXI_DATA": str(tmp_path / "another")})
+    another.variables["TAXI_SAMPLE_ROWS"] = "2000"
+    done = another.taxi("run", *MONTH)
+    assert done.code == 1
+    assert "postgres holds the months of another lake" in done.text
+    assert "taxi adopt postgres" in done.text
+    assert "Traceback" not in done.text
+    assert platform.rows() == rows
+    shown = another.taxi("status")
+    assert shown.code == 1
+    assert "postgres holds the months of another lake" in shown.text
+    moved = tmp_path / "moved"
+    platform.data.rename(moved)
+    platform.variables["TAXI_DATA"] = str(moved)
+    assert platform.taxi("run", *MONTH).code == 0, "a lake that has moved is the same lake"
+    assert another.taxi("adopt", "postgres").code == 0
+    assert another.taxi("run", *MONTH).code == 0
+    assert another.rows()["green 2021-07"][0] == 2_000
+
+
+def test_generated_months_stay_out_of_a_lake_of_published_ones(platform: Platform, tmp_path: Path) -> None:
+    upstream = tmp_path / "upstream"
+    (upstream / "green").mkdir(parents=True)
+    write_month("green", date(2021, 7, 1), 1_000, upstream / "green" / "green_tripdata_2021-07.csv.gz", "csv.gz")
+    published = {"TAXI_SOURCE": "dtc", "TAXI_SOURCE_URL": str(upstream), "TAXI_LAKE": str(tmp_path / "lake")}
+    off = {"TAXI_WAREHOUSE": "off", "TAXI_POSTGRES": "off"}
+    real = Platform(tmp_path, {"TAXI_DATA": str(tmp_path / "real"), **published, **off})
+    real.taxi("run", *MONTH)
+    before = real.rows()
+    assert before["green 2021-07"][0] == 1_000
+    platform.variables.update(off, TAXI_LAKE=str(tmp_path / "lake"), TAXI_SAMPLE_ROWS="3000")
+    done = platform.taxi("run", *MONTH)
+    assert done.code == 1
+    assert "holds published months" in done.text
+    assert real.rows() == before
+
+
+def test_a_store_that_is_switched_on_again_is_behind_and_is_loaded(platform: Platform, server: str) -> None:
+    platform.variables.update(TAXI_WAREHOUSE="off", TAXI_POSTGRES="off")
+    assert platform.taxi("run", *MONTH).code == 0
+    (status,) = platform.status()
+    assert (status["state"], status["warehouse_rows"], status["postgres_rows"]) == ("whole", "off", "off")
+    platform.variables.update(TAXI_WAREHOUSE=str(platform.folder / "my.duckdb"), TAXI_POSTGRES=server)
+    shown = platform.taxi("status", "--datasets", "green")
+    assert shown.code == 1
+    assert "behind" in shown.out
+    done = platform.taxi("run", "--behind")
+    assert done.code == 0, done.text
+    assert "fetching" not in done.text
+    (status,) = platform.status()
+    assert status["state"] == "whole"
+    assert status["trips_rows"] == status["warehouse_rows"] == status["postgres_rows"]

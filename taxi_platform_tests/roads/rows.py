@@ -1,0 +1,52 @@
+"""The rows of the road matrix: which stores and source go together in a test.
+
+Belongs here: the table, and that it covers every pair. Does not: opening any of it (``conftest``).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["FACTORS", "ROWS", "SHORT", "Row", "markdown"]
+
+
+class Row(NamedTuple):
+    """One platform: where PostgreSQL, the warehouse and the lake are, and where months come from."""
+
+    postgres: str
+    warehouse: str
+    lake: str
+    source: str
+
+    def __str__(self) -> str:
+        return "-".join(self).replace(" ", "_")
+
+
+FACTORS: dict[str, tuple[str, ...]] = {
+    "postgres": ("embedded", "own", "own with password", "own percent-encoded", "off"),
+    "warehouse": ("DuckDB", "BigQuery", "off"),
+    "lake": ("disk", "GCS", "S3", "Azure"),
+    "source": ("folder", "http"),
+}
+
+ROWS = tuple(
+    Row(
+        postgres,
+        FACTORS["warehouse"][(i + j) % len(FACTORS["warehouse"])],
+        lake,
+        FACTORS["source"][(i + j) % len(FACTORS["source"])],
+    )
+    for i, postgres in enumerate(FACTORS["postgres"])
+    for j, lake in enumerate(FACTORS["lake"])
+)
+"""Every pair of two values is in a row: twenty are the fewest, for five kinds of PostgreSQL times four of lakes."""
+
+SHORT = tuple(row for number, row in enumerate(ROWS) if number in {0, 1, 6, 7, 9, 14, 17, 18})
+"""Eight rows with each value at least once, for the short suite."""
+
+
+def markdown() -> str:
+    """The table of the documentation."""
+    lines = ["| PostgreSQL | warehouse | lake | source |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in ROWS]
+    return "\n".join(lines)
