@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -18,13 +18,14 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
 from taxi_platform.contracts.schemas import bigquery_schema
 from taxi_platform.contracts.unified import UNIFIED
-from taxi_platform.errors import StoreError
+from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.stores.bigquery_client import LABELS, BigQueryDataset
 from taxi_platform.stores.bigquery_jobs import load_config, partition
 from taxi_platform.stores.bigquery_upload import load_file
 from taxi_platform.stores.bookkeeping import MONTHS
 from taxi_platform.stores.catalogue import CatalogueColumn, declaration, missing_columns
 from taxi_platform.stores.model import SCHEMA
+from taxi_platform.transience import RACE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +43,10 @@ __all__ = [
     "replace_view",
     "standing_table",
 ]
+
+
+class _ChangedMeanwhileError(StoreBusyError):
+    """A table is not what it was when it was read."""
 
 
 def ensure_table(dataset: BigQueryDataset, table: Table) -> None:
@@ -80,20 +85,23 @@ def keep_for_good(dataset: BigQueryDataset, table: bigquery.Table) -> bigquery.T
 
     https://cloud.google.com/bigquery/docs/managing-tables#updating_a_tables_expiration_time
     """
-    partitioning, changed = table.time_partitioning, []
-    if table.expires is not None:
-        table.expires = None
-        changed.append("expires")
-    if partitioning is not None and partitioning.expiration_ms is not None:
-        partitioning.expiration_ms = None
-        table.time_partitioning = partitioning
-        changed.append("time_partitioning")
-    if not changed:
-        return table
+
+    def change(table: bigquery.Table) -> list[str]:
+        partitioning, changed = table.time_partitioning, []
+        if table.expires is not None:
+            table.expires = None
+            changed.append("expires")
+        if partitioning is not None and partitioning.expiration_ms is not None:
+            partitioning.expiration_ms = None
+            table.time_partitioning = partitioning
+            changed.append("time_partitioning")
+        return changed
+
     with dataset.clear_errors(f"keep {table.table_id} for good"):
-        table = dataset.client.update_table(table, changed)
-    _LOG.warning("%s was to expire, as its dataset's defaults have it for new tables: it stays for good now", table)
-    return table
+        kept = _changed(dataset, table, change)
+    if kept is not table:
+        _LOG.warning("%s was to expire, as its dataset's defaults have it for new tables: it stays for good now", table)
+    return kept
 
 
 def _check_partitions(dataset: BigQueryDataset, standing: bigquery.Table, table: Table) -> None:
@@ -134,11 +142,16 @@ def replace_rows(dataset: BigQueryDataset, table: Table, rows: pa.RecordBatchRea
             for batch in rows:
                 writer.write_batch(batch)
         destination = table_id if file_month is None else partition(table_id, file_month)
-        with dataset.clear_errors(f"replace {table.qualified_name}"):
+
+        def load() -> int:
             job = load_file(dataset, file, destination, load_config(table, file_month))
             job.result()
-            _describe(dataset, dataset.client.get_table(table_id), table)
-    return int(job.output_rows or 0)
+            return int(job.output_rows or 0)
+
+        replaced = dataset.run(f"replace {table.qualified_name}", load)
+    with dataset.clear_errors(f"describe {table.qualified_name}"):
+        _describe(dataset, dataset.client.get_table(table_id), table)
+    return replaced
 
 
 def replace_view(dataset: BigQueryDataset, name: str, sql: str, description: str) -> None:
@@ -181,19 +194,47 @@ def _describe(dataset: BigQueryDataset, standing: bigquery.Table, table: Table) 
     from google.cloud import bigquery
 
     described = {field["name"]: field["description"] for field in bigquery_schema(table)}
-    fields = [
-        {**field.to_api_repr(), "description": described.get(field.name, field.description)}
-        for field in standing.schema
-    ]
-    changed = []
-    if [field["description"] for field in fields] != [field.description for field in standing.schema]:
-        standing.schema = [bigquery.SchemaField.from_api_repr(field) for field in fields]
-        changed.append("schema")
-    if standing.description != table.description:
-        standing.description = table.description
-        changed.append("description")
-    if changed:
-        dataset.client.update_table(standing, changed)
+
+    def change(standing: bigquery.Table) -> list[str]:
+        fields = [
+            {**field.to_api_repr(), "description": described.get(field.name, field.description)}
+            for field in standing.schema
+        ]
+        changed = []
+        if [field["description"] for field in fields] != [field.description for field in standing.schema]:
+            standing.schema = [bigquery.SchemaField.from_api_repr(field) for field in fields]
+            changed.append("schema")
+        if standing.description != table.description:
+            standing.description = table.description
+            changed.append("description")
+        return changed
+
+    _changed(dataset, standing, change)
+
+
+def _changed(
+    dataset: BigQueryDataset, standing: bigquery.Table, change: Callable[[bigquery.Table], list[str]]
+) -> bigquery.Table:
+    """The table after ``change``, which names the properties that it has set; made anew where somebody was faster."""
+    from google.api_core.exceptions import PreconditionFailed
+
+    def attempt() -> bigquery.Table:
+        nonlocal standing
+        if not (changed := change(standing)):
+            return standing
+        try:
+            return dataset.client.update_table(standing, changed)
+        except PreconditionFailed as error:
+            standing = dataset.client.get_table(standing.reference)
+            raise _ChangedMeanwhileError(
+                f"other runs keep changing {standing.table_id} in {dataset}: let them end first"
+            ) from error
+
+    return RACE.call(
+        attempt,
+        wait_seconds=dataset.wait_seconds,
+        worth=lambda error: isinstance(error, _ChangedMeanwhileError),
+    )
 
 
 def standing_table(dataset: BigQueryDataset, qualified_name: str) -> Table | None:

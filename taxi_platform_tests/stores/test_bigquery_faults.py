@@ -137,13 +137,14 @@ def test_nothing_of_ours_expires_where_the_dataset_has_it_so_for_new_tables(
 
 
 def test_an_expiry_that_a_table_has_already_is_cleared_by_the_next_load(
-    store: BigQueryStore, lake: Lake, tmp_path: Path
+    faults: Faults, store: BigQueryStore, lake: Lake, tmp_path: Path
 ) -> None:
     store.replace_month(GREEN, lake.store_clean(staged_clean(tmp_path)), lake)
     client = store.dataset.client
     table = client.get_table(store.dataset.table_id("taxi.green_trips"))
     table.expires = datetime.now(timezone.utc) + timedelta(hours=1)
     client.update_table(table, ["expires"])
+    faults.spoil("PATCH", refusal(412, "conditionNotMet", "Somebody else was faster."), path="green_trips")
     store.replace_month(GREEN, lake.store_clean(staged_clean(tmp_path, "c2", trips=7)), lake)
     assert client.get_table(store.dataset.table_id("taxi.green_trips")).expires is None
 
