@@ -19,8 +19,6 @@ from taxi_platform_tests.cases.own import write_cases
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _DEFAULT_CASES = _REPOSITORY.parent / "shared" / "cases"
-_NOT_YET = ("times_with_new_yorks_zone", "one_time_with_a_zone", "utc_in_truth")
-"""Cases of times with a zone, which are still read by their digits."""
 _STORES = ("lake", "duckdb", "postgres")
 
 
@@ -51,7 +49,7 @@ def test_every_case_comes_out_as_it_says(origin: Any, source: str, server: str, 
     outcomes = _run(cases, source, server, folder, tmp_path)
     assert len(cases) >= 6
     problems = {case["name"]: [*_problems(case, outcomes[case["name"]])] for case in cases}
-    assert {name: found for name, found in problems.items() if found and name not in _NOT_YET} == {}
+    assert {name: found for name, found in problems.items() if found} == {}
 
 
 def _run(cases: list[dict[str, Any]], source: str, server: str, folder: Path, tmp_path: Path) -> dict[str, Any]:

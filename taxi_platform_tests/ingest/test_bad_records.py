@@ -11,8 +11,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from taxi_platform.checks import _drift
+from taxi_platform.cleaning import clean_month
+from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.ingest.records import RecordParser
+from taxi_platform.references import CleanMonth
 from taxi_platform_tests.ingest.staging import columns_of, leftovers, stage_csv
 from taxi_platform_tests.support.dialects import generation_of
 from taxi_platform_tests.support.escapes import original
@@ -161,6 +165,17 @@ def test_letters_of_an_older_encoding_are_read_and_counted(tmp_path: Path) -> No
     assert (staged.raw.unparsed_rows, staged.raw.decoded_rows) == (0, 3)
     assert columns["store_and_fwd_flag"] == ["N", *flags.values()]
     assert columns["trip_distance"] == [number + 0.25 for number in range(6)]
+
+
+def test_what_was_read_in_an_older_encoding_is_a_fact_of_the_clean_month(tmp_path: Path) -> None:
+    """The check `contract_known` warns of it."""
+    records = [_GREEN.record(_row(number)) for number in range(3)]
+    records[1] = records[1].replace(b",N,", b",\xe9,")
+    staged = stage_csv(_GREEN.header() + b"\r\n".join(records), tmp_path)
+    clean = clean_month(CONTRACTS["green"], staged.raw, staged.file, tmp_path)
+    assert (clean.facts.decoded_rows, clean.facts.trips_rows) == (1, 3)
+    month = CleanMonth(clean.month, clean.facts, "", "", 0, 0)
+    assert ("(text)", "(not UTF-8, read as Windows-1252)", 1) in list(_drift(month))
 
 
 @pytest.mark.parametrize("byte", [b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d", b"\0"])
