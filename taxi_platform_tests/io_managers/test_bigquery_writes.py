@@ -10,7 +10,7 @@ import pytest
 from dagster_gcp_pandas import BigQueryPandasIOManager
 from google.cloud import bigquery
 
-from taxi_platform.errors import StoreError
+from taxi_platform.errors import StoreUnavailableError
 from taxi_platform.stores.bigquery_client import BigQueryDataset, parse_address
 from taxi_platform_tests.io_managers.conftest import MONTHS, Desk
 
@@ -94,7 +94,7 @@ def test_a_load_that_fails_loses_the_month_of_the_stock_manager_and_none_of_ours
     monkeypatch.setattr("taxi_platform.stores.bigquery_tables.load_file", refused)
     with pytest.raises(ConnectionError, match="the network is gone"):
         run_stock(desk, stock, month)
-    with pytest.raises(StoreError, match="the network is gone"):
+    with pytest.raises(StoreUnavailableError, match="the network is gone"):
         run_ours(desk, month)
     assert rows_of(desk, "stock") == []
     assert [row["fare"] for row in rows_of(desk, "ours")] == [1.0]
