@@ -11,13 +11,27 @@ from datetime import date, datetime
 import dagster as dg
 
 from taxi_platform.contracts.model import Contract
-from taxi_platform.months import TripMonth, add_months, parse_month, parse_month_range
+from taxi_platform.errors import SettingsError
+from taxi_platform.months import TripMonth, add_months, month_label, parse_month, parse_month_range
 
-__all__ = ["contiguous_ranges", "monthly_partitions", "recent_months", "run_months", "run_tags", "trip_month"]
+__all__ = [
+    "MONTHS_TAG",
+    "asked_months",
+    "check_range",
+    "contiguous_ranges",
+    "monthly_partitions",
+    "recent_months",
+    "run_months",
+    "run_tags",
+    "tag_months",
+    "trip_month",
+]
 
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 _PARTITION = "dagster/partition"
+MONTHS_TAG = "taxi/months"
+"""``2021-01..2021-03``: what the list of runs shows; it hides Dagster's own tags of a range."""
 
 
 def monthly_partitions(contract: Contract) -> dg.MonthlyPartitionsDefinition:
@@ -48,10 +62,40 @@ def contiguous_ranges(months: Iterable[date], longest: int | None = None) -> lis
 
 
 def run_tags(months: Sequence[date]) -> dict[str, str]:
-    """The tags by which Dagster knows which partitions a run covers; the months are contiguous."""
+    """The tags by which Dagster knows which partitions a run covers, and people which months; they are contiguous."""
+    named = {MONTHS_TAG: month_label(months[0])}
     if len(months) == 1:
-        return {_PARTITION: months[0].isoformat()}
-    return {_RANGE_START: months[0].isoformat(), _RANGE_END: months[-1].isoformat()}
+        return {**named, _PARTITION: months[0].isoformat()}
+    named[MONTHS_TAG] += f"..{month_label(months[-1])}"
+    return {**named, _RANGE_START: months[0].isoformat(), _RANGE_END: months[-1].isoformat()}
+
+
+def tag_months(context: dg.AssetExecutionContext, months: Sequence[TripMonth]) -> None:
+    """Have the run say its months where whoever launched it did not, as a backfill over a range does not."""
+    tags = context.run.tags
+    if months and MONTHS_TAG not in tags and context.instance is not None:
+        named = run_tags([months[0].first_day, months[-1].first_day][: len(months)])
+        context.instance.add_run_tags(context.run.run_id, {MONTHS_TAG: named[MONTHS_TAG]})
+
+
+def check_range(tags: Mapping[str, str]) -> None:
+    """Raise `SettingsError` for a run over a range that runs backwards: to Dagster it is one without months."""
+    first, last = tags.get(_RANGE_START), tags.get(_RANGE_END)
+    if first is not None and last is not None and first > last:
+        raise SettingsError(f"the range {first}...{last} runs backwards: name the earlier month first")
+
+
+def asked_months(contract: Contract, tags: Mapping[str, str]) -> tuple[TripMonth, ...]:
+    """The months a run is to bring; raises `SettingsError` where it names none, or a range that runs backwards."""
+    check_range(tags)
+    months = run_months(contract, tags)
+    if not months:
+        raise SettingsError(
+            f"the run names no month of {contract.dataset}: choose partitions in the web interface, or on a command "
+            f'--partition 2021-07-01, --partition-range 2021-07-01...2021-08-01 or --tags \'{{"{_PARTITION}": '
+            f'"2021-07-01"}}\''
+        )
+    return months
 
 
 def run_months(contract: Contract, tags: Mapping[str, str]) -> tuple[TripMonth, ...] | None:

@@ -38,7 +38,8 @@ _RETRIED_AS = "dagster/auto_retry_run_id"
 _OWN_ERROR = re.compile(r"taxi_platform\.errors\.\w+: ")
 
 _DATASET = "taxi/asked_for"
-_VERSIONS = "taxi/versions"
+_VERSIONS = ".dagster/taxi_versions"
+"""Below the prefix of tags that the web interface hides: versions of fifteen months are nothing to read in a list."""
 _ATTEMPT = "taxi/attempt"
 _RECORDS = 500
 """How many of the newest runs of a dataset are read: attempts are spaced by hours, so these cover weeks."""
@@ -82,7 +83,7 @@ def last_asked(instance: dg.DagsterInstance, dataset: str) -> dict[tuple[str, st
         run = record.dagster_run
         ended = None if run.status in _UNFINISHED else record.end_time or record.update_timestamp.timestamp()
         asked = Asked(int(run.tags[_ATTEMPT]), ended)
-        for month, version in json.loads(run.tags[_VERSIONS]).items():
+        for month, version in json.loads(run.tags.get(_VERSIONS, "{}")).items():
             newest.setdefault((month, version), asked)
     return newest
 

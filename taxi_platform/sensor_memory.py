@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar
 
+from pydantic import BaseModel, Field
+
 from taxi_platform.comparison import Comparison, version_label
 from taxi_platform.contracts.model import Contract
 from taxi_platform.months import TripMonth
@@ -20,6 +22,11 @@ from taxi_platform.sources.looking import Look
 __all__ = ["Memory"]
 
 T = TypeVar("T")
+
+
+class _Cursor(BaseModel):
+    published: dict[date, str] = Field(default_factory=dict)
+    denied: dict[date, int] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -33,13 +40,15 @@ class Memory:
 
     @classmethod
     def from_cursor(cls, contract: Contract, cursor: str | None) -> Memory:
-        """What a cursor says; nothing where there is none, or one of another form."""
-        document = json.loads(cursor or "{}")
+        """What a cursor says; nothing where there is none.
+
+        Raises:
+            ValueError: a cursor of another form, as another release or somebody's hand leaves it.
+        """
+        known = _Cursor.model_validate_json(cursor or "{}")
         return cls(
-            **{
-                name: {contract.month(date.fromisoformat(key)): value for key, value in document.get(name, {}).items()}
-                for name in ("published", "denied")
-            }
+            {contract.month(day): version for day, version in known.published.items()},
+            {contract.month(day): looks for day, looks in known.denied.items()},
         )
 
     def to_cursor(self) -> str:

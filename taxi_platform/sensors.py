@@ -75,7 +75,7 @@ def _months_sensor(contract: Contract, settings: Settings) -> dg.SensorDefinitio
             return dg.SkipReason(f"upstream gave no usable answer, and is looked at again: {look.reasons}")
         lake.open(_LAKE_SECONDS).note_look(contract.dataset, datetime.now(timezone.utc))
         found = compare(look, lake.open(_LAKE_SECONDS))
-        before = Memory.from_cursor(contract, context.cursor)
+        before = _remembered(context, contract)
         now = before.after(look, found)
         withdrawn = _withdrawn(found, now) if settings.withdrawn == "remove" else {}
         for sentence in (
@@ -158,6 +158,14 @@ def _record_sensor(contracts: Sequence[Contract], settings: Settings) -> dg.Sens
 
 def _status(*, running: bool) -> dg.DefaultSensorStatus:
     return dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
+
+
+def _remembered(context: dg.SensorEvaluationContext, contract: Contract) -> Memory:
+    try:
+        return Memory.from_cursor(contract, context.cursor)
+    except ValueError:
+        context.log.warning("the cursor cannot be read, and is taken for none")
+        return Memory()
 
 
 def _withdrawn(found: Comparison, now: Memory) -> dict[TripMonth, str]:

@@ -172,6 +172,7 @@ def _read_stale_cursor(context: dg.SensorEvaluationContext) -> _StaleCursor:
     try:
         return _StaleCursor.model_validate_json(context.cursor or "{}")
     except ValidationError:
+        context.log.warning("the cursor cannot be read, and is taken for none")
         return _StaleCursor()
 
 

@@ -20,10 +20,11 @@ from pydantic import Field
 from taxi_platform.cleaning.refusals import is_refused
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import DamagedError, MonthNotPublishedError, RefusedMonthError, SettingsError
+from taxi_platform.io_managers.failures import in_a_sentence
 from taxi_platform.io_managers.values import RawMonths
 from taxi_platform.keys import asset_name
 from taxi_platform.months import TripMonth
-from taxi_platform.partitions import monthly_partitions, trip_month
+from taxi_platform.partitions import asked_months, monthly_partitions, tag_months
 from taxi_platform.references import AcceptedRaw, RawMonth, SelectedRaw, StagedRaw, WithdrawnMonth
 from taxi_platform.resources import LakeResource, SourceResource, StagingResource
 
@@ -106,9 +107,13 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
         lake: LakeResource,
         staging: StagingResource,
     ) -> RawMonths:
-        months = [trip_month(contract, key) for key in context.partition_keys]
-        if config.select_version is not None:
-            return _selected(months, config.select_version, lake, accept_changed_format=config.accept_changed_format)
+        with in_a_sentence():
+            months = asked_months(contract, context.run.tags)
+            tag_months(context, months)
+            if config.select_version is not None:
+                accept = config.accept_changed_format
+                return _selected(months, config.select_version, lake, accept_changed_format=accept)
+            upstream = _chosen(config.source, source)
 
         looks = _NotedLooks(lake.open(), contract.dataset)
 
@@ -117,7 +122,6 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
             with fetched(contract, month, upstream, looks, lake, staging, config) as value:
                 yield value
 
-        upstream = _chosen(config.source, source)
         return RawMonths(months, fetch)
 
     return raw

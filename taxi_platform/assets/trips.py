@@ -16,7 +16,8 @@ from taxi_platform.cleaning.options import CleaningOptions
 from taxi_platform.cleaning.refusals import is_refused, refusal
 from taxi_platform.cleaning.version import clean_version, code_version
 from taxi_platform.contracts.model import Contract
-from taxi_platform.errors import BrokenFileError, ChangedFormatError, DamagedError, RefusedMonthError, SettingsError
+from taxi_platform.errors import BrokenFileError, ChangedFormatError, DamagedError, RefusedMonthError
+from taxi_platform.io_managers.failures import ExpectedFailureError
 from taxi_platform.io_managers.values import CleanMonths, RawMonths
 from taxi_platform.keys import asset_name
 from taxi_platform.metadata import column_schema
@@ -84,7 +85,7 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
                     yield value
 
         if config.raw_version is not None and len(raw) != 1:
-            raise SettingsError(f"raw_version goes with a run over one month, and this one has {len(raw)}")
+            raise ExpectedFailureError(f"raw_version goes with a run over one month, and this one has {len(raw)}")
         return CleanMonths(raw.months, clean)
 
     return trips

@@ -20,6 +20,7 @@ import dagster as dg
 from taxi_platform.errors import SettingsError, StoreError
 from taxi_platform.metadata import ROWS, TABLE, column_schema
 from taxi_platform.months import month_label, parse_month
+from taxi_platform.partitions import check_range
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,6 +79,7 @@ def _months(context: dg.OutputContext) -> list[date] | None:
     """The months that the run stores; None for an asset without partitions."""
     if not context.has_asset_partitions:
         return None
+    check_range(dg.AssetExecutionContext.get().run.tags)
     try:
         return [parse_month(key) for key in context.asset_partition_keys]
     except SettingsError as error:

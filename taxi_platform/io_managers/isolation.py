@@ -22,6 +22,7 @@ from typing import Any
 import dagster as dg
 
 from taxi_platform.errors import TaxiError, TransientError
+from taxi_platform.io_managers.failures import ExpectedFailureError
 from taxi_platform.months import TripMonth
 from taxi_platform.transience import MONTH
 
@@ -182,14 +183,16 @@ def record(context: dg.OutputContext, outcome: Outcome) -> None:
         _log_materialization(context, month, metadata)
     failed = sorted(outcome.failed.items())
     sentences = {month.label: describe(error) for month, error in failed}
+    for month, error in failed:
+        # The page of a partition shows what was observed of it; Dagster has no event for a month that did not arrive.
+        said = {"failed": describe(error)}
+        context.log_event(dg.AssetObservation(context.asset_key, partition=month.partition_key, metadata=said))
     details = "\n".join(f"{label}: {sentence}" for label, sentence in sentences.items())
-    raise dg.Failure(
-        f"{len(failed)} of {outcome.total} months of {context.asset_key.to_user_string()} failed:\n{details}",
-        metadata={
-            "failed_months": dg.MetadataValue.json(sentences),
-            "tracebacks": dg.MetadataValue.md("\n".join(f"```\n{_traceback(e)}\n```" for _, e in failed)),
-        },
-        allow_retries=False,
+    shown: dict[str, Any] = {"failed_months": dg.MetadataValue.json(sentences)}
+    if unforeseen := [error for _, error in failed if not isinstance(error, TaxiError)]:
+        shown["tracebacks"] = dg.MetadataValue.md("\n".join(f"```\n{_traceback(e)}\n```" for e in unforeseen))
+    raise ExpectedFailureError(
+        f"{len(failed)} of {outcome.total} months of {context.asset_key.to_user_string()} failed:\n{details}", shown
     )
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from taxi_platform.io_managers.failures import in_a_sentence
 from taxi_platform.io_managers.places import own_place
 from taxi_platform.months import TripMonth, parse_month
+from taxi_platform.partitions import check_range, tag_months
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +25,11 @@ __all__ = ["as_annotated", "chosen_columns", "chosen_months", "input_months", "w
 def input_months(context: dg.InputContext) -> tuple[TripMonth, ...]:
     """The months of the upstream asset that this run asks for, in calendar order."""
     dataset = own_place(context).dataset
-    return tuple(sorted(TripMonth(dataset, parse_month(key)) for key in context.asset_partition_keys))
+    with in_a_sentence():
+        check_range(dg.AssetExecutionContext.get().run.tags)
+    months = tuple(sorted(TripMonth(dataset, parse_month(key)) for key in context.asset_partition_keys))
+    tag_months(dg.AssetExecutionContext.get(), months)
+    return months
 
 
 def chosen_months(context: dg.InputContext) -> tuple[date, ...] | None:

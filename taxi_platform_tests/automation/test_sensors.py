@@ -73,6 +73,24 @@ def test_new_months_are_asked_for_one_run_a_contiguous_range(deployment: Deploym
     assert keys[1] == f"green|{NEWEST[3]}|{etag}|1"
 
 
+def test_runs_show_their_months_and_no_long_tag(deployment: Deployment) -> None:
+    for label in (NEWEST[0], NEWEST[1], NEWEST[3]):
+        deployment.upstream.publish(label)
+    requests = tick(deployment).run_requests or []
+    assert [request.tags["taxi/months"] for request in requests] == [f"{NEWEST[0]}..{NEWEST[1]}", NEWEST[3]]
+    shown = [value for r in requests for key, value in r.tags.items() if not key.startswith(".dagster/")]
+    assert max(map(len, shown)) <= 20
+
+
+@pytest.mark.parametrize("cursor", ["2020-01", "[]", '{"published": 1}', '{"denied": {"2020-01-01": "often"}}', "{"])
+def test_a_cursor_of_another_form_is_taken_for_none_with_a_warning(
+    deployment: Deployment, cursor: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deployment.upstream.publish(NEWEST[3])
+    assert asked(tick(deployment, cursor)) == [[NEWEST[3], NEWEST[3]]]
+    assert "the cursor cannot be read, and is taken for none" in capfd.readouterr().err
+
+
 def test_a_month_that_is_not_published_is_not_asked_for(deployment: Deployment) -> None:
     data = tick(deployment)
     assert asked(data) == []
