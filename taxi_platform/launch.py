@@ -19,7 +19,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-__all__ = ["CODE_LOCATION", "open_instance", "run_job", "runs_under_way"]
+__all__ = ["CODE_LOCATION", "begin_cursors", "open_instance", "run_job", "runs_under_way"]
 
 _MODULE = "taxi_platform.definitions"
 CODE_LOCATION = _MODULE
@@ -47,6 +47,16 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     config, _ = dagster_instance_config(str(home))
     overrides = {} if config.get("compute_logs") else _NO_CAPTURE
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
+
+
+def begin_cursors(instance: dg.DagsterInstance) -> None:
+    """Have the daemon follow runs from now on, as it would by itself, but for a warning at its first start."""
+    storage = instance.daemon_cursor_storage
+    for event in (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS):
+        key = f"EVENT_LOG_CONSUMER_CURSOR-{event.value}"
+        if key not in storage.get_cursor_values({key}):
+            newest = instance.fetch_run_status_changes(event, limit=1).records
+            storage.set_cursor_values({key: str(newest[0].storage_id if newest else 0)})
 
 
 def run_job(

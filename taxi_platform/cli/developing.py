@@ -14,11 +14,14 @@ from pathlib import Path
 import click
 
 from taxi_platform.errors import StoreBusyError, StoreError
-from taxi_platform.instance import dagster_home
+from taxi_platform.instance import dagster_home, opened_instance
 from taxi_platform.settings import Settings
 from taxi_platform.stores.locks import open_lock, try_lock
 
 __all__ = ["serve"]
+
+_ADVICE = "Function `dev_command` is superseded"
+"""Dagster's, to whoever types the command."""
 
 
 def serve(settings: Settings, port: int) -> None:
@@ -26,7 +29,10 @@ def serve(settings: Settings, port: int) -> None:
 
     One at a time on an instance: two daemons would start everything twice.
     """
-    _claim(dagster_home(settings) / "dev.lock", port)
+    from taxi_platform.launch import begin_cursors
+
+    home = dagster_home(settings)
+    _claim(home / "dev.lock", port)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -38,8 +44,13 @@ def serve(settings: Settings, port: int) -> None:
     click.echo(f"data root: {settings.data}  (source: {settings.source})")
     click.echo(f"open http://127.0.0.1:{port}; Ctrl-C ends it")
     sys.stdout.flush()
+    with opened_instance(settings) as instance:
+        begin_cursors(instance)
+    # In the instance's folder: Dagster warns of every other dagster.yaml that it comes across in the current one.
+    os.chdir(home)
     workspace = Path(__file__).parents[1] / "workspace.yaml"
-    command = ["-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    options = ["-w", str(workspace), "-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"]
+    command = ["-W", f"ignore:{_ADVICE}", "-m", "dagster", "dev", *options]
     os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - this process becomes it: one Ctrl-C ends all
 
 
