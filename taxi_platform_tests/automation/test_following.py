@@ -18,7 +18,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from taxi_platform import ingest
+from taxi_platform import cleaning, ingest
+from taxi_platform.errors import StoreError
 from taxi_platform.keys import asset_key
 from taxi_platform.metadata import DATA_VERSION, RAW_VERSION, VERSION
 from taxi_platform.record_job import RECORD_JOB
@@ -78,21 +79,23 @@ def test_an_old_run_that_found_nothing_new_is_executed_again_after_upstream_publ
     assert rows(march)["2020-03"][0] == 1_100
 
 
-def test_so_it_is_from_failure(march: Deployment) -> None:
+def test_so_it_is_from_failure(march: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run found raw unchanged and failed at trips; the republished month came in between."""
     march.upstream.publish("2020-03")
-    (stored,) = (march.settings.data / "lake/raw/green/month=2020-03").glob("*.parquet")
-    good = stored.read_bytes()
-    stored.write_bytes(b"not what was stored")
     config = {"green_trips": {"config": {"drop_zero_passengers": True}}}
-    assert not march.run("2020-03", config=config).success
+    with monkeypatch.context() as patch:
+        patch.setattr(cleaning, "clean_month", disk_is_full)
+        assert not march.run("2020-03", config=config).success
     failed = newest_run(march)
-    stored.write_bytes(good)
     march.upstream.publish("2020-03", rows=1_100)
     assert march.run("2020-03", RAW).success
     # "From failure" cleans with the tags of the failed run, and ends before the tables.
     assert march.run("2020-03", ["trips"], config, tags=failed.tags).success
     assert march.evaluate() == follows("2020-03", layers=("warehouse", "postgres"))
+
+
+def disk_is_full(*_: object) -> None:
+    raise StoreError("no space left")
 
 
 def test_a_worker_that_is_killed_between_manifest_and_event_hides_no_change(
