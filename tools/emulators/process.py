@@ -6,6 +6,7 @@ Belongs here: free ports, starting, waiting, stopping. Does not: what any emulat
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import time
@@ -17,6 +18,8 @@ __all__ = ["EmulatorMissingError", "free_port", "running"]
 
 _UNTIL_STDIN_CLOSES = '"$@" </dev/null & child=$!; read -r _; kill $child; wait $child'
 _STARTUP = 60.0
+_PORTS = (20_000, 32_768)
+"""Below those that Linux gives out by itself (``ip_local_port_range``)."""
 
 
 class EmulatorMissingError(Exception):
@@ -24,11 +27,15 @@ class EmulatorMissingError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that nobody listened on a moment ago, and that no program is given which asks for any.
+
+    Emulators take seconds to listen: one of the kernel's own choice would be given to others meanwhile.
+    """
+    while True:
+        port = random.randrange(*_PORTS)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
