@@ -110,6 +110,7 @@ class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     url: str = Field(description="postgresql://…, embedded or embedded:PORT; a password is not shown.")
     folder: str = Field(description="Where the embedded server keeps its data.")
+    postgres_schema: str = Field(default="taxi", description="Schema of the platform's own tables in that database.")
     wait_seconds: float = Field(600, description="How long to wait for locks that another process holds.")
     _store: TableStore | None = PrivateAttr(default=None)
     _address: ClassVar[SecretStr | None] = None
@@ -135,7 +136,9 @@ class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The store, with the embedded server up for as long as the context lasts."""
         from taxi_platform.stores import open_postgres
 
-        with open_postgres(self.address, Path(self.folder), wait_seconds=self.wait_seconds) as store:
+        with open_postgres(
+            self.address, Path(self.folder), schema=self.postgres_schema, wait_seconds=self.wait_seconds
+        ) as store:
             self._store = store
             try:
                 yield store
@@ -155,6 +158,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "postgres": PostgresResource.with_secret(settings.postgres)(
             url=masked(settings.postgres.get_secret_value()),
             folder=str(settings.data / "postgres"),
+            postgres_schema=settings.postgres_schema,
             wait_seconds=settings.wait_seconds,
         ),
     }

@@ -23,6 +23,7 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _SECRET = re.compile(r"@|password", re.IGNORECASE)
 OFF = "off"
 """The value by which a store of tables is not part of the platform."""
+_SCHEMA_NAME = re.compile(r"(?!pg_|information_schema$)[a-z][a-z0-9_]{0,39}")
 _BIGQUERY = re.compile(r"bigquery://[\w.:-]+/\w+(\?.*)?", re.ASCII)
 
 
@@ -56,6 +57,10 @@ class Settings(BaseModel):
         description=(
             "postgresql://… of a server, embedded (with embedded:PORT also on 127.0.0.1), or off for no PostgreSQL."
         ),
+    )
+    postgres_schema: str = Field(
+        "taxi",
+        description="Schema of the platform's tables in PostgreSQL: platforms with different ones share a database.",
     )
     wait_seconds: float = Field(
         600,
@@ -146,6 +151,16 @@ class Settings(BaseModel):
         if text == OFF or text.startswith(("postgresql://", "postgres://")):
             return value
         raise ValueError(f"it takes embedded, embedded:PORT, postgresql://user:password@host:port/database or {OFF}")
+
+    @field_validator("postgres_schema", mode="after")
+    @classmethod
+    def _schema_name(cls, value: str) -> str:
+        if not _SCHEMA_NAME.fullmatch(value):
+            raise ValueError(
+                "it takes a name of at most 40 lower-case letters, digits and underscores that begins with a letter, "
+                "and neither pg_… nor information_schema, which are PostgreSQL's own"
+            )
+        return value
 
     @field_validator("datasets", mode="after")
     @classmethod

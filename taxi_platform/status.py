@@ -202,5 +202,6 @@ def _postgres(settings: Settings) -> Iterator[TableStore | None]:
     if url.startswith("embedded") and not Path(folder).exists():
         yield None
         return
-    with open_postgres(url, folder, wait_seconds=settings.wait_seconds) as store:
+    schema, wait_seconds = settings.postgres_schema, settings.wait_seconds
+    with open_postgres(url, folder, schema=schema, wait_seconds=wait_seconds) as store:
         yield store

@@ -32,6 +32,7 @@ def test_nothing_set_is_a_laptop_below_the_working_directory(here: Path) -> None
     assert settings.lake == str(here / "data" / "lake")
     assert settings.warehouse == str(here / "data" / "warehouse.duckdb")
     assert settings.postgres.get_secret_value() == "embedded"
+    assert settings.postgres_schema == "taxi"
 
 
 def test_the_process_s_own_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +78,8 @@ def test_other_folders_follow_the_data_folder(here: Path) -> None:
         ("TAXI_WAREHOUSE", "w.duckdb", "{here}/w.duckdb"),
         ("TAXI_WAREHOUSE", "bigquery://my-project/taxi", "bigquery://my-project/taxi"),
         ("TAXI_WAREHOUSE", "bigquery://org.eu:p/taxi?location=EU", "bigquery://org.eu:p/taxi?location=EU"),
+        ("TAXI_POSTGRES_SCHEMA", "nyc_2", "nyc_2"),
+        ("TAXI_POSTGRES_SCHEMA", "n" * 40, "n" * 40),
         ("TAXI_SAMPLE_ROWS", "1000", "1000"),
         ("TAXI_SAMPLE_FORMAT", "parquet", "parquet"),
         ("TAXI_WAIT_SECONDS", "0.5", "0.5"),
@@ -135,6 +138,26 @@ WRONG = [
     ("TAXI_WAREHOUSE", "bigquery://project/data/set", "it takes bigquery://project/dataset?location=…"),
     ("TAXI_WAREHOUSE", "bigquery://project/taxi?locaton=EU", "nothing is known as locaton"),
     ("TAXI_WAREHOUSE", "snowflake://account", "not snowflake://"),
+    *(
+        (
+            "TAXI_POSTGRES_SCHEMA",
+            name,
+            "at most 40 lower-case letters, digits and underscores that begins with a letter",
+        )
+        for name in (
+            "Taxi",
+            "2nd",
+            "_own",
+            "a-b",
+            "a.b",
+            "a b",
+            'a"b',
+            "größe",
+            "n" * 41,
+            "pg_taxi",
+            "information_schema",
+        )
+    ),
     ("TAXI_WAIT_SECONDS", "0", "greater than 0"),
     ("TAXI_WAIT_SECONDS", "inf", "finite number"),
     ("TAXI_WAIT_SECONDS", "soon", "valid number"),
@@ -233,6 +256,7 @@ def test_an_unknown_setting_is_refused() -> None:
         {"TAXI_SOURCE": "dtc", "TAXI_SOURCE_URL": "files", "TAXI_LAKE": "l", "TAXI_WAREHOUSE": "w.duckdb"},
         {"TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "5000", "TAXI_SAMPLE_FORMAT": "parquet"},
         {"TAXI_WAREHOUSE": "bigquery://p/d?location=EU", "TAXI_WAIT_SECONDS": "5", "TAXI_POSTGRES": "embedded:5433"},
+        {"TAXI_POSTGRES_SCHEMA": "second"},
     ],
 )
 def test_exports_make_another_process_read_the_same(

@@ -42,6 +42,6 @@ def opened_store(settings: Settings, name: str) -> Iterator[TableStore]:
     if name == "warehouse":
         yield open_warehouse(settings.warehouse, wait_seconds=settings.wait_seconds)
         return
-    url = settings.postgres.get_secret_value()
-    with open_postgres(url, settings.data / "postgres", wait_seconds=settings.wait_seconds) as store:
+    url, schema = settings.postgres.get_secret_value(), settings.postgres_schema
+    with open_postgres(url, settings.data / "postgres", schema=schema, wait_seconds=settings.wait_seconds) as store:
         yield store

@@ -215,7 +215,7 @@ def _verdict(status: MonthStatus, done: MonthWork | None = None) -> str:
 def _where(settings: Settings) -> str:
     return (
         f"\nlake       {settings.lake}\nwarehouse  {settings.warehouse}\n"
-        "postgres   psql \"$(taxi postgres-url)\" -c 'TABLE taxi.zones'\n"
+        f"postgres   psql \"$(taxi postgres-url)\" -c 'TABLE {settings.postgres_schema}.zones'\n"
         "web        taxi dev (or make dev) opens the Dagster UI on this data"
     )
 

@@ -76,7 +76,7 @@ def _reachable(settings: Settings, contract: Contract, *, nothing_asked: bool) -
     """The settings; with nothing asked for and the public source out of reach, those of generated data, said aloud."""
     from taxi_platform.sources import RetryPolicy, open_source
 
-    if not nothing_asked or settings.model_fields_set & {"source", "lake", "warehouse", "postgres"}:
+    if not nothing_asked or settings.model_fields_set & {"source", "lake", "warehouse", "postgres", "postgres_schema"}:
         return settings
     quickly = RetryPolicy(attempts=2, connect_timeout=5, read_timeout=10)
     try:

@@ -25,8 +25,8 @@ _INTRODUCTION = """\
 <!-- Written by `make docs` from taxi_platform/contracts; not to be edited by hand. -->
 
 What every table holds, where it comes from and which rows are kept out of it. The tables have the same names and
-columns in every store: below the schema `taxi` in DuckDB and PostgreSQL, in the configured dataset of BigQuery, and as
-Parquet files in the lake.
+columns in every store: below the schema `taxi` in DuckDB, in the configured schema of PostgreSQL and dataset of
+BigQuery, and as Parquet files in the lake.
 
 * A **month is the upstream file**, named `file_month`, never the month of a pickup.
 * **Nothing is lost**: the rows of a raw month are those of its trips and of its quarantine together.

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from taxi_platform.stores.model import TableStore
+from taxi_platform.stores.model import SCHEMA, TableStore
 
 __all__ = ["open_postgres", "open_warehouse"]
 
@@ -31,21 +31,22 @@ def open_warehouse(url: str, *, wait_seconds: float = 600.0) -> TableStore:
 
 
 @contextlib.contextmanager
-def open_postgres(url: str, folder: Path, *, wait_seconds: float = 600.0) -> Iterator[TableStore]:
+def open_postgres(url: str, folder: Path, *, schema: str = SCHEMA, wait_seconds: float = 600.0) -> Iterator[TableStore]:
     """PostgreSQL at an address, or an embedded server that is up for as long as the context lasts.
 
     Args:
         url: ``postgresql://…``; ``embedded``, or ``embedded:PORT`` to listen on 127.0.0.1 as well.
         folder: where the embedded server keeps its data.
+        schema: of the platform's own tables.
         wait_seconds: how long an operation waits for locks of other sessions.
     """
     from taxi_platform.stores.postgres import PostgresStore
 
     kind, _, port = url.partition(":")
     if kind != "embedded":
-        yield PostgresStore(url, wait_seconds=wait_seconds)
+        yield PostgresStore(url, schema=schema, wait_seconds=wait_seconds)
         return
     from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
 
     with EmbeddedPostgres(folder, int(port) if port else None).running() as address:
-        yield PostgresStore(address, wait_seconds=wait_seconds)
+        yield PostgresStore(address, schema=schema, wait_seconds=wait_seconds)

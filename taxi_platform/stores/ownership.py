@@ -80,7 +80,7 @@ def _write(store: TableStore, identity: LakeIdentity) -> None:
 
 def _sentence(name: str, owner: str | None, identity: LakeIdentity | None) -> str:
     this = "a lake without months" if identity is None else f"the lake {identity.id[:8]} ({identity.holds} months)"
-    own = "database" if name == "postgres" else "warehouse"
+    own = "database, or a TAXI_POSTGRES_SCHEMA," if name == "postgres" else "warehouse"
     return (
         f"{name} holds the months of another lake ({(owner or '')[:8]}), and this is {this}: give this platform a "
         f"{own} of its own; or, where its lake was made anew, say taxi adopt {name}"

@@ -1,4 +1,4 @@
-"""PostgreSQL: trips, quarantine and zones in the schema ``taxi`` of one database.
+"""PostgreSQL: trips, quarantine and zones in one schema of a database.
 
 Belongs here: what the store does, step by step. Does not: sessions, DDL, partitions and COPY (``postgres_session``,
 ``postgres_tables``, ``postgres_partitions``, ``postgres_copy``). Every change is one transaction, so that readers and a
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from taxi_platform.stores.bookkeeping import (
     months_row,
 )
 from taxi_platform.stores.catalogue import selected
-from taxi_platform.stores.model import SCHEMA, HeldMonth, LoadedMonth, MonthCounts
+from taxi_platform.stores.model import SCHEMA, HeldMonth, LoadedMonth, MonthCounts, split_name
 from taxi_platform.stores.postgres_copy import copy_in, copy_out
 from taxi_platform.stores.postgres_grants import keepsakes_of
 from taxi_platform.stores.postgres_partitions import (
@@ -47,7 +48,6 @@ from taxi_platform.stores.postgres_tables import (
     ensure_tables,
     existing_tables,
     give_to_owner_of_schema,
-    qualified,
     table_of,
 )
 from taxi_platform.stores.postgres_waiting import Locks, lock_for_transaction, with_felt_locks
@@ -55,9 +55,9 @@ from taxi_platform.transience import waiting_at_most
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from psycopg import Connection
 
     from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.postgres_connection import PostgresConnection
 
 __all__ = ["PostgresStore"]
 
@@ -66,19 +66,21 @@ _LOOKS = 3
 
 
 class PostgresStore:
-    """Tables in the schema ``taxi`` of the database that the URL names.
+    """Tables in one schema of the database that the URL names.
 
     The role needs no more than to own that schema, or to be allowed to create it.
 
     Args:
         url: ``postgresql://user:password@host:port/database``, as libpq reads it.
+        schema: of the platform's own tables, which declarations and callers call ``taxi``: stores with different ones
+            share a database.
         wait_seconds: how long any operation waits for locks of other sessions, all of its waiting together.
     """
 
     kind = "postgres"
 
-    def __init__(self, url: str, *, wait_seconds: float = 600.0) -> None:
-        self._address = PostgresAddress(url)
+    def __init__(self, url: str, *, schema: str = SCHEMA, wait_seconds: float = 600.0) -> None:
+        self._address = PostgresAddress(url, schema)
         self._wait_seconds = wait_seconds
 
     @property
@@ -92,7 +94,7 @@ class PostgresStore:
     # ---- writing
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _writing(self) -> Iterator[PostgresConnection]:
         """A session in which all the waiting is bounded by one time."""
         with waiting_at_most(self._wait_seconds), self._address.session() as connection:
             yield connection
@@ -101,7 +103,7 @@ class PostgresStore:
         check_conserved(clean)
         with self._writing() as connection:
             ensure_tables(connection, (contract.trips, contract.quarantine, MONTHS), self._wait_seconds)
-            lock_for_transaction(connection, str(clean.month), self._wait_seconds)
+            lock_for_transaction(connection, connection.own_lock(str(clean.month)), self._wait_seconds)
             if unchanged := _unchanged(connection, contract, clean):
                 return unchanged
             _record(connection, clean)
@@ -113,13 +115,14 @@ class PostgresStore:
             except KeptPartitionError:
                 counts, refilled = loading.refill()
         self._address.vacuum(refilled)
-        return LoadedMonth(counts, changed=True, table=f"{SCHEMA}.{contract.trips.name}")
+        return LoadedMonth(counts, changed=True, table=f"{self._address.schema}.{contract.trips.name}")
 
     def delete_month(self, contract: Contract, file_month: date) -> None:
         with self._writing() as connection:
             if MONTHS.name not in existing_tables(connection):
                 return
-            lock_for_transaction(connection, str(contract.month(file_month)), self._wait_seconds)
+            lock = connection.own_lock(str(contract.month(file_month)))
+            lock_for_transaction(connection, lock, self._wait_seconds)
             _forget(connection, contract, file_month)
             old = standing_partitions(connection, (contract.trips, contract.quarantine), file_month)
             try:
@@ -129,7 +132,7 @@ class PostgresStore:
             except KeptPartitionError:
                 for table in old:
                     empty_partition(connection, table, file_month, self._wait_seconds)
-                emptied = [qualified(partition(table, file_month)) for table in old]
+                emptied = [connection.qualified(partition(table, file_month)) for table in old]
         self._address.vacuum(emptied)
 
     def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
@@ -144,14 +147,14 @@ class PostgresStore:
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         with self._writing() as connection:
             ensure_tables(connection, (ZONES,), self._wait_seconds)
-            lock_for_transaction(connection, f"the schema {SCHEMA}", self._wait_seconds)
-            sql = unified_view_sql(contracts, existing_tables(connection), qualified, _type_name)
+            lock_for_transaction(connection, f"the schema {connection.schema}", self._wait_seconds)
+            sql = unified_view_sql(contracts, existing_tables(connection), connection.qualified, _type_name)
             if sql:
                 self._replace_view(connection, sql)
 
-    def _replace_view(self, connection: Connection, sql: str) -> None:
+    def _replace_view(self, connection: PostgresConnection, sql: str) -> None:
         """Touch the view only if it would change: replacing it waits for everybody who reads it."""
-        view = qualified("trips")
+        view = connection.qualified("trips")
         # Nothing stays locked of what the view reads.
         with connection.transaction(force_rollback=True):
             if _is_view(connection, view, sql):
@@ -165,7 +168,7 @@ class PostgresStore:
             else:
                 give_to_owner_of_schema(connection, view)
 
-        locks = Locks(f"the view {SCHEMA}.trips", (view,), self._wait_seconds, mode=None)
+        locks = Locks(f"the view {connection.named('trips')}", (view,), self._wait_seconds, mode=None)
         with_felt_locks(connection, replace, locks)
 
     # ---- reading
@@ -183,7 +186,9 @@ class PostgresStore:
 
     def standing_table(self, table: str) -> Table | None:
         with self._address.session(reading=True) as connection:
-            return table_of(connection, table, str(self)) if columns_of(connection, table) else None
+            if not columns_of(connection, table):
+                return None
+            return replace(table_of(connection, table, str(self)), schema=split_name(table)[0])
 
     def read_months(
         self, table: str, months: Sequence[date] | None, columns: Sequence[str] | None = None
@@ -201,7 +206,7 @@ class PostgresStore:
             table = selected(table_of(connection, name, str(self)), columns)
             yield arrow_schema(table)
             if months is None or months:
-                yield from copy_out(connection, table, qualified(name), months)
+                yield from copy_out(connection, table, connection.qualified(name), months)
 
     def __str__(self) -> str:
         return f"PostgreSQL at {self._address}"
@@ -215,7 +220,7 @@ class _Loading:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: PostgresConnection,
         contract: Contract,
         clean: CleanMonth,
         lake: Lake,
@@ -251,7 +256,7 @@ class _Loading:
                 rows.append(self._create(table))
         counts = self._checked(rows)
         attach_partitions(self._connection, missing, month, self._wait_seconds)
-        return counts, [qualified(partition(table, month)) for table in standing]
+        return counts, [self._connection.qualified(partition(table, month)) for table in standing]
 
     def _create(self, table: Table) -> int:
         """A new partition with its rows and indexes, to be attached."""
@@ -266,7 +271,7 @@ class _Loading:
             present = tuple(column for column in table.columns if column.name in file.schema_arrow.names)
             schema = arrow_schema(Table(table.name, table.description, present))
             batches = file.iter_batches(_BATCH_ROWS, columns=schema.names, use_threads=False)
-            return copy_in(self._connection, qualified(name), schema, batches, frozen=frozen)
+            return copy_in(self._connection, self._connection.qualified(name), schema, batches, frozen=frozen)
 
     def _checked(self, rows: Sequence[int]) -> MonthCounts:
         counts = MonthCounts(*rows)
@@ -274,15 +279,15 @@ class _Loading:
         return counts
 
 
-def _is_view(connection: Connection, view: str, sql: str) -> bool:
+def _is_view(connection: PostgresConnection, view: str, sql: str) -> bool:
     """Whether the view stands and reads as that SELECT does; makes a view beside it, to be rolled back."""
-    new = qualified("trips_new")
+    new = connection.qualified("trips_new")
     connection.execute(f"CREATE VIEW {new} AS {sql}")
     same = "SELECT pg_get_viewdef(%s::regclass) IS NOT DISTINCT FROM pg_get_viewdef(to_regclass(%s))"
     return connection.execute(same, (new, view)).fetchone() == (True,)
 
 
-def _create_view(connection: Connection, view: str, sql: str) -> None:
+def _create_view(connection: PostgresConnection, view: str, sql: str) -> None:
     from psycopg import errors
 
     try:
@@ -299,7 +304,7 @@ def _type_name(column_type: ColumnType) -> str:
     return column_type.postgres
 
 
-def _unchanged(connection: Connection, contract: Contract, clean: CleanMonth) -> LoadedMonth | None:
+def _unchanged(connection: PostgresConnection, contract: Contract, clean: CleanMonth) -> LoadedMonth | None:
     """The month as it stands, if it is of this data version and whole."""
     recorded = _recorded(connection, contract).get(clean.file_month)
     if recorded is None:
@@ -309,32 +314,34 @@ def _unchanged(connection: Connection, contract: Contract, clean: CleanMonth) ->
     )
     if not LoadRecord(recorded[0], MonthCounts(*recorded[1:]), counted).is_current(clean.facts):
         return None
-    return LoadedMonth(counted, changed=False, table=f"{SCHEMA}.{contract.trips.name}")
+    return LoadedMonth(counted, changed=False, table=connection.named(contract.trips.name))
 
 
-def _record(connection: Connection, clean: CleanMonth) -> None:
+def _record(connection: PostgresConnection, clean: CleanMonth) -> None:
     row = months_row(clean)
     updates = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in MONTHS.column_names[2:])
     connection.execute(
-        f"INSERT INTO {qualified(MONTHS.name)} VALUES ({', '.join(['%s'] * len(row))}) "
+        f"INSERT INTO {connection.qualified(MONTHS.name)} VALUES ({', '.join(['%s'] * len(row))}) "
         f"ON CONFLICT (dataset, file_month) DO UPDATE SET {updates}",
         row,
     )
 
 
-def _forget(connection: Connection, contract: Contract, file_month: date) -> None:
-    sql = f"DELETE FROM {qualified(MONTHS.name)} WHERE dataset = %s AND file_month = %s"
+def _forget(connection: PostgresConnection, contract: Contract, file_month: date) -> None:
+    sql = f"DELETE FROM {connection.qualified(MONTHS.name)} WHERE dataset = %s AND file_month = %s"
     connection.execute(sql, (contract.dataset, file_month))
 
 
-def _recorded(connection: Connection, contract: Contract) -> dict[date, tuple[str, int, int]]:
+def _recorded(connection: PostgresConnection, contract: Contract) -> dict[date, tuple[str, int, int]]:
     """Data version, trips and quarantined rows of each month the bookkeeping names."""
     columns = "file_month, data_version, trips_rows, quarantined_rows"
-    rows = connection.execute(f"SELECT {columns} FROM {qualified(MONTHS.name)} WHERE dataset = %s", [contract.dataset])
+    rows = connection.execute(
+        f"SELECT {columns} FROM {connection.qualified(MONTHS.name)} WHERE dataset = %s", [contract.dataset]
+    )
     return {month: (version, trips, quarantined) for month, version, trips, quarantined in rows}
 
 
-def _count(connection: Connection, table: Table, file_month: date) -> int:
+def _count(connection: PostgresConnection, table: Table, file_month: date) -> int:
     """Rows of the month, counted in its own partition.
 
     A look at the whole table would lock it until the transaction ends: two months that are replaced at once would each
@@ -343,12 +350,12 @@ def _count(connection: Connection, table: Table, file_month: date) -> int:
     name = partition(table, file_month)
     if name not in existing_tables(connection):
         return 0
-    row: tuple[Any, ...] | None = connection.execute(f"SELECT count(*) FROM {qualified(name)}").fetchone()
+    row: tuple[Any, ...] | None = connection.execute(f"SELECT count(*) FROM {connection.qualified(name)}").fetchone()
     return int(row[0]) if row else 0
 
 
 def _held(
-    connection: Connection, contract: Contract, tables: Sequence[Table], months: Sequence[date] | None
+    connection: PostgresConnection, contract: Contract, tables: Sequence[Table], months: Sequence[date] | None
 ) -> dict[date, HeldMonth]:
     """Record and rows of each month, in one statement: between two, a load could end.
 
@@ -370,17 +377,17 @@ def _held(
 
 
 def _looked_at(
-    connection: Connection, contract: Contract, tables: Sequence[Table], months: Sequence[date] | None
+    connection: PostgresConnection, contract: Contract, tables: Sequence[Table], months: Sequence[date] | None
 ) -> tuple[dict[date, tuple[str, MonthCounts]], dict[date, MonthCounts]]:
     """Data version and rows of each month by the record, and its rows as they are."""
     chosen = "" if months is None else "AND file_month = ANY(%(months)s)"
     parts = [
         (
             f"SELECT {sql_literal(MONTHS.name)}, file_month, trips_rows, quarantined_rows, data_version "
-            f"FROM {qualified(MONTHS.name)} WHERE dataset = %(dataset)s {chosen}"
+            f"FROM {connection.qualified(MONTHS.name)} WHERE dataset = %(dataset)s {chosen}"
         ),
         *(
-            f"SELECT {sql_literal(table.name)}, file_month, count(*), 0, NULL FROM {qualified(table.name)} "
+            f"SELECT {sql_literal(table.name)}, file_month, count(*), 0, NULL FROM {connection.qualified(table.name)} "
             f"WHERE true {chosen} GROUP BY file_month"
             for table in tables
         ),

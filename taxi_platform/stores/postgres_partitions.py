@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
 from taxi_platform.contracts.schemas import quoted, sql_literal
 from taxi_platform.errors import StoreError
-from taxi_platform.stores.model import SCHEMA
-from taxi_platform.stores.postgres_tables import give_to_owner_of_table, primary_key, qualified, take_names_over
+from taxi_platform.stores.postgres_tables import give_to_owner_of_table, primary_key, take_names_over
 from taxi_platform.stores.postgres_waiting import (
     Locks,
     StillReadError,
@@ -29,7 +28,7 @@ from taxi_platform.stores.postgres_waiting import (
 )
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from taxi_platform.stores.postgres_connection import PostgresConnection
 
 __all__ = [
     "KeptPartitionError",
@@ -63,7 +62,7 @@ def new_partition(table: Table, file_month: date) -> str:
     return f"{partition(table, file_month)}_new"
 
 
-def standing_partitions(connection: Connection, tables: Sequence[Table], file_month: date) -> list[Table]:
+def standing_partitions(connection: PostgresConnection, tables: Sequence[Table], file_month: date) -> list[Table]:
     """Those of the tables that have a partition for the month.
 
     Raises:
@@ -76,11 +75,11 @@ def standing_partitions(connection: Connection, tables: Sequence[Table], file_mo
     found = []
     for table in tables:
         name = partition(table, file_month)
-        row = connection.execute(sql, [qualified(table.name), qualified(name)]).fetchone()
+        row = connection.execute(sql, [connection.qualified(table.name), connection.qualified(name)]).fetchone()
         if row == (False,):
             raise StoreError(
-                f"{SCHEMA}.{name} is no partition of {table.qualified_name}: attach it again, or rename it, "
-                "then load the month again"
+                f"{connection.named(name)} is no partition of {connection.named(table.name)}: attach it again, or "
+                "rename it, then load the month again"
             )
         if row:
             found.append(table)
@@ -90,7 +89,7 @@ def standing_partitions(connection: Connection, tables: Sequence[Table], file_mo
 # ---- a new partition
 
 
-def create_partition(connection: Connection, table: Table, file_month: date) -> str:
+def create_partition(connection: PostgresConnection, table: Table, file_month: date) -> str:
     """A table of its own for a month's new rows, later to be attached; returns its name.
 
     Columns, defaults and checks are those the partitioned table has now, read from the catalogue: ``LIKE`` would lock
@@ -99,22 +98,24 @@ def create_partition(connection: Connection, table: Table, file_month: date) -> 
     Raises:
         StoreError: the table has a column that no row of ours could fill.
     """
-    parent, name = qualified(table.name), new_partition(table, file_month)
+    parent, name = connection.qualified(table.name), new_partition(table, file_month)
     constraints = [
         f"CONSTRAINT {_month_check(file_month)} CHECK ({FILE_MONTH.name} = DATE '{file_month}')",
         *_checks(connection, parent),
     ]
-    connection.execute(f"CREATE TABLE {qualified(name)} ({', '.join([*_columns(connection, table), *constraints])})")
+    connection.execute(
+        f"CREATE TABLE {connection.qualified(name)} ({', '.join([*_columns(connection, table), *constraints])})"
+    )
     if not primary_key(connection, table.name):
         # Rows can then be deleted in place where every table is published for logical replication.
-        connection.execute(f"ALTER TABLE {qualified(name)} REPLICA IDENTITY FULL")
-    description = f"File month {file_month:%Y-%m} of {SCHEMA}.{table.name}."
-    connection.execute(f"COMMENT ON TABLE {qualified(name)} IS {sql_literal(description)}")
-    give_to_owner_of_table(connection, qualified(name), parent)
+        connection.execute(f"ALTER TABLE {connection.qualified(name)} REPLICA IDENTITY FULL")
+    description = f"File month {file_month:%Y-%m} of {connection.named(table.name)}."
+    connection.execute(f"COMMENT ON TABLE {connection.qualified(name)} IS {sql_literal(description)}")
+    give_to_owner_of_table(connection, connection.qualified(name), parent)
     return name
 
 
-def _columns(connection: Connection, table: Table) -> list[str]:
+def _columns(connection: PostgresConnection, table: Table) -> list[str]:
     """Their definitions; what fills a column is kept, so that COPY fills those that a user has added."""
     sql = """
         SELECT attname, format_type(atttypid, atttypmod), attnotnull, attgenerated, pg_get_expr(adbin, adrelid),
@@ -125,15 +126,15 @@ def _columns(connection: Connection, table: Table) -> list[str]:
         WHERE attrelid = to_regclass(%(table)s) AND attnum > 0 AND NOT attisdropped
         ORDER BY attnum
     """
-    definitions = []
+    definitions, stands = [], connection.named(table.name)
     for name, kind, not_null, generated, expression, sequence, collation in connection.execute(
-        sql, {"table": qualified(table.name)}
+        sql, {"table": connection.qualified(table.name)}
     ):
         filled = f"nextval({sql_literal(sequence)}::regclass)" if sequence else expression
         if not_null and filled is None and name not in table.column_names:
             raise StoreError(
-                f"the column {name} of {table.qualified_name} is NOT NULL, and neither contract nor default fills "
-                f"it: ALTER TABLE {table.qualified_name} ALTER COLUMN {quoted(name)} DROP NOT NULL, or SET DEFAULT"
+                f"the column {name} of {stands} is NOT NULL, and neither contract nor default fills "
+                f"it: ALTER TABLE {stands} ALTER COLUMN {quoted(name)} DROP NOT NULL, or SET DEFAULT"
             )
         how = {"s": f"GENERATED ALWAYS AS ({filled}) STORED", "v": f"GENERATED ALWAYS AS ({filled}) VIRTUAL"}
         default = how.get(generated, f"DEFAULT {filled}") if filled is not None else None
@@ -142,7 +143,7 @@ def _columns(connection: Connection, table: Table) -> list[str]:
     return definitions
 
 
-def _checks(connection: Connection, parent: str) -> list[str]:
+def _checks(connection: PostgresConnection, parent: str) -> list[str]:
     sql = """
         SELECT format('CONSTRAINT %%I %%s', conname, pg_get_constraintdef(oid)) FROM pg_constraint
         WHERE conrelid = to_regclass(%s) AND contype = 'c' ORDER BY conname
@@ -150,7 +151,7 @@ def _checks(connection: Connection, parent: str) -> list[str]:
     return [definition for (definition,) in connection.execute(sql, [parent])]
 
 
-def finish_partition(connection: Connection, table: Table, file_month: date, wait_seconds: float) -> None:
+def finish_partition(connection: PostgresConnection, table: Table, file_month: date, wait_seconds: float) -> None:
     """Give a new partition, once it is filled, the indexes and foreign keys of its table, and an index of our own.
 
     Ours is a BRIN index of the times that queries filter on: a file's rows are not sorted, but a query for other days
@@ -162,13 +163,13 @@ def finish_partition(connection: Connection, table: Table, file_month: date, wai
     for column in table.cluster_by:
         if types[column] is ColumnType.TIMESTAMP:
             index = quoted(f"{new}_{column}")
-            connection.execute(f"CREATE INDEX {index} ON {qualified(new)} USING brin ({quoted(column)})")
-    for statement in _index_statements(connection, qualified(table.name), qualified(new)):
+            connection.execute(f"CREATE INDEX {index} ON {connection.qualified(new)} USING brin ({quoted(column)})")
+    for statement in _index_statements(connection, connection.qualified(table.name), connection.qualified(new)):
         connection.execute(statement)
-    _add_foreign_keys(connection, qualified(table.name), qualified(new), wait_seconds)
+    _add_foreign_keys(connection, connection.qualified(table.name), connection.qualified(new), wait_seconds)
 
 
-def _add_foreign_keys(connection: Connection, parent: str, new: str, wait_seconds: float) -> None:
+def _add_foreign_keys(connection: PostgresConnection, parent: str, new: str, wait_seconds: float) -> None:
     sql = """
         SELECT confrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
         WHERE conrelid = to_regclass(%s) AND contype = 'f' ORDER BY confrelid
@@ -182,7 +183,7 @@ def _add_foreign_keys(connection: Connection, parent: str, new: str, wait_second
         with_quiet_locks(connection, add, Locks(referenced, (referenced,), wait_seconds, "SHARE ROW EXCLUSIVE"))
 
 
-def _index_statements(connection: Connection, parent: str, new: str) -> list[str]:
+def _index_statements(connection: PostgresConnection, parent: str, new: str) -> list[str]:
     """What makes the partitioned table's indexes and unique keys for the new table."""
     sql = """
         SELECT pg_get_indexdef(indexrelid), pg_get_constraintdef(pg_constraint.oid), indisunique,
@@ -203,7 +204,9 @@ def _index_statements(connection: Connection, parent: str, new: str) -> list[str
 # ---- in the place of the one before
 
 
-def attach_partitions(connection: Connection, tables: Sequence[Table], file_month: date, wait_seconds: float) -> None:
+def attach_partitions(
+    connection: PostgresConnection, tables: Sequence[Table], file_month: date, wait_seconds: float
+) -> None:
     """Exchange the month's partitions of all these tables for the new ones, or attach these where there are none.
 
     To attach the partition of a new month takes no lock that a reader feels, and a reader none that keeps us waiting.
@@ -224,10 +227,10 @@ def attach_partitions(connection: Connection, tables: Sequence[Table], file_mont
         for table in tables:
             _attach(connection, table, file_month)
 
-    parents = tuple(qualified(table.name) for table in tables)
-    what = _named(tables)
+    parents = tuple(connection.qualified(table.name) for table in tables)
+    what = _named(connection, tables)
     if old:
-        _felt(connection, exchange, Locks(what, (*parents, *_names(old, file_month)), wait_seconds))
+        _felt(connection, exchange, Locks(what, (*parents, *_names(connection, old, file_month)), wait_seconds))
     elif defaults := _default_partitions(connection, tables):
         # It might hold rows of the month, and is looked through under its own lock.
         with_felt_locks(connection, exchange, Locks(what, (*parents, *defaults), wait_seconds))
@@ -235,10 +238,12 @@ def attach_partitions(connection: Connection, tables: Sequence[Table], file_mont
         with_quiet_locks(connection, exchange, Locks(what, parents, wait_seconds, "SHARE UPDATE EXCLUSIVE"))
 
 
-def drop_partitions(connection: Connection, tables: Sequence[Table], file_month: date, wait_seconds: float) -> None:
+def drop_partitions(
+    connection: PostgresConnection, tables: Sequence[Table], file_month: date, wait_seconds: float
+) -> None:
     """Take the month's partitions out; raises as `attach_partitions` does."""
     for table in tables:
-        new = qualified(new_partition(table, file_month))
+        new = connection.qualified(new_partition(table, file_month))
         connection.execute(f"CREATE TABLE {new} ()")
         if _has_things_of_its_own(connection, table, file_month):
             raise KeptPartitionError
@@ -248,28 +253,32 @@ def drop_partitions(connection: Connection, tables: Sequence[Table], file_month:
         for table in tables:
             _drop(connection, table, file_month)
 
-    parents = (qualified(table.name) for table in tables)
-    _felt(connection, drop, Locks(_named(tables), (*parents, *_names(tables, file_month)), wait_seconds))
+    parents = (connection.qualified(table.name) for table in tables)
+    _felt(
+        connection,
+        drop,
+        Locks(_named(connection, tables), (*parents, *_names(connection, tables, file_month)), wait_seconds),
+    )
 
 
-def empty_partition(connection: Connection, table: Table, file_month: date, wait_seconds: float) -> None:
+def empty_partition(connection: PostgresConnection, table: Table, file_month: date, wait_seconds: float) -> None:
     """Delete the rows of a partition that stands; no reader waits, and none is waited for.
 
     Raises:
         StoreBusyError: another session changes rows there, or holds the table, for too long.
     """
-    name = qualified(partition(table, file_month))
+    name = connection.qualified(partition(table, file_month))
 
     def delete() -> None:
         # Rows that another session has changed are waited for at once: to begin again would delete all others again.
         wait_as_long_as_allowed(connection)
         connection.execute(f"DELETE FROM ONLY {name}")
 
-    locks = Locks(f"{SCHEMA}.{partition(table, file_month)}", (name,), wait_seconds, "ROW EXCLUSIVE")
+    locks = Locks(connection.named(partition(table, file_month)), (name,), wait_seconds, "ROW EXCLUSIVE")
     with_quiet_locks(connection, delete, locks)
 
 
-def _felt(connection: Connection, work: Callable[[], None], locks: Locks) -> None:
+def _felt(connection: PostgresConnection, work: Callable[[], None], locks: Locks) -> None:
     from psycopg import errors
 
     try:
@@ -278,26 +287,25 @@ def _felt(connection: Connection, work: Callable[[], None], locks: Locks) -> Non
         raise KeptPartitionError from error
 
 
-def _drop(connection: Connection, table: Table, file_month: date) -> None:
-    connection.execute(f"DROP TABLE {qualified(partition(table, file_month))}")
+def _drop(connection: PostgresConnection, table: Table, file_month: date) -> None:
+    connection.execute(f"DROP TABLE {connection.qualified(partition(table, file_month))}")
 
 
-def _attach(connection: Connection, table: Table, file_month: date) -> None:
+def _attach(connection: PostgresConnection, table: Table, file_month: date) -> None:
     name, new = partition(table, file_month), new_partition(table, file_month)
+    parent, attached = connection.qualified(table.name), connection.qualified(name)
     if connection.info.server_version >= _INHERITS_IDENTITY:
         for (column,) in connection.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attidentity <> ''",
-            [qualified(table.name)],
+            [parent],
         ).fetchall():
-            connection.execute(f"ALTER TABLE {qualified(new)} ALTER COLUMN {quoted(column)} DROP DEFAULT")
-    take_names_over(connection, SCHEMA, new, new, name)
-    connection.execute(
-        f"ALTER TABLE {qualified(table.name)} ATTACH PARTITION {qualified(name)} FOR VALUES IN ('{file_month}')"
-    )
-    connection.execute(f"ALTER TABLE {qualified(name)} DROP CONSTRAINT {_month_check(file_month)}")
+            connection.execute(f"ALTER TABLE {connection.qualified(new)} ALTER COLUMN {quoted(column)} DROP DEFAULT")
+    take_names_over(connection, connection.schema, new, new, name)
+    connection.execute(f"ALTER TABLE {parent} ATTACH PARTITION {attached} FOR VALUES IN ('{file_month}')")
+    connection.execute(f"ALTER TABLE {attached} DROP CONSTRAINT {_month_check(file_month)}")
 
 
-def _has_things_of_its_own(connection: Connection, table: Table, file_month: date) -> bool:
+def _has_things_of_its_own(connection: PostgresConnection, table: Table, file_month: date) -> bool:
     """Whether users have given anything to the partition itself, which would go with it.
 
     A new one must stand beside it: grants that it has not were given to the old one itself.
@@ -325,25 +333,29 @@ def _has_things_of_its_own(connection: Connection, table: Table, file_month: dat
                        AND (given.privilege_type, given.is_grantable) = (held.privilege_type, held.is_grantable)))
             OR EXISTS (SELECT FROM old WHERE reloptions IS NOT NULL OR relrowsecurity)
     """
-    names = {"old": qualified(name), "new": qualified(new_partition(table, file_month)), "ours": ours}
+    names = {
+        "old": connection.qualified(name),
+        "new": connection.qualified(new_partition(table, file_month)),
+        "ours": ours,
+    }
     row = connection.execute(sql, names).fetchone()
     return row == (True,)
 
 
-def _default_partitions(connection: Connection, tables: Sequence[Table]) -> list[str]:
+def _default_partitions(connection: PostgresConnection, tables: Sequence[Table]) -> list[str]:
     sql = """
         SELECT partdefid::regclass::text FROM pg_partitioned_table
         WHERE partdefid <> 0 AND partrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
     """
-    return [name for (name,) in connection.execute(sql, [[qualified(table.name) for table in tables]])]
+    return [name for (name,) in connection.execute(sql, [[connection.qualified(table.name) for table in tables]])]
 
 
-def _names(tables: Sequence[Table], file_month: date) -> tuple[str, ...]:
-    return tuple(qualified(partition(table, file_month)) for table in tables)
+def _names(connection: PostgresConnection, tables: Sequence[Table], file_month: date) -> tuple[str, ...]:
+    return tuple(connection.qualified(partition(table, file_month)) for table in tables)
 
 
-def _named(tables: Sequence[Table]) -> str:
-    return " and ".join(table.qualified_name for table in tables)
+def _named(connection: PostgresConnection, tables: Sequence[Table]) -> str:
+    return " and ".join(connection.named(table.qualified_name) for table in tables)
 
 
 def _month_check(file_month: date) -> str:

@@ -25,7 +25,6 @@ from taxi_platform.stores.postgres_tables import (
     create_table,
     ensure_tables,
     primary_key,
-    qualified,
     sql_type,
     take_names_over,
 )
@@ -33,21 +32,22 @@ from taxi_platform.stores.postgres_waiting import Locks, lock_for_transaction, w
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from psycopg import Connection
+
+    from taxi_platform.stores.postgres_connection import PostgresConnection
 
 __all__ = ["replace_month_of", "replace_whole"]
 
 
 def replace_month_of(
-    connection: Connection, table: Table, rows: pa.RecordBatchReader, file_month: date, wait_seconds: float
+    connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, file_month: date, wait_seconds: float
 ) -> int:
     """Exchange a month's rows for those; who reads goes on with the rows of before."""
     ensure_tables(connection, (table,), wait_seconds)
-    lock_for_transaction(connection, f"{table.qualified_name} {file_month:%Y-%m}", wait_seconds)
+    lock_for_transaction(connection, f"{connection.named(table.qualified_name)} {file_month:%Y-%m}", wait_seconds)
     return _merge(connection, table, rows, f"old.file_month = DATE '{file_month}'")
 
 
-def replace_whole(connection: Connection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> int:
+def replace_whole(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> int:
     """Exchange all rows for those; who reads goes on with the rows of before.
 
     Other columns than a user's table has need another table in its place: it gets the grants of the old one; views upon
@@ -56,13 +56,13 @@ def replace_whole(connection: Connection, table: Table, rows: pa.RecordBatchRead
     fits = table.schema == SCHEMA or _can_become(connection, table)
     if fits:
         ensure_tables(connection, (table,), wait_seconds)
-    lock_for_transaction(connection, table.qualified_name, wait_seconds)
+    lock_for_transaction(connection, connection.named(table.qualified_name), wait_seconds)
     if not fits:
         return _exchange(connection, table, rows, wait_seconds)
     return _merge(connection, table, rows, "TRUE")
 
 
-def _can_become(connection: Connection, table: Table) -> bool:
+def _can_become(connection: PostgresConnection, table: Table) -> bool:
     """Whether the table that stands has these columns; those of a primary key that a user gave it are not null."""
     key = primary_key(connection, table.qualified_name)
     nullable = {column.name: column.nullable for column in table.columns}
@@ -73,17 +73,17 @@ def _can_become(connection: Connection, table: Table) -> bool:
     return can_become(table, standing, sql_type)
 
 
-def _exchange(connection: Connection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> int:
+def _exchange(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> int:
     """Fill a new table beside the old one, then take its place: only that last step needs the readers gone."""
-    new, old = _beside(table), qualified(table.qualified_name)
+    new, old = _beside(table), connection.qualified(table.qualified_name)
     create_table(connection, new)
-    copied = copy_in(connection, qualified(new.qualified_name), rows.schema, rows, frozen=True)
+    copied = copy_in(connection, connection.qualified(new.qualified_name), rows.schema, rows, frozen=True)
 
     def swap() -> None:
         kept = keepsakes_of(connection, old)
         if kept:
             connection.execute(f"DROP TABLE {old}")
-        take_names_over(connection, table.schema, new.name, new.name, table.name)
+        take_names_over(connection, connection.standing(table).schema, new.name, new.name, table.name)
         if kept:
             kept.give_to(connection, old)
 
@@ -91,14 +91,14 @@ def _exchange(connection: Connection, table: Table, rows: pa.RecordBatchReader, 
     return copied
 
 
-def _locks(connection: Connection, table: Table, wait_seconds: float) -> Locks:
-    old = (qualified(table.qualified_name),) if columns_of(connection, table.qualified_name) else ()
-    return Locks(f"the table {table.qualified_name}", old, wait_seconds)
+def _locks(connection: PostgresConnection, table: Table, wait_seconds: float) -> Locks:
+    old = (connection.qualified(table.qualified_name),) if columns_of(connection, table.qualified_name) else ()
+    return Locks(f"the table {connection.named(table.qualified_name)}", old, wait_seconds)
 
 
-def _merge(connection: Connection, table: Table, rows: pa.RecordBatchReader, scope: str) -> int:
+def _merge(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, scope: str) -> int:
     """Make those rows all that the table has where ``scope`` holds; returns how many came."""
-    name, new = qualified(table.qualified_name), qualified(_beside(table).qualified_name)
+    name, new = connection.qualified(table.qualified_name), connection.qualified(_beside(table).qualified_name)
     columns = list(dict.fromkeys([*rows.schema.names, *_left_null(connection, name)]))
     listed = _listed(columns)
     connection.execute(f"CREATE TABLE {new} AS SELECT {listed} FROM {name} WITH NO DATA")
@@ -113,7 +113,7 @@ def _merge(connection: Connection, table: Table, rows: pa.RecordBatchReader, sco
     return copied
 
 
-def _left_null(connection: Connection, name: str) -> list[str]:
+def _left_null(connection: PostgresConnection, name: str) -> list[str]:
     """Columns that rows may lack and then have no value in; those that fill themselves are a user's."""
     sql = """
         SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
@@ -123,7 +123,7 @@ def _left_null(connection: Connection, name: str) -> list[str]:
 
 
 def _merge_by_key(
-    connection: Connection, name: str, new: str, columns: list[str], key: tuple[str, ...], scope: str
+    connection: PostgresConnection, name: str, new: str, columns: list[str], key: tuple[str, ...], scope: str
 ) -> None:
     # Refuses a key that comes twice.
     connection.execute(f"ALTER TABLE {new} ADD PRIMARY KEY ({_listed(key)})")
@@ -143,7 +143,7 @@ def _merge_by_key(
     )
 
 
-def _is_same(connection: Connection, name: str, new: str, listed: str, scope: str) -> bool:
+def _is_same(connection: PostgresConnection, name: str, new: str, listed: str, scope: str) -> bool:
     sql = f"""
         SELECT (SELECT count(*) FROM {name} AS old WHERE {scope}) = (SELECT count(*) FROM {new})
            AND NOT EXISTS (SELECT {listed} FROM {name} AS old WHERE {scope} EXCEPT ALL SELECT {listed} FROM {new})

@@ -16,7 +16,7 @@ from taxi_platform.errors import StoreError
 from taxi_platform.stores.postgres_errors import masked, refusal
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from taxi_platform.stores.postgres_connection import PostgresConnection
 
 __all__ = ["PostgresAddress", "new_transaction"]
 
@@ -44,9 +44,9 @@ _SETTINGS = {
 
 
 class PostgresAddress:
-    """A server's address; its text shows no password."""
+    """A server's address, and the schema of the platform's own tables there; its text shows no password."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, schema: str) -> None:
         """Look at the URL only; raises `StoreError` for one that libpq cannot read."""
         import psycopg
         from psycopg.conninfo import conninfo_to_dict
@@ -65,12 +65,13 @@ class PostgresAddress:
                 "with / @ : # ? and % in the password percent-encoded"
             )
         self.url = url
+        self.schema = schema
 
     def __str__(self) -> str:
         return masked(self.url)
 
     @contextlib.contextmanager
-    def session(self, *, reading: bool = False) -> Iterator[Connection]:
+    def session(self, *, reading: bool = False) -> Iterator[PostgresConnection]:
         """A connection in one transaction at a time, rolled back on any error.
 
         Args:
@@ -108,10 +109,10 @@ class PostgresAddress:
         except psycopg.Error as error:
             _logger.info("%s are left to autovacuum: %s", ", ".join(tables), refusal(str(self), error))
 
-    def _connected(self) -> Connection:
-        import psycopg
+    def _connected(self) -> PostgresConnection:
+        from taxi_platform.stores.postgres_connection import PostgresConnection
 
-        return psycopg.connect(
+        connection = PostgresConnection.connect(
             self.url,
             application_name="taxi_platform",
             connect_timeout=10,
@@ -122,6 +123,8 @@ class PostgresAddress:
             # Behind a pooler the next transaction may be on another server process, which knows no prepared statement.
             prepare_threshold=None,
         )
+        connection.schema = self.schema
+        return connection
 
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
@@ -133,7 +136,7 @@ class PostgresAddress:
             raise refusal(str(self), error) from error
 
 
-def new_transaction(connection: Connection) -> None:
+def new_transaction(connection: PostgresConnection) -> None:
     """Commit, and begin a transaction in the settings of ours.
 
     They are set per transaction: behind a pooler that is all of a session that can be counted on, and the next client

@@ -4,7 +4,7 @@ Belongs here: locks, attempts at them, and who holds them. Does not: what is don
 (``postgres_tables``, ``postgres_partitions``).
 
 Who waits for a lock that readers feel makes every reader behind it wait as well. Such attempts are therefore short at
-first and grow; each is followed by a pause of 24 times its length, and all loads into one database take turns, so
+first and grow; each is followed by a pause of 24 times its length, and all loads into one schema take turns, so
 that all of them together keep others waiting for less than a twentieth of the time.
 """
 
@@ -21,7 +21,7 @@ from taxi_platform.stores.locks import HeldError, keep_trying
 from taxi_platform.transience import waiting_at_most
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from taxi_platform.stores.postgres_connection import PostgresConnection
 
 __all__ = [
     "Locks",
@@ -65,7 +65,7 @@ class _HeldBySessionError(HeldError):
         return self._description or "another session"
 
 
-def lock_for_transaction(connection: Connection, name: str, wait_seconds: float) -> None:
+def lock_for_transaction(connection: PostgresConnection, name: str, wait_seconds: float) -> None:
     """Take the advisory lock of that name until the transaction ends; raises `StoreBusyError` naming the holder."""
 
     def attempt() -> None:
@@ -88,7 +88,9 @@ class Locks:
     whose holders are to be named."""
 
 
-def with_felt_locks(connection: Connection, work: Callable[[], T], locks: Locks, attempts: int | None = None) -> T:
+def with_felt_locks(
+    connection: PostgresConnection, work: Callable[[], T], locks: Locks, attempts: int | None = None
+) -> T:
     """Do work that needs locks which readers feel.
 
     Args:
@@ -111,7 +113,9 @@ def with_felt_locks(connection: Connection, work: Callable[[], T], locks: Locks,
 class _Attempts(Generic[T]):
     """Each call is one attempt, longer than the one before; no other load's falls into it or the pause after it."""
 
-    def __init__(self, connection: Connection, locks: Locks, work: Callable[[], T], allowed: int | None) -> None:
+    def __init__(
+        self, connection: PostgresConnection, locks: Locks, work: Callable[[], T], allowed: int | None
+    ) -> None:
         self._connection = connection
         self._locks = locks
         self._work = work
@@ -136,14 +140,14 @@ class _Attempts(Generic[T]):
 
     def _take_turn(self) -> None:
         try:
-            _take_advisory(self._connection, _TURN)
+            _take_advisory(self._connection, self._connection.own_lock(_TURN))
         except HeldError as held:
             if self._allowed is not None and time.monotonic() >= self._hopeless:
                 raise StillReadError from held
             raise
 
 
-def with_quiet_locks(connection: Connection, work: Callable[[], T], locks: Locks) -> T:
+def with_quiet_locks(connection: PostgresConnection, work: Callable[[], T], locks: Locks) -> T:
     """Do work that needs locks which no reader feels, however long they are waited for; else as `with_felt_locks`."""
 
     def attempt() -> T:
@@ -163,7 +167,7 @@ class _LockedError(Exception):
         self.holder = holder
 
 
-def _within(connection: Connection, locks: Locks, work: Callable[[], T], seconds: float) -> T:
+def _within(connection: PostgresConnection, locks: Locks, work: Callable[[], T], seconds: float) -> T:
     """Lock and work in a savepoint, waiting for no more than so many seconds in all; raises `_LockedError`."""
     from psycopg import errors
 
@@ -183,18 +187,18 @@ def _within(connection: Connection, locks: Locks, work: Callable[[], T], seconds
         raise _LockedError(_holder(connection, locks.relations)) from None
 
 
-def wait_as_long_as_allowed(connection: Connection) -> None:
+def wait_as_long_as_allowed(connection: PostgresConnection) -> None:
     """Let the statements to come wait for locks at once, rather than begin again and again."""
     _limit_waiting(connection, _time_left())
 
 
-def _limit_waiting(connection: Connection, seconds: float | None) -> None:
+def _limit_waiting(connection: PostgresConnection, seconds: float | None) -> None:
     """Let each statement to come in this transaction wait for locks so long at most; None for no limit."""
     milliseconds = 0 if seconds is None else max(1, round(min(seconds, _LONGEST_TIMEOUT) * 1000))
     connection.execute(f"SET LOCAL lock_timeout = {milliseconds}")
 
 
-def _take_advisory(connection: Connection, name: str) -> None:
+def _take_advisory(connection: PostgresConnection, name: str) -> None:
     """Take the lock of that name until the (sub)transaction ends, or raise `HeldError` at once."""
     if not _row(connection, "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", name)[0]:
         holders = """
@@ -205,7 +209,7 @@ def _take_advisory(connection: Connection, name: str) -> None:
         raise _HeldBySessionError(_described(connection, holders, name))
 
 
-def _holder(connection: Connection, relations: tuple[str, ...]) -> str | None:
+def _holder(connection: PostgresConnection, relations: tuple[str, ...]) -> str | None:
     """The session that holds the strongest lock on any of the relations, the longest first."""
     holders = """
         SELECT pid, array_position(
@@ -219,7 +223,7 @@ def _holder(connection: Connection, relations: tuple[str, ...]) -> str | None:
     return _described(connection, holders, list(relations))
 
 
-def _described(connection: Connection, holders: str, parameter: object) -> str | None:
+def _described(connection: PostgresConnection, holders: str, parameter: object) -> str | None:
     """``process 4711 of anna (SELECT …)``: the first of those sessions, as far as this role may know of it."""
     sql = f"""
         SELECT pid, usename, query, state IS NOT NULL FROM ({holders}) AS holders JOIN pg_stat_activity USING (pid)
@@ -239,5 +243,5 @@ def _time_left() -> float:
         return budget.left
 
 
-def _row(connection: Connection, sql: str, *parameters: object) -> tuple[object, ...]:
+def _row(connection: PostgresConnection, sql: str, *parameters: object) -> tuple[object, ...]:
     return connection.execute(sql, parameters).fetchone() or ()

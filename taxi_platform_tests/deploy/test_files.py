@@ -55,6 +55,8 @@ def test_what_is_set_in_the_environment_file_is_passed_on(compose_folder: Path) 
     assert services["code-location"]["environment"]["TAXI_DATASETS"] == "fhv"
     assert int(services["code-location"]["mem_limit"]) == 1 << 30
     (port,) = services["webserver"]["ports"]
+    roles = resolved(compose_folder, TAXI_POSTGRES_SCHEMA="second")["services"]["trips-roles"]
+    assert roles["environment"]["TAXI_POSTGRES_SCHEMA"] == "second"
     assert (port["host_ip"], port["published"], port["target"]) == ("127.0.0.1", "8080", 3000)
 
 

@@ -132,6 +132,18 @@ def test_an_analysis_of_the_loaders_is_read_too(connect: Connect) -> None:
         loader.execute("DROP TABLE marts.revenue")
 
 
+def test_another_schema_than_taxi_is_made_by_the_setting(
+    database: Composed, url: Callable[[str], str], connect: Connect
+) -> None:
+    roles = database["trips-roles"]
+    made = roles.run("env", "TAXI_POSTGRES_SCHEMA=second", *roles.config["entrypoint"], *roles.config["command"])
+    assert made.returncode == 0, made.stderr
+    second = PostgresStore(url("taxi_loader"), schema="second", wait_seconds=20)
+    second.replace_table(ZONES, arrow_schema(ZONES).empty_table())
+    with connect("taxi_reader") as reader:
+        assert reader.execute("SELECT count(*) FROM second.zones").fetchone() == (0,)
+
+
 def test_an_administrator_that_is_no_superuser_can_make_the_roles(database: Composed, compose_folder: Path) -> None:
     """A managed server gives out no superuser."""
     admin = {"host": database["trips-db"].address, "user": "postgres", "dbname": "postgres"}

@@ -102,6 +102,12 @@ def test_two_platforms_do_not_write_over_one_another(platform: Platform, server:
     shown = another.taxi("status")
     assert shown.code == 1
     assert "postgres holds the months of another lake" in shown.text
+    apart = Platform(tmp_path, {**another.variables, "TAXI_POSTGRES_SCHEMA": "second"})
+    done = apart.taxi("run", *MONTH)
+    assert done.code == 0, done.text
+    assert "TABLE second.zones" in done.text
+    assert apart.rows()["green 2021-07"][0] == 2_000
+    assert platform.rows() == rows
     moved = tmp_path / "moved"
     platform.data.rename(moved)
     platform.variables["TAXI_DATA"] = str(moved)

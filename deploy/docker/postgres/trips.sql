@@ -2,8 +2,11 @@
 -- with psql: what stands is left alone, changed passwords are taken over, nothing is dropped.
 --
 --   taxi_loader   owns the schemas taxi and marts and so may replace months there; nothing else anywhere
+--                 (TAXI_POSTGRES_SCHEMA in the environment is another name than taxi)
 --   taxi_reader   reads every table and view of these schemas, those of months still to come among them
 \set ON_ERROR_STOP on
+\set own_schema taxi
+\getenv own_schema TAXI_POSTGRES_SCHEMA
 \set loader_password `head -n 1 /run/secrets/taxi_loader_password`
 \set reader_password `head -n 1 /run/secrets/taxi_reader_password`
 SET client_min_messages = warning;
@@ -30,7 +33,7 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC;
 SELECT format(
     'CREATE SCHEMA IF NOT EXISTS %1$I AUTHORIZATION taxi_loader; GRANT USAGE ON SCHEMA %1$I TO taxi_reader; '
     'GRANT SELECT ON ALL TABLES IN SCHEMA %1$I TO taxi_reader', name)
-FROM unnest(ARRAY['taxi', 'marts']) AS name
+FROM unnest(ARRAY[:'own_schema', 'marts']) AS name
 \gexec
 -- Replacing a month makes new tables: they grant the same from the moment they are there.
 ALTER DEFAULT PRIVILEGES FOR ROLE taxi_loader GRANT SELECT ON TABLES TO taxi_reader;
