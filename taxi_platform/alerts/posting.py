@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from taxi_platform.alerts.undelivered import NotDeliveredError
+from taxi_platform.transience import Failure, of_http
 
 __all__ = ["post_json"]
 
-_PASSING = frozenset({408, 425, 429})
 _CODE_WORD = re.compile(r"[a-z_]{3,40}")
 
 
@@ -44,7 +44,7 @@ def post_json(address: SecretStr, payload: Mapping[str, Any], timeout: float) ->
     except requests.RequestException as error:
         raise NotDeliveredError(f"{host} cannot be reached ({type(error).__name__})", may_pass=True) from None
     if not 200 <= answer.status_code < 300:
-        may_pass = answer.status_code in _PASSING or answer.status_code >= 500
+        may_pass = of_http(answer.status_code) is Failure.TRANSIENT
         raise NotDeliveredError(f"{host} answered {answer.status_code}{_said(answer.text, url)}", may_pass=may_pass)
 
 

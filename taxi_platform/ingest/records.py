@@ -30,6 +30,8 @@ _NO_NUMBER = r"^[ \t]*[+-]?nan(\([a-z0-9_]*\))?[ \t]*$"
 """How programs write NaN (C's ``strtod``, which Arrow follows)."""
 _NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[ \t]*", re.ASCII | re.IGNORECASE)
 """Python's own idea of a number is wider: ``1_000``."""
+_HEXADECIMAL = "0x"
+"""How Arrow lets whole numbers begin as well, in either case: ``0x1A`` is no number that upstream writes."""
 
 
 class ZonedTimes(Exception):  # noqa: N818 - never leaves the package: a reason to begin anew, not an error
@@ -79,7 +81,7 @@ class RecordParser:
     def _parse_whole(self, block: Block) -> pa.Table | None:
         """The block in one typed pass; None where any record of it might not fit."""
         quotes = block.data.count(b'"')
-        if quotes % 2 or b"\0" in block.data:
+        if quotes % 2 or b"\0" in block.data or _has_hexadecimal(block.data):
             return None
         try:
             table = self._read(block.data, self._types, quoted=quotes > 0)
@@ -163,6 +165,10 @@ def _is_utf8(record: bytes) -> bool:
     return True
 
 
+def _has_hexadecimal(data: bytes) -> bool:
+    return any(mark.encode() in data for mark in (_HEXADECIMAL, _HEXADECIMAL.upper()))
+
+
 def _finite(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     """A column with nulls where it is not a number; None where a number in it is infinite."""
     if not pa.types.is_floating(column.type) or math.isfinite(pc.sum(column).as_py() or 0.0):
@@ -192,8 +198,11 @@ def _cast(words: pa.Array, kind: pa.DataType) -> pa.Array:
     try:
         if pa.types.is_timestamp(kind):
             return words.cast(kind)
-        values = pc.utf8_trim(words, " \t").cast(kind)
-        return pc.if_else(pc.is_finite(values), values, None) if pa.types.is_floating(kind) else values
+        trimmed = pc.utf8_trim(words, " \t")
+        values = trimmed.cast(kind)
+        if pa.types.is_floating(kind):
+            return pc.if_else(pc.is_finite(values), values, None)
+        return pc.if_else(pc.starts_with(trimmed, _HEXADECIMAL, ignore_case=True), None, values)
     except pa.ArrowInvalid:
         if len(words) == 1:
             return pa.array([_whole_number(words[0].as_py()) if pa.types.is_integer(kind) else None], kind)

@@ -68,7 +68,11 @@ def refresh_raw_view(dataset: BigQueryDataset, name: str, lake: Lake) -> None:
                 f"tables of raw_{name} in {dataset} keep coming and going: let other runs end first"
             )
 
-    RACE.call(attempt, worth=lambda error: isinstance(error, _RefreshedMeanwhileError))
+    RACE.call(
+        attempt,
+        wait_seconds=dataset.wait_seconds,
+        worth=lambda error: isinstance(error, _RefreshedMeanwhileError),
+    )
 
 
 def _refreshed(
