@@ -35,6 +35,7 @@ __all__ = [
     "RACE",
     "Failure",
     "Policy",
+    "is_distrust",
     "of_exception",
     "of_http",
     "of_sqlstate",
@@ -163,12 +164,19 @@ def of_sqlstate(sqlstate: str | None) -> Failure:
 
 def of_exception(error: BaseException) -> Failure:
     """What an exception of the network, of the operating system or of our own means."""
+    if is_distrust(error):
+        return Failure.PERMANENT
     if isinstance(error, TransientError | ConnectionError | TimeoutError):
         return Failure.TRANSIENT
     if isinstance(error, OSError) and error.errno in _TRANSIENT_ERRNOS:
         return Failure.TRANSIENT
     names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
     return Failure.TRANSIENT if names & _TRANSIENT_TYPES else Failure.PERMANENT
+
+
+def is_distrust(error: BaseException) -> bool:
+    """Whether a server's certificate is not trusted, which clients report as a connection that failed."""
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 # ---- how long

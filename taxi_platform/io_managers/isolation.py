@@ -114,14 +114,22 @@ def _trying_again(
 ) -> Metadata:
     """The month's metadata; waits grow and are drawn at random, so that workers do not come back all at once."""
 
+    failures: list[BaseException] = []
+
+    def attempt() -> Metadata:
+        if failures and stopping.is_set():  # the interrupt came between two attempts
+            raise failures[-1]
+        return store(month)
+
     def tell(error: BaseException, seconds: float) -> None:
+        failures.append(error)
         _LOG.warning("%s: %s; trying the month again in %.1f s", month, describe(error), seconds)
 
     def sleep(seconds: float) -> None:
         stopping.wait(seconds)
 
     return replace(MONTH, attempts=attempts).call(
-        lambda: store(month),
+        attempt,
         wait_seconds=wait_seconds,
         worth=lambda error: isinstance(error, TransientError) and not stopping.is_set(),
         tell=tell,

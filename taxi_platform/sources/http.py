@@ -26,7 +26,7 @@ from taxi_platform.sources.model import UNVERSIONED, Download, Part, Version
 from taxi_platform.sources.progress import Progress
 from taxi_platform.sources.retries import Interrupted, RetryPolicy
 from taxi_platform.sources.staging import CHUNK_BYTES, StagedFile, staged_file
-from taxi_platform.transience import Failure, of_http
+from taxi_platform.transience import Failure, is_distrust, of_exception, of_http
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -119,16 +119,20 @@ class HttpFiles:
     @contextmanager
     def _answer(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Response]:
         from requests import RequestException
-        from requests.exceptions import InvalidURL, TooManyRedirects
 
         timeout = (self.retry.connect_timeout, self.retry.read_timeout)
         try:
             answer = self._session.request(
                 method, url, headers=headers, stream=True, timeout=timeout, allow_redirects=True
             )
-        except (InvalidURL, TooManyRedirects) as error:
-            raise PermanentError(f"{url} cannot be requested: {error}") from error
         except RequestException as error:
+            if is_distrust(error):
+                raise PermanentError(
+                    f"the certificate of {url} is not trusted: check TAXI_SOURCE_URL, or set REQUESTS_CA_BUNDLE to its "
+                    "authority's file"
+                ) from error
+            if of_exception(error) is Failure.PERMANENT:
+                raise PermanentError(f"{url} cannot be requested: {error}") from error
             raise Interrupted(_reason(error)) from error
         with answer:
             yield answer

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from taxi_platform.errors import SettingsError, StoreError, StoreUnavailableError
 from taxi_platform.stores.bigquery_requests import connected, failure_of, reasons
 from taxi_platform.stores.model import SCHEMA, split_name
-from taxi_platform.transience import PATIENT, Failure
+from taxi_platform.transience import PATIENT, Failure, is_distrust
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -157,6 +157,10 @@ class BigQueryDataset:
             if isinstance(error, GoogleAPIError):
                 return StoreUnavailableError(f"{what} ({own}): {_MAINTENANCE}")
             return StoreUnavailableError(f"{what} ({_trouble(error)}): check the network, then run it again")
+        if is_distrust(error):
+            return StoreError(
+                f"{what}: Google's certificate is not trusted: set REQUESTS_CA_BUNDLE to the authority's file"
+            )
         if isinstance(error, GoogleAuthError) or getattr(error, "code", None) == HTTPStatus.UNAUTHORIZED:
             return StoreError(f"no valid credentials for {self} ({own}): {_CREDENTIALS}")
         remedies = [_REMEDIES[reason] for reason in sorted(reasons(error)) if reason in _REMEDIES]

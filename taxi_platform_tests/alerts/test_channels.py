@@ -77,6 +77,13 @@ def test_a_revoked_webhook_is_not_tried_again_and_slacks_word_is_shown(slack: Ht
     assert len(slack.posts) == 1
 
 
+def test_a_server_that_never_will_is_not_tried_again(slack: HttpReceiver) -> None:
+    slack.answer_next(501)
+    with pytest.raises(NotDeliveredError, match=r"^127\.0\.0\.1 answered 501$"):
+        slack_channel(slack).deliver(an_alert())
+    assert len(slack.posts) == 1
+
+
 def test_an_answer_that_repeats_the_secret_is_not_shown(slack: HttpReceiver) -> None:
     slack.answer_next(404, "xoxsecretxox")
     with pytest.raises(NotDeliveredError) as caught:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
+import time
 from dataclasses import replace
 from datetime import date
 
@@ -49,6 +52,26 @@ def test_it_is_tried_a_bounded_number_of_times_and_the_other_months_are_kept() -
     outcome = store_each(MONTHS, flaky, at_once=2, attempts=4)
     assert set(outcome.stored) == {MONTHS[0], MONTHS[2]}
     assert [str(error) for error in outcome.failed.values()] == ["time 3"]
+
+
+def test_an_interrupt_begins_no_month_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes while one month waits for its next attempt."""
+    monkeypatch.setattr("taxi_platform.io_managers.isolation.MONTH", replace(MONTH, first_wait=99, longest_wait=99))
+    held, calls = threading.Event(), list[TripMonth]()
+
+    def store(month: TripMonth) -> dict[str, object]:
+        calls.append(month)
+        if month == MONTHS[0]:
+            held.set()
+            raise StoreBusyError("held")
+        held.wait()
+        time.sleep(0.1)
+        _thread.interrupt_main()
+        return {}
+
+    with pytest.raises(KeyboardInterrupt):
+        store_each(MONTHS[:2], store, at_once=2)
+    assert sorted(calls) == MONTHS[:2]
 
 
 @pytest.mark.parametrize("error", [BrokenFileError("cut"), ValueError("nobody foresaw this")])

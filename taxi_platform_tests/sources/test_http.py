@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import ssl
 import stat
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
+import trustme
 
 from taxi_platform.errors import (
     MonthNotPublishedError,
@@ -23,7 +25,7 @@ from taxi_platform.months import TripMonth
 from taxi_platform.sources import RetryPolicy, Source, Version, open_source
 from taxi_platform.sources.progress import Progress
 from taxi_platform_tests.sources.conftest import AT_ONCE, MONTH, MONTH_PATH, files_no_larger_than
-from taxi_platform_tests.support.upstream import Fault, Upstream
+from taxi_platform_tests.support.upstream import Fault, Upstream, serve
 
 ABSENT = TripMonth("green", date(2020, 4, 1))
 
@@ -308,3 +310,15 @@ def test_a_long_transfer_says_how_far_it_is(caplog: pytest.LogCaptureFixture) ->
     assert "month.csv.gz: 1.0 of 4.0 MB (25%)" in caplog.text
     Progress("other.csv.gz", None, every=0).at(2_000_000)
     assert "other.csv.gz: 2.0 MB, " in caplog.text
+
+
+def test_a_certificate_that_nobody_vouches_for_is_a_sentence_and_no_reason_to_wait(published: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    never_again = replace(AT_ONCE, first_wait=99, longest_wait=99)
+    with serve(published, tls=context) as upstream:
+        with pytest.raises(
+            PermanentError, match=r"^the certificate of https://127.* is not trusted: check TAXI_SOURCE"
+        ):
+            dtc(upstream, never_again).stat(MONTH)
+        assert upstream.requests == []

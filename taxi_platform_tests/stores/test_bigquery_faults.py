@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+import trustme
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import StoreError, StoreUnavailableError
@@ -19,6 +21,7 @@ from taxi_platform.stores.model import MonthCounts
 from taxi_platform.transience import PATIENT
 from taxi_platform_tests.support.faults import Answer, Fault, Faults, Lost, Reset, Silence, spoiling
 from taxi_platform_tests.support.staged import MARCH, staged_clean
+from taxi_platform_tests.support.upstream import serve
 from tools.emulators.process import free_port
 
 GREEN = CONTRACTS["green"]
@@ -196,3 +199,17 @@ def test_a_look_at_stores_that_are_down_says_so_soon(
         StoreUnavailableError, match=r"cannot list its tables \(Connection refused\): check the network"
     ):
         status.month_statuses(settings, [GREEN], only)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_a_sentence_and_no_reason_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    for module in (bigquery_client, bigquery_requests):
+        monkeypatch.setattr(module, "PATIENT", replace(PATIENT, first_wait=99, longest_wait=99))
+    with serve(tmp_path, tls=context) as server:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", server.url)
+        with pytest.raises(StoreError, match="certificate is not trusted: set REQUESTS_CA_BUNDLE"):
+            BigQueryStore("bigquery://test/taxi").count_months(GREEN)
+        assert server.requests == []

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -124,14 +125,17 @@ class Upstream:
 
 
 @contextmanager
-def serve(folder: Path, host: str = "127.0.0.1") -> Iterator[Upstream]:
-    """Serve ``folder`` on a free port until the context ends."""
+def serve(folder: Path, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[Upstream]:
+    """Serve ``folder`` on a free port until the context ends, by https where there is a context for it."""
 
     class Handler(_Handler):
         upstream: Upstream
 
     server = _Server((host, 0), Handler)
-    upstream = Handler.upstream = Upstream(folder, f"http://{host}:{server.server_port}")
+    scheme = "http" if tls is None else "https"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    upstream = Handler.upstream = Upstream(folder, f"{scheme}://{host}:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
