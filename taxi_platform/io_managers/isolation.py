@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -26,7 +26,9 @@ from taxi_platform.io_managers.failures import ExpectedFailureError
 from taxi_platform.months import TripMonth
 from taxi_platform.transience import MONTH
 
-__all__ = ["ATTEMPTS", "Metadata", "Outcome", "record", "recorded", "store_each"]
+__all__ = ["ATTEMPTS", "Metadata", "Outcome", "record", "recorded", "store_each", "trying_again"]
+
+T = TypeVar("T")
 
 Metadata = Mapping[str, Any]
 _LOG = logging.getLogger(__name__)
@@ -74,7 +76,7 @@ def store_each(
         if stopping.is_set():
             return None
         started = time.perf_counter()
-        stored = _trying_again(month, store, attempts, wait_seconds, stopping)
+        stored = trying_again(month, lambda: store(month), attempts, wait_seconds, stopping)
         return {**stored, "seconds": round(time.perf_counter() - started, 3)}
 
     if len(months) == 1:
@@ -105,25 +107,28 @@ def _settle_ended(outcome: Outcome, futures: Mapping[Future[Metadata | None], Tr
             _settle(outcome, month, future.result)
 
 
-def _trying_again(
-    month: TripMonth,
-    store: Callable[[TripMonth], Metadata],
-    attempts: int,
-    wait_seconds: float,
-    stopping: threading.Event,
-) -> Metadata:
-    """The month's metadata; waits grow and are drawn at random, so that workers do not come back all at once."""
+def trying_again(
+    what: object,
+    work: Callable[[], T],
+    attempts: int = ATTEMPTS,
+    wait_seconds: float = 600.0,
+    stopping: threading.Event | None = None,
+) -> T:
+    """What ``work`` returns, as soon as no `TransientError` keeps it from that.
 
+    Waits grow and are drawn at random, so that workers do not come back all at once; ``stopping`` ends them.
+    """
+    stopping = threading.Event() if stopping is None else stopping
     failures: list[BaseException] = []
 
-    def attempt() -> Metadata:
+    def attempt() -> T:
         if failures and stopping.is_set():  # the interrupt came between two attempts
             raise failures[-1]
-        return store(month)
+        return work()
 
     def tell(error: BaseException, seconds: float) -> None:
         failures.append(error)
-        _LOG.warning("%s: %s; trying the month again in %.1f s", month, describe(error), seconds)
+        _LOG.warning("%s: %s; trying again in %.1f s", what, describe(error), seconds)
 
     def sleep(seconds: float) -> None:
         stopping.wait(seconds)

@@ -7,16 +7,16 @@ become (``frames``).
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import dagster as dg
 
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import DamagedError, StoreError, TransientError
 from taxi_platform.io_managers.frames import store_rows, table_name
-from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each
+from taxi_platform.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each, trying_again
 from taxi_platform.io_managers.raw_views import refresh_raw_view
 from taxi_platform.io_managers.reading import as_annotated, chosen_columns, chosen_months, wants_frame
 from taxi_platform.io_managers.values import ReferenceTable, TableMonths
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from taxi_platform.stores.lake import Lake
 
 __all__ = ["PostgresIOManager", "WarehouseIOManager"]
+
+T = TypeVar("T")
 
 
 class TableIOManager(dg.ConfigurableIOManager):
@@ -57,7 +59,8 @@ class TableIOManager(dg.ConfigurableIOManager):
         if isinstance(obj, TableMonths):
             self._store_months(context, obj)
         elif isinstance(obj, ReferenceTable):
-            rows = self._claimed().replace_table(obj.table, obj.read(self.lake.open()))
+            store, lake = self._claimed(), self.lake.open()
+            rows = self._patiently(obj.table.name, lambda: store.replace_table(obj.table, obj.read(lake)))
             context.add_output_metadata({"dagster/row_count": rows, SHA256: obj.sha256})
         else:
             with self.staging.open() as folder:
@@ -66,8 +69,12 @@ class TableIOManager(dg.ConfigurableIOManager):
     def _claimed(self) -> TableStore:
         """The store, which is this lake's from now on, if it was nobody's; raises `StoreError` if another's."""
         store = self.store()
-        claim(store, self.name, self.lake.open())
+        self._patiently(self.name, lambda: claim(store, self.name, self.lake.open()))
         return store
+
+    def _patiently(self, what: str, work: Callable[[], T]) -> T:
+        """What is done once for all months of a step waits as long for the store as each of them."""
+        return trying_again(what, work, self.attempts, self.lake.wait_seconds)
 
     def _store_months(self, context: dg.OutputContext, months: TableMonths) -> None:
         store, lake = self._claimed(), self.lake.open()
@@ -87,7 +94,7 @@ class TableIOManager(dg.ConfigurableIOManager):
         with recorded(context) as outcome:
             store_each(months.months, load, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
             if outcome.stored:
-                store.refresh_views(months.all_contracts)
+                self._patiently("the views", lambda: store.refresh_views(months.all_contracts))
                 refresh_raw_view(lambda: store, months.contract.dataset, lake)
 
     def load_input(self, context: dg.InputContext) -> Any:

@@ -68,6 +68,10 @@ class Server:
     def _restart(self, between: Callable[[], None]) -> None:
         self.stop()
         between()
+        self.start_again()
+
+    def start_again(self) -> None:
+        """As it was started before."""
         assert self._again is not None
         self.start(*self._again)
 
