@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from taxi_platform.errors import TaxiError
+from taxi_platform.errors import DamagedError, TaxiError
 from taxi_platform.months import TripMonth
 from taxi_platform.references import RawMonth
 from taxi_platform.sources.looking import Look
@@ -31,13 +31,14 @@ class Comparison:
     is_outage: bool
     """Upstream has no more than half of the lake's months: that says something of upstream, and nothing of a month."""
     unreadable: Sequence[str]
-    """What kept the lake from answering, in a sentence each."""
+    """What kept the lake from answering, in a sentence each; a damaged manifest is told too, and its month is new."""
 
 
 def compare(look: Look, lake: Lake) -> Comparison:
     """Compare what upstream answered, month by month, with the lake's manifests."""
-    answers = {month: _read(lake, month) for month in sorted({*look.published, *look.unpublished, *look.unknown})}
-    manifests = {month: answer for month, answer in answers.items() if isinstance(answer, Manifest)}
+    unreadable: list[str] = []
+    answers = {month: _read(lake, month, unreadable) for month in sorted(_months(look))}
+    manifests = {month: manifest for month, manifest in answers.items() if manifest is not None}
     held = {month: manifest for month, manifest in manifests.items() if manifest.current is not None}
     return Comparison(
         new={
@@ -51,7 +52,7 @@ def compare(look: Look, lake: Lake) -> Comparison:
             if month in look.unpublished and manifest.current_version and not manifest.is_selected
         },
         is_outage=2 * len(held.keys() & look.published.keys()) <= len(held),
-        unreadable=[answer for answer in answers.values() if isinstance(answer, str)],
+        unreadable=unreadable,
     )
 
 
@@ -60,11 +61,19 @@ def version_label(version: Version) -> str:
     return version.token if version.is_comparable else UNVERSIONED
 
 
-def _read(lake: Lake, month: TripMonth) -> Manifest | str:
+def _months(look: Look) -> set[TripMonth]:
+    return {*look.published, *look.unpublished, *look.unknown}
+
+
+def _read(lake: Lake, month: TripMonth, unreadable: list[str]) -> Manifest | None:
     try:
         return lake.manifest(month)
+    except DamagedError as error:
+        unreadable.append(str(error))
+        return Manifest(month)  # as good as none: the run that is asked for makes it again
     except TaxiError as error:
-        return str(error)
+        unreadable.append(str(error))
+        return None
 
 
 def _is_new(version: Version, manifest: Manifest) -> bool:

@@ -113,6 +113,16 @@ def test_a_republished_month_is_asked_for_and_an_unchanged_one_is_not(deployment
     assert asked(tick(deployment, second.cursor)) == [[NEWEST[2], NEWEST[2]]]
 
 
+def test_a_month_whose_manifest_is_damaged_is_asked_for(deployment: Deployment) -> None:
+    deployment.upstream.publish(f"{NEWEST[2]}..{NEWEST[3]}")
+    assert deployment.run(f"{NEWEST[2]}..{NEWEST[3]}", ["raw"]).success
+    manifest = deployment.settings.data / f"lake/raw/green/month={NEWEST[3]}/manifest.json"
+    manifest.write_bytes(b"{}")
+    assert asked(tick(deployment)) == [[NEWEST[3], NEWEST[3]]]
+    assert deployment.run(NEWEST[3], ["raw"]).success
+    assert asked(tick(deployment)) == []
+
+
 def test_upstream_that_is_down_is_skipped_with_its_reason_and_the_cursor_stays(
     deployment: Deployment, server: Upstream
 ) -> None:
