@@ -45,7 +45,9 @@ def _raw_gap(raw: RawMonth, found: MonthInLake) -> str | None:
 
     if found.raw_rows is None:
         return next(iter(found.problems), "the raw file is damaged")
-    if not found.manifest.is_selected and not is_current_conversion(raw):
+    # What upstream has no longer cannot be converted anew: an earlier version that a person chose, or that stands in
+    # for one that was refused, stays as it is.
+    if raw.version == found.manifest.upstream and not is_current_conversion(raw):
         return "the raw file was converted by an earlier release"
     return None
 

@@ -105,6 +105,20 @@ def test_a_refused_version_is_not_behind_until_the_release_would_judge_it_anew(r
     assert list(lake_gaps(GREEN, anew)) == ["raw"]
 
 
+def test_a_version_that_stands_in_for_a_refused_one_is_not_fetched_for_an_earlier_conversion(raw: RawMonth) -> None:
+    """Upstream has it no longer: a run would only meet the refused one, every day."""
+    earlier = replace(raw, version="v1-r1")
+    found = in_lake(earlier, 10, 8, 2)
+    assert found.clean is not None
+    facts = replace(found.clean.facts, version=clean_version(GREEN, "v1-r1"), raw_version="v1-r1")
+    found = replace(found, clean=replace(found.clean, facts=facts))
+    assert list(lake_gaps(GREEN, found)) == ["raw"]
+    later = replace(raw, version="v2")
+    refused = replace(later, refused=refusal(GREEN, later, "dates do not parse"))
+    manifest = replace(found.manifest, versions=(earlier, refused), upstream="v2")
+    assert lake_gaps(GREEN, replace(found, manifest=manifest)) == {}
+
+
 def test_a_new_revision_reaches_all_months_in_bounded_batches_newest_first() -> None:
     days = [add_months(date(2015, 1, 1), i) for i in range(60)]
     old = {day: status({"trips": "old"}, day) for day in days}
