@@ -235,6 +235,10 @@ class Lake:
         """What is wrong with the object of that version; None where it is whole, as far as size and footer tell."""
         return self._raw.problem(raw)
 
+    def raw_problem_at_a_glance(self, raw: RawMonth) -> str | None:
+        """As `raw_problem`, of the object that views read, by its size and its last bytes."""
+        return self._raw.problem_at_a_glance(raw)
+
     def set_aside_unreadable_raw(self, raw: RawMonth) -> str | None:
         """Read every page of that version; where one does not read, its object is moved aside, and why is returned."""
         return self._raw.set_aside_unreadable(raw)

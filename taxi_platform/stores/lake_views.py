@@ -116,7 +116,9 @@ class ViewsFile:
         if clean is not None and not self._is_there(clean):
             _LOG.warning("%s is left out of the views: %s is damaged", month, self._lake.uri(clean.trips_path))
             clean = None
-        return _Month(raw.view_path if raw else None, clean)
+        # One that is lost is left out of its view, which is behind again once the object is back.
+        is_whole = raw is not None and self._lake.raw_problem_at_a_glance(raw) is None
+        return _Month(raw.view_path if raw is not None and is_whole else None, clean)
 
     def _is_there(self, clean: CleanMonth) -> bool:
         """Told by the sizes: the views are made far more often than a disk loses bytes within a file."""

@@ -107,6 +107,21 @@ def test_what_the_lake_has_anew_is_followed(views: ViewsFile, lake: Lake, tmp_pa
     assert ask(views.path, sql) == [(rows,)]
 
 
+def test_a_raw_file_that_was_lost_is_shown_again_once_it_is_back(views: ViewsFile, lake: Lake, tmp_path: Path) -> None:
+    store(lake, tmp_path)
+    store(lake, tmp_path, month=APRIL)
+    raw = lake.current_raw(MARCH)
+    assert raw is not None
+    file = Path(lake.uri(raw.path))
+    content = file.read_bytes()
+    file.write_bytes(b"x" * len(content))
+    views.refresh(GREEN)
+    assert ask(views.path, "SELECT DISTINCT month(file_month) FROM taxi.raw_green") == [(4,)]
+    file.write_bytes(content)
+    assert views.refresh(GREEN)
+    assert ask(views.path, "SELECT count(DISTINCT file_month) FROM taxi.raw_green") == [(2,)]
+
+
 def test_it_is_made_again_where_the_lake_has_moved(
     data: Path, views: ViewsFile, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
