@@ -28,6 +28,9 @@ CHECK = "looked_after"
 LATE_AFTER, STALE_AFTER = timedelta(days=45), timedelta(days=75)
 """Once a month the sweep looks, even where no sensor does."""
 
+_LAKE_SECONDS = 10.0
+"""How long a tick waits for a lake that does not answer: Dagster ends a tick after 60 s."""
+
 Freshness = Literal["unknown", "fresh", "late", "stale"]
 
 
@@ -61,7 +64,8 @@ def build_freshness_sensor(contracts: Sequence[Contract]) -> dg.SensorDefinition
     )
     def told(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
         now, before = datetime.now(timezone.utc), _before(context.cursor)
-        looks = {contract.dataset: lake.open().last_look(contract.dataset) for contract in contracts}
+        hasty = lake.open(_LAKE_SECONDS)
+        looks = {contract.dataset: hasty.last_look(contract.dataset) for contract in contracts}
         found = {dataset: freshness(look, now) for dataset, look in looks.items()}
         changed = [name for name, verdict in found.items() if verdict not in ("unknown", before.get(name))]
         return dg.SensorResult(

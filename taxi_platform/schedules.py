@@ -56,7 +56,7 @@ def _sweep(contract: Contract, settings: Settings) -> dg.ScheduleDefinition:
         months = recent_months(contract, settings.lookback_months, at)
         look = look_at(source.open(HASTY), months, LOOK_SECONDS)
         if look.published or look.unpublished:
-            lake.open().note_look(contract.dataset, datetime.now(timezone.utc))
+            lake.open(_WAIT_SECONDS).note_look(contract.dataset, datetime.now(timezone.utc))
         # A month that upstream gave no answer for is asked for: the run is more patient than a tick may be.
         days = [month.first_day for month in months if month not in look.unpublished]
         ranges = [Repair(tuple(found), LAYERS) for found in contiguous_ranges(days)]
