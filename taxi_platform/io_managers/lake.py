@@ -163,6 +163,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def _raw(self, month: TripMonth) -> Iterator[RawMonth | WithdrawnMonth]:
         manifest = self.lake.open().repair(month)
         raw = WithdrawnMonth(month) if manifest.is_withdrawn else manifest.current_version
+        if raw is None and manifest.refusal is not None:
+            raise RefusedMonthError(manifest.refusal)
         if raw is None:
             name = asset_name("raw", month.dataset)
             raise StoreError(f"{self.lake.url} has no raw {month}: materialize {name} for it first")

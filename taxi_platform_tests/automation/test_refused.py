@@ -74,6 +74,20 @@ def test_cleaning_refuses_and_the_next_run_refuses_before_it_fetches(refused: De
     assert lake.current_clean(FEBRUARY) == clean
 
 
+def test_a_month_that_has_nothing_but_a_refused_version_says_so_and_sends_nobody_to_fetch_it(
+    deployment: Deployment,
+) -> None:
+    shifted(deployment)
+    assert not deployment.run("2020-02").success
+    manifest = Lake(deployment.settings.lake).manifest(FEBRUARY)
+    assert manifest.refusal is not None
+    assert manifest.current is None
+    (step, said) = failures(deployment.run("2020-02", ["trips"]))[0]
+    assert step == "green_trips"
+    assert manifest.refusal in said
+    assert "materialize" not in said
+
+
 def test_the_other_months_of_its_run_are_stored_and_checks_pass_with_the_version_before(refused: Deployment) -> None:
     refused.upstream.publish("2020-01", rows=1_200)
     assert not refused.run("2020-01..2020-02", ["raw", "trips"]).success
