@@ -50,7 +50,7 @@ _LONGEST_DATA, _LONGEST_DETAIL = 200, 1000
 def masked(text: str) -> str:
     """An address, or a message with addresses in it, without passwords."""
     hidden = re.sub(r"(//[^:/@?\s]*):\S*@", r"\1:***@", text)
-    return re.sub(r"(?i)\b(password=)[^&\s]*", r"\1***", hidden)
+    return re.sub(r"(?i)\b(\w*(?:password|secret|client_key|server_key)=)[^&\s]*", r"\1***", hidden)
 
 
 def sqlstate_of(error: psycopg.Error) -> str:

@@ -215,6 +215,7 @@ def test_sessions_can_be_told_apart(store: PostgresStore, lake: Lake, tmp_path: 
         ("postgresql://u:p@ss@h:1/d", "postgresql://u:***@h:1/d"),
         ("postgresql://u:p/s@h/d", "postgresql://u:***@h/d"),
         ("postgresql://h/d?user=u&password=secret&port=1", "postgresql://h/d?user=u&password=***&port=1"),
+        ("postgresql://u@h/d?sslkey=k.pem&sslpassword=secret", "postgresql://u@h/d?sslkey=k.pem&sslpassword=***"),
         ("postgresql://u@h/d", "postgresql://u@h/d"),
     ],
 )
