@@ -99,7 +99,7 @@ def _locks(connection: PostgresConnection, table: Table, wait_seconds: float) ->
 def _merge(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, scope: str) -> int:
     """Make those rows all that the table has where ``scope`` holds; returns how many came."""
     name, new = connection.qualified(table.qualified_name), connection.qualified(_beside(table).qualified_name)
-    columns = list(dict.fromkeys([*rows.schema.names, *_left_null(connection, name)]))
+    columns = list(dict.fromkeys([*rows.schema.names, *_left_null(connection, table)]))
     listed = _listed(columns)
     connection.execute(f"CREATE TABLE {new} AS SELECT {listed} FROM {name} WITH NO DATA")
     copied = copy_in(connection, new, rows.schema, rows, frozen=True)
@@ -113,13 +113,15 @@ def _merge(connection: PostgresConnection, table: Table, rows: pa.RecordBatchRea
     return copied
 
 
-def _left_null(connection: PostgresConnection, name: str) -> list[str]:
-    """Columns that rows may lack and then have no value in; those that fill themselves are a user's."""
+def _left_null(connection: PostgresConnection, table: Table) -> list[str]:
+    """Columns that rows may lack and then have no value in; those that fill themselves are a user's, and so are those
+    that a table of the platform's own has beside its declaration's."""
     sql = """
         SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
           AND NOT atthasdef AND attidentity = ''
     """
-    return [column for (column,) in connection.execute(sql, [name])]
+    standing = [column for (column,) in connection.execute(sql, [connection.qualified(table.qualified_name)])]
+    return [column for column in standing if table.schema != SCHEMA or column in table.column_names]
 
 
 def _merge_by_key(

@@ -347,10 +347,11 @@ def test_a_foreign_key_to_zones_notices_what_has_changed_alone(store: PostgresSt
 
 def test_zones_keep_what_was_added_to_them(store: PostgresStore) -> None:
     store.replace_table(ZONES, _zones((1, "a"), (2, "b")))
-    run(store, "ALTER TABLE taxi.zones ADD COLUMN mine text DEFAULT 'x'", "UPDATE taxi.zones SET mine = 'y'")
+    run(store, "ALTER TABLE taxi.zones ADD COLUMN mine text DEFAULT 'x', ADD COLUMN told json")
+    run(store, "UPDATE taxi.zones SET mine = 'y', told = '[1]'")
     store.replace_table(ZONES, _zones((1, "a"), (2, "new"), (3, "c")))
-    found = run(store, "SELECT zone, mine FROM taxi.zones ORDER BY location_id")
-    assert found == [("a", "y"), ("new", "y"), ("c", "x")]
+    found = run(store, "SELECT zone, mine, told FROM taxi.zones ORDER BY location_id")
+    assert found == [("a", "y", [1]), ("new", "y", [1]), ("c", "x", None)]
 
 
 @pytest.mark.usefixtures("marts")
