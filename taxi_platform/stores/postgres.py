@@ -18,6 +18,7 @@ from taxi_platform.contracts.model import ColumnType, Contract, Table
 from taxi_platform.contracts.schemas import arrow_schema, quoted, sql_literal
 from taxi_platform.contracts.unified import unified_view_sql
 from taxi_platform.contracts.zones import ZONES
+from taxi_platform.errors import StoreBusyError
 from taxi_platform.references import CleanMonth
 from taxi_platform.stores.bookkeeping import (
     MONTHS,
@@ -50,7 +51,7 @@ from taxi_platform.stores.postgres_tables import (
     give_to_owner_of_schema,
     table_of,
 )
-from taxi_platform.stores.postgres_waiting import Locks, lock_for_transaction, with_felt_locks
+from taxi_platform.stores.postgres_waiting import Locks, lock_for_transaction, wait_as_long_as_allowed, with_felt_locks
 from taxi_platform.transience import waiting_at_most
 
 if TYPE_CHECKING:
@@ -96,7 +97,22 @@ class PostgresStore:
     @contextmanager
     def _writing(self) -> Iterator[PostgresConnection]:
         """A session in which all the waiting is bounded by one time."""
-        with waiting_at_most(self._wait_seconds), self._address.session() as connection:
+        from psycopg.errors import LockNotAvailable
+
+        with waiting_at_most(self._wait_seconds) as budget:
+            try:
+                with self._address.session() as connection:
+                    yield connection
+            except StoreBusyError as busy:
+                if isinstance(busy.__cause__, LockNotAvailable):
+                    budget.spent = budget.seconds  # one statement has waited for all that was left
+                raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[PostgresConnection]:
+        """A session that changes nothing; each of its statements waits for locks for the one time at most."""
+        with self._address.session(reading=True) as connection:
+            wait_as_long_as_allowed(connection, self._wait_seconds)
             yield connection
 
     def replace_month(self, contract: Contract, clean: CleanMonth, lake: Lake) -> LoadedMonth:
@@ -177,7 +193,7 @@ class PostgresStore:
         return {month: held.counts for month, held in self.held_months(contract, months).items()}
 
     def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
-        with self._address.session(reading=True) as connection:
+        with self._reading() as connection:
             names = existing_tables(connection)
             tables = [table for table in (contract.trips, contract.quarantine) if table.name in names]
             if MONTHS.name not in names:
@@ -202,7 +218,7 @@ class PostgresStore:
 
     def _stream(self, name: str, months: Sequence[date] | None, columns: Sequence[str] | None) -> Iterator[Any]:
         """First the schema, then batches: errors show before the first, and closing the generator ends the session."""
-        with self._address.session(reading=True) as connection:
+        with self._reading() as connection:
             table = selected(table_of(connection, name, str(self)), columns)
             yield arrow_schema(table)
             if months is None or months:

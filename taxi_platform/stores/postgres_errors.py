@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from taxi_platform.errors import StoreError, StoreUnavailableError
+from taxi_platform.errors import StoreBusyError, StoreError, StoreUnavailableError
 from taxi_platform.transience import Failure, of_sqlstate
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _REMEDIES = {
     "42501": "grant that role the right, or name another role in TAXI_POSTGRES",
     "53100": "the server's disk is full: free space there, then run it again",
     "53300": "the server has no connection left: let others end, then run it again",
+    "55P03": "another session keeps it locked: let it end, then run it again",
     "57P": "the server is starting or ending: run it again once it is up",
 }
 """By SQLSTATE or by how it begins."""
@@ -43,6 +44,7 @@ _WITHOUT_SQLSTATE = (
     (r"refused|No such file|timeout|timed out|unreachable|No route|reset by peer|in name resolution", "08001"),
     (r"closed the connection|connection (is|was) (lost|closed)|has been closed|consuming input failed", "08006"),
 )
+_LOCKED = "55P03"
 _DATA_CLASSES = ("22", "23")
 _LONGEST_DATA, _LONGEST_DETAIL = 200, 1000
 
@@ -61,7 +63,7 @@ def sqlstate_of(error: psycopg.Error) -> str:
     return next((state for pattern, state in _WITHOUT_SQLSTATE if re.search(pattern, text)), "")
 
 
-def refusal(server: str, error: psycopg.Error) -> StoreError | StoreUnavailableError:
+def refusal(server: str, error: psycopg.Error) -> StoreError | StoreBusyError | StoreUnavailableError:
     """One sentence with the server's message, its DETAIL and HINT, and what to do; no password is ever in it.
 
     libpq and the server never write a password that they were given; only an address that is no address may hold one,
@@ -74,6 +76,8 @@ def refusal(server: str, error: psycopg.Error) -> StoreError | StoreUnavailableE
         parts[0] += f" ({_line(error.diag.message_detail).rstrip('.')[:longest]})"
     parts += [_line(error.diag.message_hint or "").rstrip("."), _remedy(state)]
     sentence = masked("; ".join(filter(None, parts)))
+    if state == _LOCKED:
+        return StoreBusyError(f"PostgreSQL at {server} refused: {sentence}")
     kind = StoreUnavailableError if of_sqlstate(state) is Failure.TRANSIENT else StoreError
     return kind(f"PostgreSQL at {server} refused: {sentence}")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from taxi_platform.errors import StoreError
 from taxi_platform.stores.postgres_errors import masked, refusal
+from taxi_platform.stores.postgres_waiting import wait_as_long_as_allowed
 
 if TYPE_CHECKING:
     from taxi_platform.stores.postgres_connection import PostgresConnection
@@ -39,7 +40,6 @@ _SETTINGS = {
     "statement_timeout": "0",
     "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
-    "lock_timeout": "0",
 }
 
 
@@ -148,3 +148,4 @@ def new_transaction(connection: PostgresConnection) -> None:
         f"SELECT set_config(name, setting, true) FROM (VALUES {settings}) AS ours (name, setting) "  # noqa: S608
         "WHERE current_setting(name, true) IS NOT NULL"
     )
+    wait_as_long_as_allowed(connection)

@@ -181,20 +181,20 @@ def _within(connection: PostgresConnection, locks: Locks, work: Callable[[], T],
                 longest = _LONGEST_SECOND_WAIT
             _limit_waiting(connection, min(longest, until - time.monotonic()))
             done = work()
-            _limit_waiting(connection, None)
+            wait_as_long_as_allowed(connection)
             return done
     except (errors.LockNotAvailable, errors.DeadlockDetected):
         raise _LockedError(_holder(connection, locks.relations)) from None
 
 
-def wait_as_long_as_allowed(connection: PostgresConnection) -> None:
-    """Let the statements to come wait for locks at once, rather than begin again and again."""
-    _limit_waiting(connection, _time_left())
+def wait_as_long_as_allowed(connection: PostgresConnection, seconds: float = math.inf) -> None:
+    """Let the statements to come wait for locks for as long as is left of this operation's time, or of ``seconds``."""
+    _limit_waiting(connection, min(seconds, _time_left()))
 
 
-def _limit_waiting(connection: PostgresConnection, seconds: float | None) -> None:
-    """Let each statement to come in this transaction wait for locks so long at most; None for no limit."""
-    milliseconds = 0 if seconds is None else max(1, round(min(seconds, _LONGEST_TIMEOUT) * 1000))
+def _limit_waiting(connection: PostgresConnection, seconds: float) -> None:
+    """Let each statement to come in this transaction wait for locks so long at most."""
+    milliseconds = max(1, round(min(seconds, _LONGEST_TIMEOUT) * 1000))
     connection.execute(f"SET LOCAL lock_timeout = {milliseconds}")
 
 

@@ -162,3 +162,26 @@ def test_who_changes_rows_of_the_month_is_named(
         with pytest.raises(StoreBusyError, match=re.escape(sentence)):
             load(impatient, lake, tmp_path, "c2")
     assert store.count_months(GREEN)[MARCH.first_day] == MonthCounts(4, 1)
+
+
+def test_a_table_that_somebody_keeps_to_himself_is_waited_for_no_longer_than_allowed(
+    store: PostgresStore, lake: Lake, tmp_path: Path
+) -> None:
+    impatient, attempts = PostgresStore(store.url, wait_seconds=0.5), []
+
+    def one(month: TripMonth) -> dict[str, object]:
+        attempts.append(month)
+        load(impatient, lake, tmp_path, "c2", month)
+        return {}
+
+    sentence = "canceling statement due to lock timeout; another session keeps it locked"
+    for table in ("taxi.months", "taxi.green_trips_2020_03"):
+        with reading(store.url, f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"):
+            outcome = store_each([MARCH], one, at_once=1, wait_seconds=0.5)
+            with pytest.raises(StoreBusyError, match=sentence):
+                impatient.held_months(GREEN)
+            with pytest.raises(StoreBusyError, match=sentence):
+                impatient.read_months("taxi.months" if "months" in table else "taxi.green_trips", None).read_all()
+        assert isinstance(outcome.failed[MARCH], StoreBusyError)
+        assert sentence in str(outcome.failed[MARCH])
+    assert attempts == [MARCH] * 2
