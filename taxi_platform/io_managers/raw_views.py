@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from taxi_platform.errors import TaxiError
 from taxi_platform.stores.model import RawViews
+from taxi_platform.stores.ownership import stranger
 
 if TYPE_CHECKING:
     from taxi_platform.stores.lake import Lake
@@ -31,11 +32,16 @@ _LOG = logging.getLogger(__name__)
 def refresh_raw_view(opened: Callable[[], TableStore], dataset: str, lake: Lake) -> None:
     """Make the view over a dataset's raw months anew, in a store that has such views.
 
-    A store that will not open, or refuses, is told of.
+    A store that will not open, refuses, or holds another lake's months is told of.
     """
     try:
         store = opened()
-        if isinstance(store, RawViews):
+        if not isinstance(store, RawViews):
+            return
+        problem = stranger(store, "warehouse", lake)
+        if problem is None:
             store.refresh_raw_view(dataset, lake)
     except TaxiError as error:
-        _LOG.warning("the view raw_%s stays as it was: %s", dataset, error)
+        problem = str(error)
+    if problem:
+        _LOG.warning("the view raw_%s stays as it was: %s", dataset, problem)

@@ -21,6 +21,7 @@ from taxi_platform.settings import Settings
 from taxi_platform.stores.bigquery import BigQueryStore
 from taxi_platform.stores.duckdb import DuckDBStore
 from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.ownership import claim
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_raw
 
 GENERATIONS = ("2013-08-01", "2016-07-01", "2020-03-01", "2025-01-01")
@@ -52,6 +53,19 @@ def test_months_of_every_generation_stand_in_one_view_once_they_land(settings: S
         assert len(found) == known
     names = {name.strip().lower() for (name, *_) in query(settings, "DESCRIBE taxi.raw_green")}
     assert {"file_month", "pickup_longitude", "pulocationid", "congestion_surcharge", "cbd_congestion_fee"} <= names
+
+
+def test_the_view_of_another_lakes_warehouse_is_left_alone(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    materialize(settings, GENERATIONS[0])
+    claim(DuckDBStore(Path(settings.warehouse)), "warehouse", Lake(settings.lake))
+    another = settings.model_copy(update={"data": tmp_path / "another", "lake": str(tmp_path / "another" / "lake")})
+    materialize(another, GENERATIONS[1])
+    assert Lake(another.lake).months("green")
+    assert "the view raw_green stays as it was: warehouse holds the months of another lake" in caplog.text
+    found = query(settings, "SELECT DISTINCT file_month::VARCHAR FROM taxi.raw_green")
+    assert found == [(GENERATIONS[0],)]
 
 
 def test_a_query_by_file_month_reads_that_month_alone(settings: Settings) -> None:
