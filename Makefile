@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: help run run-gcp-emulated dev status check test test-long lint format types check docs constraints clean
+.PHONY: python3.13 help run run-gcp-emulated dev status check test test-long lint format types check docs constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,12 @@ help: ## Show this list
 run: $(READY) ## Bring months into every store and show them: DATASETS=green,yellow MONTHS=2020-03..2020-08
 	@$(BIN)/taxi run $(if $(DATASETS),--datasets '$(DATASETS)') $(if $(MONTHS),--months '$(MONTHS)')
 
-run-gcp-emulated: $(READY_DEV) ## The same on emulators of Cloud Storage and BigQuery (needs Python 3.13 as well)
+run-gcp-emulated: python3.13 $(READY_DEV) ## The same on emulators of Cloud Storage and BigQuery (needs Python 3.13 as well)
 	@$(BIN)/python -m tools.gcp_emulated $(if $(DATASETS),--datasets '$(DATASETS)') $(if $(MONTHS),--months '$(MONTHS)')
+
+# Asked for before anything is installed: the emulated BigQuery runs on no other.
+python3.13:
+	@{ python3.13 --version || ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.13.*/bin/python3.13; } >/dev/null 2>&1 || { echo "the emulated BigQuery needs Python 3.13 as well: have it on the path (apt-get install python3.13-venv, or pyenv install 3.13)"; exit 1; }
 
 dev: $(READY) ## Open the Dagster UI on the data of the last run (PORT=3000)
 	@$(BIN)/taxi dev $(if $(PORT),--port $(PORT))

@@ -20,7 +20,15 @@ from taxi_platform.settings import Settings
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-__all__ = ["dagster_home", "has_instance", "opened_instance", "recall_last_run", "remember_run", "use_instance"]
+__all__ = [
+    "dagster_home",
+    "has_instance",
+    "is_emulated",
+    "opened_instance",
+    "recall_last_run",
+    "remember_run",
+    "use_instance",
+]
 
 _LAST_RUN = "last-run.json"
 _HOME = "DAGSTER_HOME"
@@ -99,9 +107,14 @@ def use_instance(settings: Settings) -> None:
     os.environ[_HOME] = str(dagster_home(settings))
 
 
+def is_emulated() -> bool:
+    """Whether the stores are emulators, which end with their run."""
+    return bool(os.environ.get("STORAGE_EMULATOR_HOST"))
+
+
 def remember_run(settings: Settings) -> None:
     """Note the settings of a run (never a secret) in the default data folder; emulated stores end with their run."""
-    if os.environ.get("STORAGE_EMULATOR_HOST"):
+    if is_emulated():
         return
     folder = Path("data").resolve()
     try:

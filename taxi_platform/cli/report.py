@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
+from taxi_platform.instance import is_emulated
 from taxi_platform.months import TripMonth
 from taxi_platform.settings import Settings
 from taxi_platform.status import MonthStatus
@@ -213,11 +214,18 @@ def _verdict(status: MonthStatus, done: MonthWork | None = None) -> str:
 
 
 def _where(settings: Settings) -> str:
-    return (
-        f"\nlake       {settings.lake}\nwarehouse  {settings.warehouse}\n"
-        f"postgres   psql \"$(taxi postgres-url)\" -c 'TABLE {settings.postgres_schema}.zones'\n"
-        "web        taxi dev (or make dev) opens the Dagster UI on this data"
-    )
+    """Where to look: at nothing that is off, or that ends with the run."""
+    if is_emulated():
+        return ""
+    tables = f"psql \"$(taxi postgres-url)\" -c 'TABLE {settings.postgres_schema}.zones'"
+    places = {
+        "lake": settings.lake,
+        "views": settings.views and str(settings.views),
+        "warehouse": settings.warehouse if "warehouse" in settings.table_stores else None,
+        "postgres": tables if "postgres" in settings.table_stores else None,
+        "web": "taxi dev (or make dev) opens the Dagster UI on this data",
+    }
+    return "\n" + "\n".join(f"{name:10} {place}" for name, place in places.items() if place)
 
 
 def _console() -> Console:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,10 @@ def test_every_layer_names_the_versions_of_each_month_of_a_range(deployment: Dep
         assert [table[month][DATA_VERSION] for table in tables] == [trips[month][DATA_VERSION]] * 2
 
 
-def test_a_new_instance_over_a_whole_lake_gets_its_record_by_one_run_that_moves_nothing(deployment: Deployment) -> None:
+@pytest.mark.parametrize("history", ["none", "under the keys of an earlier release"])
+def test_a_new_instance_over_a_whole_lake_gets_its_record_by_one_run_that_moves_nothing(
+    deployment: Deployment, history: str
+) -> None:
     deployment.upstream.publish("2020-01..2020-03")
     assert deployment.run("2020-01..2020-02").success
     assert deployment.run("2020-03", ["raw"]).success
@@ -211,6 +215,9 @@ def test_a_new_instance_over_a_whole_lake_gets_its_record_by_one_run_that_moves_
         deployment.upstream.withdraw(month)  # nothing can be fetched
     old = [recorded_versions(deployment.instance, asset_key(layer, "green")) for layer in ALL]
     with dg.DagsterInstance.ephemeral() as new:
+        if history == "under the keys of an earlier release":
+            for layer, day in product(ALL, ("2020-01-01", "2020-02-01")):
+                new.report_runless_asset_event(dg.AssetMaterialization([layer, "green"], partition=day))
         anew = replace(deployment, instance=new)
         request = ask_to_record(anew)
         assert isinstance(request, dg.RunRequest)
