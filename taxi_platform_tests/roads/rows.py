@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["FACTORS", "ROWS", "SHORT", "Row", "markdown"]
+__all__ = ["FACTORS", "ROWS", "SHORT", "WALKED", "Row", "markdown"]
 
 
 class Row(NamedTuple):
@@ -44,9 +44,16 @@ ROWS = tuple(
 SHORT = tuple(row for number, row in enumerate(ROWS) if number in {0, 1, 6, 7, 9, 14, 17, 18})
 """Eight rows with each value at least once, for the short suite."""
 
+WALKED = (ROWS[12], ROWS[10])
+"""Two rows with no default in them, on which every other documented command is walked."""
+
 
 def markdown() -> str:
-    """The table of the documentation."""
+    """The table of the documentation; rows on which every other command is walked are in bold."""
     lines = ["| PostgreSQL | warehouse | lake | source |", "|---|---|---|---|"]
-    lines += [f"| {' | '.join(row)} |" for row in ROWS]
+    lines += [f"| {' | '.join(_bold(row) if row in WALKED else row)} |" for row in ROWS]
     return "\n".join(lines)
+
+
+def _bold(row: Row) -> list[str]:
+    return [f"**{value}**" for value in row]

@@ -60,10 +60,17 @@ class Platform:
 
     def dagster(self, *arguments: str) -> Done:
         """A plain ``dagster …`` command with the exports of ``taxi env``."""
-        exported = f"{self.taxi('env').out}\nenv -0"
-        shell = subprocess.run(["/bin/sh", "-c", exported], env=self.environment, capture_output=True, check=True)
-        pairs = (entry.split("=", 1) for entry in os.fsdecode(shell.stdout).split("\0") if entry)
-        return self._run("dagster", arguments, dict(pairs))
+        return self._run("dagster", arguments, self.exported())
+
+    def python(self, module: str) -> Done:
+        """``python -m MODULE``, a file of the platform's folder, with those exports."""
+        return self._run(module, (), self.exported())
+
+    def exported(self) -> dict[str, str]:
+        """The variables of a shell after ``eval "$(taxi env)"``."""
+        exports = f"{self.taxi('env').out}\nenv -0"
+        shell = subprocess.run(["/bin/sh", "-c", exports], env=self.environment, capture_output=True, check=True)
+        return dict(entry.split("=", 1) for entry in os.fsdecode(shell.stdout).split("\0") if entry)
 
     def _run(self, module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Done:
         return run_module(module, arguments, self.folder, environment, _TIMEOUT_SECONDS)

@@ -25,7 +25,7 @@ import taxi_platform
 from taxi_platform.keys import asset_name
 from tools.web import ending_with_us
 
-__all__ = ["LocalPlatform", "RunningPlatform", "running_platform"]
+__all__ = ["LocalPlatform", "RunningPlatform", "running_platform", "serving"]
 
 _PATIENCE = 300.0
 """Seconds to wait for anything: many times what it takes, so that a slow machine only takes longer."""
@@ -116,13 +116,23 @@ def running_platform(home: Path, variables: Mapping[str, str]) -> Iterator[Local
     home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(_PACKAGE / "dagster.yaml", home / "dagster.yaml")
     outside = {k: v for k, v in os.environ.items() if not k.startswith(("TAXI_", "DAGSTER_"))}
+    environment = {**outside, **variables, "DAGSTER_HOME": str(home)}
+    command = ("-m", "dagster", "dev", "-w", str(_PACKAGE / "workspace.yaml"), "-h", "127.0.0.1", "-p")
+    with serving(home, command, _PACKAGE.parent, environment) as platform:
+        yield platform
+
+
+@contextlib.contextmanager
+def serving(
+    home: Path, command: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> Iterator[LocalPlatform]:
+    """``python COMMAND PORT``, which serves the instance in ``home`` on a free port, from it answering to its end."""
     port, log = _free_port(), home / "dev.log"
-    command = ["-m", "dagster", "dev", "-w", str(_PACKAGE / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
     with log.open("wb") as output, dg.DagsterInstance.from_config(str(home)) as instance:
         process = subprocess.Popen(
-            ending_with_us([sys.executable, *command]),
-            cwd=_PACKAGE.parent,
-            env={**outside, **variables, "DAGSTER_HOME": str(home)},
+            ending_with_us([sys.executable, *command, str(port)]),
+            cwd=folder,
+            env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
