@@ -88,7 +88,7 @@ def _reconciliation(contract: Contract, settings: Settings) -> dg.ScheduleDefini
         statuses = month_statuses(patient, [contract], under_way=under_way)
 
         def gone(months: Sequence[TripMonth]) -> Collection[TripMonth]:
-            return look_at(source.open(HASTY), months[:BATCH], LOOK_SECONDS / 2).unpublished
+            return look_at(source.open(HASTY), months, LOOK_SECONDS / 2).unpublished
 
         wanted, sentences = repairs(contract, statuses, gone)
         for sentence in sentences:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
 from taxi_platform import schedules
+from taxi_platform.cleaning.version import clean_version
 from taxi_platform.keys import place
+from taxi_platform.months import add_months
 from taxi_platform.partitions import run_months
+from taxi_platform.repairs import BATCH
 from taxi_platform.schedules import DAILY, MONTHLY, TIME_ZONE
 from taxi_platform.sources.retries import RetryPolicy
+from taxi_platform.stores.lake import Lake
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
+from taxi_platform_tests.support.staged import staged_clean, staged_raw
 
 Asked = list[tuple[str, list[str]]]
 
@@ -116,3 +124,20 @@ def test_the_reconciliation_leaves_alone_what_is_under_way(deployment: Deploymen
     )
     data = tick(deployment, "green_reconciliation", morning(2020, 9, 2))
     assert asked(data) == [("2020-02..2020-02", ["warehouse", "postgres"])]
+
+
+def test_months_of_which_upstream_has_nothing_are_asked_for_by_no_tick_however_many_they_are(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """An earlier release converted them all, and they are more than a tick asks for."""
+    off = {"warehouse": "off", "postgres": SecretStr("off")}
+    alone = replace(deployment, settings=deployment.settings.model_copy(update=off))
+    lake = Lake(alone.settings.lake)
+    for number in range(BATCH + 2):
+        month = GREEN.month(add_months(date(2016, 1, 1), number))
+        lake.store_raw(staged_raw(tmp_path, "v1-r0", month=month))
+        version = clean_version(GREEN, "v1-r0")
+        lake.store_clean(staged_clean(tmp_path, version, month=month, raw_version="v1-r0"))
+    data = tick(alone, "green_reconciliation", morning(2020, 9, 1))
+    assert asked(data) == []
+    assert (data.skip_message or "").count("upstream has it no longer") == BATCH + 2
