@@ -38,7 +38,7 @@ from taxi_platform.stores.lake_looks import Looks
 from taxi_platform.stores.lake_month import MonthInLake
 from taxi_platform.stores.lake_raw import RawVersions
 from taxi_platform.stores.manifest import Manifest
-from taxi_platform.stores.manifests import Manifests
+from taxi_platform.stores.manifests import UNKNOWN, Manifests
 from taxi_platform.stores.model import MonthCounts
 from taxi_platform.stores.objects import Objects, open_objects
 
@@ -119,7 +119,8 @@ class Lake:
                 month = TripMonth(match["dataset"], parse_month(match["label"]))
                 with contextlib.suppress(DamagedError):
                     for raw in self._manifests.read(month).versions:
-                        return holds_of(raw.source_url)
+                        if raw.source_url != UNKNOWN:
+                            return holds_of(raw.source_url)
         return None
 
     def _check_kind(self, source_url: str) -> None:

@@ -24,11 +24,11 @@ from taxi_platform.stores.objects import Objects
 if TYPE_CHECKING:
     from taxi_platform.stores.footers import Footer
 
-__all__ = ["Manifests", "month_folder"]
+__all__ = ["UNKNOWN", "Manifests", "month_folder"]
 
 _LOG = logging.getLogger(__name__)
 
-_UNKNOWN = "unknown"
+UNKNOWN = "unknown"
 """Provenance that a manifest made again cannot tell; as a token it is no version of upstream's, so that the month is
 fetched."""
 _READABLE = ".readable.parquet"
@@ -122,8 +122,8 @@ class Manifests:
             rows=footer.rows,
             unparsed_rows=_unparsed_rows(footer),
             size=footer.size,
-            source_url=_UNKNOWN,
-            source_token=_UNKNOWN,
+            source_url=UNKNOWN,
+            source_token=UNKNOWN,
             etag=None,
             sha256=version.partition("-")[0],
             source_size=0,

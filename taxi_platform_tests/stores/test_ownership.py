@@ -122,3 +122,13 @@ def test_a_damaged_identity_is_one_sentence(tmp_path: Path, content: str) -> Non
     (tmp_path / "lake" / "lake.json").write_text(content)
     with pytest.raises(StoreError, match="does not say which lake this is: restore it from a backup"):
         Lake(str(tmp_path / "lake")).identify()
+
+
+def test_a_manifest_that_was_made_again_does_not_say_what_a_lake_of_before_holds(tmp_path: Path) -> None:
+    lake = made(tmp_path, generated=True)
+    (tmp_path / "lake/lake.json").unlink()
+    (tmp_path / "lake/raw/green/month=2020-03/manifest.json").write_text("damaged")
+    before = Lake(lake.url)
+    assert before.repair(MARCH).versions
+    before.store_raw(as_generated(staged_raw(tmp_path, "v2", month=APRIL)))
+    assert before.identify().holds == "generated"
