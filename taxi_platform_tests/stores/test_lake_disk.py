@@ -67,6 +67,7 @@ def test_a_folder_holds_nothing_but_months(tmp_path: Path) -> None:
         "raw/green/month=2020-03/manifest.json",
         clean.trips_path,
         clean.quarantine_path,
+        "lake.json",
     }
     assert list((tmp_path / "lake" / ".incoming").iterdir()) == []
 
