@@ -22,9 +22,11 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 __all__ = ["CODE_LOCATION", "begin_cursors", "open_instance", "run_job", "runs_under_way"]
 
 _MODULE = "taxi_platform.definitions"
-CODE_LOCATION = _MODULE
-"""The code location's name, everywhere: Dagster gives it to ``-m taxi_platform.definitions`` by itself, and a daemon
-takes up only what names the location as its own ``workspace.yaml`` or ``pyproject.toml`` does."""
+CODE_LOCATION = "taxi_platform"
+"""The code location's name, everywhere: a daemon takes up only what names the location as its ``workspace.yaml`` does.
+
+Not the module's name, which ``-m`` would give it: Dagster 1.13 shows an empty graph of a group whose location's name
+has a dot in it."""
 
 _NO_CAPTURE = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}

@@ -37,7 +37,7 @@ _LOCATION = """
   name loadStatus locationOrLoadError { __typename ... on PythonError { message } }
 } } } }"""
 _RELOAD = """
-mutation { reloadRepositoryLocation(repositoryLocationName: "taxi_platform.definitions") { __typename } }"""
+mutation { reloadRepositoryLocation(repositoryLocationName: "taxi_platform") { __typename } }"""
 _DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType healthy required } } } }"
 
 _ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
@@ -64,7 +64,7 @@ class Webserver:
         tags = [{"key": "dagster/partition", "value": f"{month}-01"}] if month else []
         execution = {
             "selector": {
-                "repositoryLocationName": "taxi_platform.definitions",
+                "repositoryLocationName": "taxi_platform",
                 "repositoryName": "__repository__",
                 "jobName": job,
             },

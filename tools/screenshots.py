@@ -32,7 +32,7 @@ _SCALE = 1.5
 _FIRST, _BAD, _LAST = date(2017, 1, 1), date(2026, 8, 1), date(2026, 9, 1)
 _BROUGHT = ("2017-01..2025-12", "2026-01..2026-06")
 _ASKED_FOR = "[2026-07-01...2026-09-01]"
-_GROUP = "/locations/taxi_platform.definitions/asset-groups/green/lineage"
+_GROUP = "/locations/taxi_platform/asset-groups/green/lineage"
 _TRIPS_A_MONTH = {
     (2017, 1): 1_050_000, (2018, 1): 800_000, (2019, 1): 630_000, (2020, 1): 448_000, (2020, 4): 36_000,
     (2020, 12): 83_000, (2022, 1): 63_000, (2024, 1): 57_000, (2026, 12): 44_000,

@@ -11,10 +11,12 @@ import shlex
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+import taxi_platform
 from taxi_platform import __version__
 from taxi_platform.errors import SettingsError, TaxiError
 from taxi_platform.instance import dagster_home, recall_last_run, use_instance
@@ -147,7 +149,11 @@ def env() -> None:
     from taxi_platform.io_managers.lake_views import refreshed_views
 
     settings = _last_settings()
-    exports = {**settings.exports(), "DAGSTER_HOME": str(dagster_home(settings))}
+    exports = {
+        **settings.exports(),
+        "DAGSTER_HOME": str(dagster_home(settings)),
+        "TAXI_WORKSPACE": str(Path(taxi_platform.__file__).with_name("workspace.yaml")),
+    }
     if settings.views is not None:
         if problem := refreshed_views(settings):
             click.echo(f"the views stay as they were: {problem}", err=True)

@@ -122,7 +122,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         "run_retries": {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False},
         "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "QueuedRunCoordinator"},
     }
-    target = ModuleTarget("taxi_platform.definitions", None, None, "taxi_platform.definitions")
+    target = ModuleTarget("taxi_platform.definitions", None, None, "taxi_platform")
     settings = Settings.from_environment({"TAXI_DATA": str(tmp_path)})
     with (
         dg.instance_for_test(overrides=configured) as instance,
@@ -131,7 +131,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         daemon = Daemon(
             instance,
             context,
-            context.create_request_context().get_code_location("taxi_platform.definitions"),
+            context.create_request_context().get_code_location("taxi_platform"),
             build_definitions(settings, [CONTRACTS["green"]]),
             tmp_path / "staging" / "runs",
         )

@@ -102,6 +102,7 @@ def path(label: str) -> str:
     return f"green/green_tripdata_{label}.csv.gz"
 
 
+@pytest.mark.long
 def test_a_month_arrives_by_itself_and_again_when_upstream_replaces_it(
     platform: RunningPlatform, settings: Settings, upstream: Publisher
 ) -> None:

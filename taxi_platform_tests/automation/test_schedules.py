@@ -126,6 +126,7 @@ def test_the_reconciliation_leaves_alone_what_is_under_way(deployment: Deploymen
     assert asked(data) == [("2020-02..2020-02", ["warehouse", "postgres"])]
 
 
+@pytest.mark.long
 def test_months_of_which_upstream_has_nothing_are_asked_for_by_no_tick_however_many_they_are(
     deployment: Deployment, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from taxi_platform.keys import asset_key
 from taxi_platform_tests.browser.conftest import BROUGHT, ROWS, Site
 from tools.web import follow_notice, launch_months
 
-GROUP = "/locations/taxi_platform.definitions/asset-groups/green/lineage"
+GROUP = "/locations/taxi_platform/asset-groups/green/lineage"
 LAYERS = ("raw", "trips", "warehouse", "postgres")
 
 

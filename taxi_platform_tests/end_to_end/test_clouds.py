@@ -76,6 +76,7 @@ def test_csv_and_parquet_months_pass_through_buckets_and_bigquery(
     assert csv.rows() == expected
 
 
+@pytest.mark.long
 def test_a_republished_month_replaces_its_own_and_two_runs_of_one_month_agree(
     tlc: Path, tmp_path: Path, gcs_bucket: str, bigquery_url: str
 ) -> None:

@@ -14,10 +14,11 @@ import dagster as dg
 import pytest
 import requests
 
+import taxi_platform
 from taxi_platform.keys import asset_key
 from taxi_platform_tests.support.platform import Platform
 
-MODULE = ("-m", "taxi_platform.definitions")
+WORKSPACE = ("-w", str(Path(taxi_platform.__file__).with_name("workspace.yaml")))
 STATES = """{ repositoriesOrError { ... on RepositoryConnection { nodes {
   schedules { name scheduleState { status } }
   sensors { name sensorState { status ticks(limit: 1) { status } } }
@@ -63,12 +64,12 @@ def test_the_daemon_takes_up_what_documented_commands_ask_for(tmp_path: Path, mo
         wait("the web interface", lambda: daemon.states() or daemon.process.poll() is not None)
         tag = '{"dagster/partition": "2021-05-01"}'
         for command in (
-            ("job", "launch", *MODULE, "-j", "taxi_zones"),
-            ("job", "launch", *MODULE, "-j", "green_months", "--tags", tag),
+            ("job", "launch", *WORKSPACE, "-j", "taxi_zones"),
+            ("job", "launch", *WORKSPACE, "-j", "green_months", "--tags", tag),
             (
                 "job",
                 "backfill",
-                *MODULE,
+                *WORKSPACE,
                 "-j",
                 "green_months",
                 "--from",
@@ -77,8 +78,8 @@ def test_the_daemon_takes_up_what_documented_commands_ask_for(tmp_path: Path, mo
                 "2021-04-01",
                 "--noprompt",
             ),
-            ("schedule", "start", *MODULE, "green_sweep"),
-            ("sensor", "start", *MODULE, "zones_published"),
+            ("schedule", "start", *WORKSPACE, "green_sweep"),
+            ("sensor", "start", *WORKSPACE, "zones_published"),
         ):
             done = platform.dagster(*command)
             assert done.code == 0, done.text

@@ -35,7 +35,7 @@ def test_a_run_carries_the_job_and_the_code_location_that_the_ui_knows(instance:
         run = next(run for run in instance.get_runs() if run.job_name == "green_months")
         assert run.status is dg.DagsterRunStatus.SUCCESS
         assert run.remote_job_origin is not None
-        assert run.remote_job_origin.location_name == "taxi_platform.definitions"
+        assert run.remote_job_origin.location_name == "taxi_platform"
         partitions = instance.get_materialized_partitions(dg.AssetKey("green_postgres"))
     assert partitions == {"2021-06-01", "2021-07-01"}
 

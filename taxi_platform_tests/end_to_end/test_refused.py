@@ -75,6 +75,7 @@ def raw_rows(platform: Platform) -> int:
     return int(found[0])
 
 
+@pytest.mark.long
 def test_a_version_is_refused_and_repeated_consented_to_and_followed_by_others(
     platform: Platform, upstream: Upstream
 ) -> None:

@@ -93,6 +93,8 @@ def documented(page: Path, beginning: str) -> list[str]:
 
 def walk(road: Road, page: Path, beginning: str) -> Done:
     program, *arguments = documented(page, beginning)
+    exported = road.platform.exported()
+    arguments = [re.sub(r"\$(\w+)", lambda name: exported[name[1]], argument) for argument in arguments]
     done = {"taxi": road.platform.taxi, "dagster": road.platform.dagster}[program](*arguments)
     assert done.code == 0, done.text
     assert "Traceback" not in done.text

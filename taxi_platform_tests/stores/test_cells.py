@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from taxi_platform.cleaning import clean_month
 from taxi_platform.cleaning.writing import TableFile
@@ -28,6 +29,7 @@ from taxi_platform_tests.stores.generated_cells import MONTHS, GeneratedFile, wr
 _FILES = 200
 
 
+@pytest.mark.long
 def test_every_store_holds_every_cell_as_it_was_meant(
     lake: Lake, tmp_path: Path, postgres_url: str, bigquery_url: str
 ) -> None:
