@@ -7,6 +7,7 @@ versions that are there no longer: what follows from the record then follows fro
 """
 
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import dagster as dg
 
 from taxi_platform.behind import table_gap
 from taxi_platform.contracts.model import Contract
+from taxi_platform.errors import DamagedError
 from taxi_platform.keys import LAYERS, asset_key, asset_name
 from taxi_platform.metadata import (
     DATA_VERSION,
@@ -24,6 +26,7 @@ from taxi_platform.metadata import (
     raw_metadata,
     withdrawn_metadata,
 )
+from taxi_platform.months import TripMonth
 from taxi_platform.recorded import recorded_versions
 from taxi_platform.stores.lake import Lake
 from taxi_platform.stores.lake_month import MonthInLake
@@ -47,9 +50,21 @@ def record_config(datasets: Sequence[str]) -> dict[str, Any]:
 
 
 def unrecorded_months(instance: dg.DagsterInstance, lake: Lake, dataset: str) -> list[str]:
-    """Months of the lake that the instance knows nothing of: one listing, and one query."""
+    """Months of the lake that the instance knows nothing of: one listing, one query, and one read for each of them."""
     known = instance.get_materialized_partitions(asset_key(LAYERS[0], dataset))
-    return [month.label for month in lake.months(dataset) if month.partition_key not in known]
+    return [
+        month.label
+        for month in lake.months(dataset)
+        if month.partition_key not in known and _can_be_recorded(lake, month)
+    ]
+
+
+def _can_be_recorded(lake: Lake, month: TripMonth) -> bool:
+    """Whether there is anything to record: of a month whose every version was refused there is not."""
+    with contextlib.suppress(DamagedError):
+        manifest = lake.manifest(month)
+        return manifest.current is not None or manifest.is_withdrawn
+    return False
 
 
 def build_record_job(contracts: Sequence[Contract], tables: Sequence[str]) -> dg.JobDefinition:

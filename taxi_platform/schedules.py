@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 import dagster as dg
 
 from taxi_platform.contracts.model import Contract
+from taxi_platform.io_managers.lake_views import refreshed_views
 from taxi_platform.jobs import job_name
 from taxi_platform.keys import LAYERS, asset_key
 from taxi_platform.months import TripMonth
@@ -91,6 +92,7 @@ def _reconciliation(contract: Contract, settings: Settings) -> dg.ScheduleDefini
             return look_at(source.open(HASTY), months, LOOK_SECONDS / 2).unpublished
 
         wanted, sentences = repairs(contract, statuses, gone)
+        sentences += [f"the views stay as they were: {problem}" for problem in (refreshed_views(patient),) if problem]
         for sentence in sentences:
             context.log.warning(sentence)
         at = context.scheduled_execution_time

@@ -151,7 +151,9 @@ def _record_sensor(contracts: Sequence[Contract], settings: Settings) -> dg.Sens
         if not found:
             return dg.SkipReason("every month of the lake is on record, or under way")
         key = hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
-        return dg.RunRequest(run_key=f"record|{key}", run_config={"ops": record_config(list(found))})
+        # Seldom enough to be repeated once a day where it fails.
+        today = date.today().isoformat()  # noqa: DTZ011
+        return dg.RunRequest(run_key=f"record|{key}|{today}", run_config={"ops": record_config(list(found))})
 
     return unrecorded
 

@@ -16,6 +16,7 @@ from taxi_platform.cli.report import MonthWork, print_run
 from taxi_platform.cli.runs import interruptible, run_range, show_progress
 from taxi_platform.contracts.model import Contract
 from taxi_platform.instance import use_instance
+from taxi_platform.io_managers.lake_views import refreshed_views
 from taxi_platform.months import TripMonth
 from taxi_platform.settings import Settings
 from taxi_platform.status import month_statuses
@@ -48,6 +49,7 @@ def run_behind(settings: Settings, datasets: str | None, months: str | None) -> 
         print_run(after, work, settings)
     else:
         click.echo("Nothing is behind that can be repaired.")
+    sentences += [f"the views stay as they were: {problem}" for problem in (refreshed_views(settings),) if problem]
     for sentence in sentences:
         click.echo(sentence, err=True)
     return 1 if sentences or not all(status.is_whole or status.is_gone for status in after) else 0

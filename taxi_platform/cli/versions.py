@@ -13,6 +13,7 @@ from taxi_platform.cli.runs import interruptible, run_range, show_progress
 from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import SettingsError, StoreError
 from taxi_platform.instance import use_instance
+from taxi_platform.io_managers.lake_views import refreshed_views
 from taxi_platform.keys import asset_name
 from taxi_platform.months import TripMonth, month_label, parse_month
 from taxi_platform.settings import Settings
@@ -42,9 +43,10 @@ def select_version(
         config = {"select_version": name, "accept_changed_format": accept_changed_format}
         ops = {asset_name("raw", dataset): {"config": config}}
         run_range(session, contract, [wanted.first_day], ops, work)
+    views_problem = refreshed_views(settings)
     statuses = month_statuses(settings, [contract], {dataset: [wanted.first_day]})
     print_run(statuses, work, settings)
-    if work[wanted].error or not all(status.is_whole for status in statuses):
+    if work[wanted].error or views_problem or not all(status.is_whole for status in statuses):
         return 1
     click.echo(_until_when(_manifest(settings, wanted)))
     return 0

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from taxi_platform.keys import asset_key
 from taxi_platform.metadata import DATA_VERSION, RAW_VERSION, VERSION
 from taxi_platform.record_job import RECORD_JOB
 from taxi_platform.recorded import recorded_versions
+from taxi_platform.references import Refusal
 from taxi_platform.status import month_statuses
 from taxi_platform.stores.lake import Lake
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
@@ -231,6 +234,22 @@ def test_a_new_instance_over_a_whole_lake_gets_its_record_by_one_run_that_moves_
         assert len(new.fetch_materializations(asset_key("raw", "green"), 100).records) == 3
     assert {path: path.stat().st_mtime_ns for path in deployment.settings.data.rglob("*.parquet")} == before
     assert loaded_at(deployment) == loaded
+
+
+def test_a_month_of_which_every_version_was_refused_has_nothing_to_record(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01")
+    assert deployment.run("2020-01").success
+    lake = Lake(deployment.settings.lake)
+    month = GREEN.month(date(2020, 1, 1))
+    with dg.DagsterInstance.ephemeral() as new:
+        anew = replace(deployment, instance=new)
+        request = ask_to_record(anew)
+        assert isinstance(request, dg.RunRequest)
+        # The day is part of it: one that fails is asked for again tomorrow.
+        assert re.fullmatch(r"record\|[0-9a-f]{16}\|\d{4}-\d{2}-\d{2}", request.run_key or "")
+        (raw,) = lake.raw_versions(month)
+        lake.refuse_raw(month, raw.version, Refusal("another format", "c1"))
+        assert isinstance(ask_to_record(anew), dg.SkipReason)
 
 
 def loaded_at(deployment: Deployment) -> list[Any]:

@@ -111,7 +111,11 @@ def test_the_reconciliation_asks_for_exactly_what_is_missing_or_differs(deployme
     ]
     for months, layers in asked(data):
         assert deployment.run(months, layers).success
+    views = deployment.settings.views
+    assert views is not None
+    views.unlink()
     assert tick(deployment, "green_reconciliation", morning(2020, 9, 3)).skip_message
+    assert views.exists(), "the views are part of the whole"
 
 
 def test_the_reconciliation_leaves_alone_what_is_under_way(deployment: Deployment) -> None:

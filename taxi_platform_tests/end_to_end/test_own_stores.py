@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from datetime import date
@@ -80,9 +81,18 @@ def test_the_views_show_the_months_also_without_any_store_of_tables(platform: Pl
     with duckdb.connect(str(views), read_only=True) as connection:
         counted = "SELECT count(*) FROM taxi.trips UNION ALL SELECT count(*) FROM taxi.green_quarantine"
         assert sum(rows for (rows,) in connection.sql(counted).fetchall()) == 1_000
-    views.unlink()
-    platform.taxi("env")
-    assert views.exists(), "a command makes it again where it is behind"
+    version = json.loads(next(platform.data.glob("lake/raw/green/month=2021-07/manifest.json")).read_text())["current"]
+    for command in (
+        ("env",),
+        ("status",),
+        ("run", *MONTH),
+        ("run", "--behind"),
+        ("select", "green", "2021-07", version),
+    ):
+        views.unlink()
+        done = platform.taxi(*command)
+        assert done.code == 0, done.text
+        assert views.exists(), f"taxi {' '.join(command)} makes it again where it is behind"
     assert not list(platform.data.glob("warehouse*"))
     assert not (platform.data / "postgres").exists()
 
