@@ -42,6 +42,8 @@ PART_SIZE = 5 << 20
 SLOW_LINES = ((4, 30.0), (1, 60.0), (1, 300.0))
 """Parts in flight (with `PART_SIZE` they bound the memory of an upload), and seconds that one may take. Where a line is
 too slow for the first, the next is tried, and kept: 700 kB/s are enough for the first, 18 kB/s for the last."""
+_END = 256 << 10
+"""Bytes: the footer of a month of twenty million rows is in them."""
 _PART_PATIENCE = 60.0
 """Seconds in which a part is sent again by itself; after that the whole upload begins again."""
 
@@ -97,12 +99,50 @@ class CloudRequests:
             return self._ask("read", path, request)
         return None
 
-    def open(self, path: str) -> BinaryIO | None:
-        """An object for reading at any position, all of one version; None where there is none."""
+    def open(self, path: str, size: int | None = None) -> BinaryIO | None:
+        """An object for reading at any position, all of one version; None where there is none.
+
+        Of one that should have so many bytes, the last come with the answer that tells how many it has.
+        """
         from taxi_platform.stores.ranged import open_ranged
 
-        meta = self.look(path)
-        return None if meta is None else open_ranged(self.cloud.store, path, meta, partial(self._ask, "read", path))
+        end = memoryview(b"")
+        if (found := self._end(path, size) if size else None) is not None:
+            meta, end = found
+        elif (looked := self.look(path)) is not None:
+            meta = looked
+        else:
+            return None
+        return open_ranged(self.cloud.store, path, meta, partial(self._ask, "read", path), end)
+
+    def _end(self, path: str, size: int) -> tuple[ObjectMeta, memoryview] | None:
+        """The object and its last bytes; None where there is none, or one of another size."""
+        import obstore
+        from obstore.exceptions import BaseError
+
+        from taxi_platform.stores.refusals import Refusal
+
+        start = max(0, size - _END)
+
+        def request() -> tuple[ObjectMeta, memoryview] | None:
+            try:
+                # Not "the last so many": Azure does not answer that.
+                found = obstore.get(self.cloud.store, path, options={"range": (start, size)})
+            except BaseError as error:
+                if Refusal.of(error).status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    raise
+                return None
+            meta = found.meta
+            if meta["size"] != size:
+                return None
+            content = memoryview(found.bytes())
+            if len(content) != size - start:
+                raise StoreUnavailableError(f"only {len(content):,} of {size - start:,} bytes of {path} came")
+            return meta, content
+
+        with suppress(FileNotFoundError):
+            return self._ask("read", path, request)
+        return None
 
     def get(self, path: str) -> tuple[bytes, UpdateVersion] | None:
         """A small object, and its version; None where there is none."""

@@ -52,19 +52,19 @@ def read_footer(stream: BinaryIO, where: str) -> Footer:
     return Footer(metadata.num_rows, size, facts_of(metadata), metadata)
 
 
-def stored_footer(objects: Objects, path: str) -> Footer | None:
-    """The footer of an object of the lake; None where there is none.
+def stored_footer(objects: Objects, path: str, size: int | None = None) -> Footer | None:
+    """The footer of an object of the lake, which should have so many bytes; None where there is none.
 
     Raises:
         DamagedError: it is not a Parquet file.
     """
     # Replaced between two requests: what matters is the footer that is there now.
-    return RACE.call(lambda: _footer_there(objects, path), worth=lambda error: isinstance(error, StoreBusyError))
+    return RACE.call(lambda: _footer_there(objects, path, size), worth=lambda error: isinstance(error, StoreBusyError))
 
 
-def standing_footer(objects: Objects, path: str) -> Footer:
+def standing_footer(objects: Objects, path: str, size: int | None = None) -> Footer:
     """The footer of an object that has to be there; raises `DamagedError` where it is not, or is no Parquet file."""
-    if footer := stored_footer(objects, path):
+    if footer := stored_footer(objects, path, size):
         return footer
     raise DamagedError(f"there is no {objects.uri(path)}: it was removed by something other than this platform")
 
@@ -84,8 +84,8 @@ def rows_read(objects: Objects, path: str) -> int:
         raise DamagedError(f"{objects.uri(path)} is damaged: {error}") from error
 
 
-def _footer_there(objects: Objects, path: str) -> Footer | None:
-    stream = objects.open(path)
+def _footer_there(objects: Objects, path: str, size: int | None) -> Footer | None:
+    stream = objects.open(path, size)
     if stream is None:
         return None
     with stream:

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta, timezone
 from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.months import TripMonth
 from taxi_platform.references import CleanMonth, StagedClean
-from taxi_platform.stores.footers import Footer, belong_together, read_footer, rows_read, standing_footer
+from taxi_platform.stores.footers import belong_together, read_footer, rows_read, standing_footer
 from taxi_platform.stores.manifest import Manifest
 from taxi_platform.stores.manifests import Manifests, month_folder
 from taxi_platform.stores.objects import Objects
@@ -88,7 +88,8 @@ class CleanPairs:
     def problem(self, clean: CleanMonth) -> str | None:
         """What is wrong with the pair's objects; None where they are whole, as far as sizes and footers tell."""
         try:
-            trips, quarantine = self._footer(clean.trips_path), self._footer(clean.quarantine_path)
+            trips = standing_footer(self._objects, clean.trips_path, clean.trips_size)
+            quarantine = standing_footer(self._objects, clean.quarantine_path, clean.quarantine_size)
         except DamagedError as error:
             return str(error)
         both = f"{self._objects.uri(clean.trips_path)} and its quarantine"
@@ -100,9 +101,6 @@ class CleanPairs:
         if not belong_together(trips, quarantine) or trips.facts != clean.facts:
             return f"{both} do not have the facts that the manifest has"
         return None
-
-    def _footer(self, path: str) -> Footer:
-        return standing_footer(self._objects, path)
 
     @contextmanager
     def _exclusive(self, month: TripMonth) -> Iterator[None]:

@@ -88,12 +88,12 @@ class RawVersions:
 
     def count(self, raw: RawMonth) -> int:
         """Rows of that version, by its Parquet footer."""
-        return standing_footer(self._objects, raw.path).rows
+        return standing_footer(self._objects, raw.path, raw.size).rows
 
     def problem(self, raw: RawMonth) -> str | None:
         """What is wrong with the objects of that version, as far as sizes and footers tell; None where nothing is."""
         try:
-            footer = standing_footer(self._objects, raw.path)
+            footer = standing_footer(self._objects, raw.path, raw.size)
             readable = footer if raw.readable_path is None else standing_footer(self._objects, raw.readable_path)
         except DamagedError as error:
             return str(error)
@@ -121,7 +121,7 @@ class RawVersions:
     def problem_at_a_glance(self, raw: RawMonth) -> str | None:
         """As `problem`, of the object that views read, without reading its footer."""
         path = raw.view_path
-        stream = self._objects.open(path)
+        stream = self._objects.open(path, raw.size if path == raw.path else None)
         if stream is None:
             return f"there is no {self._objects.uri(path)}"
         with stream:

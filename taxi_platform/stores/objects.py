@@ -45,8 +45,11 @@ class Objects(Protocol):
         """Bytes of an object; None where there is none."""
         ...
 
-    def open(self, path: str) -> BinaryIO | None:
-        """An object for reading at any position, all of it of one version; None where there is none."""
+    def open(self, path: str, size: int | None = None) -> BinaryIO | None:
+        """An object for reading at any position, all of it of one version; None where there is none.
+
+        Where it is known how many bytes it should have, a cloud is asked for its end at once: one request for a footer.
+        """
         ...
 
     def local_copy(self, path: str) -> AbstractContextManager[Path]:

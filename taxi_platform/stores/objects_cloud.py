@@ -60,8 +60,8 @@ class CloudObjects:
         meta = self._requests.look(path)
         return None if meta is None else meta["size"]
 
-    def open(self, path: str) -> BinaryIO | None:
-        return self._requests.open(path)
+    def open(self, path: str, size: int | None = None) -> BinaryIO | None:
+        return self._requests.open(path, size)
 
     @contextmanager
     def local_copy(self, path: str) -> Iterator[Path]:

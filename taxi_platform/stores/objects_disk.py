@@ -66,7 +66,7 @@ class DiskObjects:
             return (self._root / path).stat().st_size
         return None
 
-    def open(self, path: str) -> BinaryIO | None:
+    def open(self, path: str, size: int | None = None) -> BinaryIO | None:  # noqa: ARG002 - a disk needs no hint
         with self._clear_errors("read", path), suppress(FileNotFoundError):
             return (self._root / path).open("rb")
         return None

@@ -22,18 +22,27 @@ WINDOW = 4 << 20
 
 
 def open_ranged(
-    store: ObjectStore, path: str, meta: ObjectMeta, ask: Callable[[Callable[[], memoryview]], memoryview]
+    store: ObjectStore,
+    path: str,
+    meta: ObjectMeta,
+    ask: Callable[[Callable[[], memoryview]], memoryview],
+    end: memoryview,
 ) -> BinaryIO:
-    """The object that ``meta`` describes; ``ask`` carries every request out.
+    """The object that ``meta`` describes, whose last bytes may be there already; ``ask`` carries every request out.
 
     Reading raises `StoreBusyError` once the object has been replaced: bytes of two versions never mix.
     """
-    return cast(BinaryIO, _RangedFile(store, path, meta, ask))
+    return cast(BinaryIO, _RangedFile(store, path, meta, ask, end))
 
 
 class _RangedFile(io.RawIOBase):
     def __init__(
-        self, store: ObjectStore, path: str, meta: ObjectMeta, ask: Callable[[Callable[[], memoryview]], memoryview]
+        self,
+        store: ObjectStore,
+        path: str,
+        meta: ObjectMeta,
+        ask: Callable[[Callable[[], memoryview]], memoryview],
+        end: memoryview,
     ) -> None:
         super().__init__()
         self._store = store
@@ -41,8 +50,8 @@ class _RangedFile(io.RawIOBase):
         self._meta = meta
         self._ask = ask
         self._position = 0
-        self._window = memoryview(b"")
-        self._window_start = 0
+        self._window = end
+        self._window_start = meta["size"] - len(end)
 
     def readable(self) -> bool:
         return True

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -201,3 +202,14 @@ def test_no_right_to_delete_is_a_warning(
     assert "it stays behind, and may be deleted by hand" in caplog.text
     with pytest.raises(StoreError, match=r"cannot remove .*permission denied"):
         open_objects(cloud_url).remove(stored.path)
+
+
+def test_a_look_asks_at_most_twice_of_each_layer_of_a_month(faults: Faults, cloud_url: str, tmp_path: Path) -> None:
+    lake = Lake(cloud_url)
+    lake.store_raw(staged_raw(tmp_path))
+    lake.store_clean(staged_clean(tmp_path))
+    faults.forget()
+    found = Lake(cloud_url).look(MARCH)
+    assert (found.raw_rows, found.trips_rows, found.quarantined_rows, found.problems) == (5, 4, 1, ())
+    asked = [re.findall(r"/(raw|trips|quarantine)/green/month=2020-03/", unquote(path)) for _, path in faults.seen]
+    assert sorted(asked) == [["quarantine"], ["raw"], ["raw"], ["trips"]]
