@@ -102,8 +102,8 @@ def test_what_was_stored_before_ctrl_c_is_recorded_and_the_run_counts_as_cancell
 
 
 def test_a_command_that_does_not_hear_of_ctrl_c_ends_all_the_same(tmp_path: Path) -> None:
-    # The main thread waits in C, as for a database that does not answer, and no Python code runs in it. The handler that
-    # does nothing is for a signal that comes before the wait has begun: it would end the thread there.
+    # The main thread waits in C, as for a database that does not answer, and no Python code runs in it. The handler is
+    # for a signal that comes before the wait has begun: the interpreter's own would end the thread there.
     script = """
 import hashlib, signal
 from taxi_platform.cli.interrupts import ends_at_ctrl_c
