@@ -57,8 +57,8 @@ def with_store(place: Place, month: TripMonth) -> None:
 
 
 def _load(place: Place, lake_url: str, month: TripMonth) -> None:
-    from taxi_platform.stores.lake import Lake
-    from taxi_platform.stores.postgres import PostgresStore
+    from taxi_platform.stores.lake.lake import Lake
+    from taxi_platform.stores.postgres.store import PostgresStore
 
     lake = Lake(lake_url)
     clean = lake.current_clean(month)
@@ -71,8 +71,8 @@ def exclusively(place: Place, month: TripMonth) -> None:
     import psycopg
 
     from taxi_platform.contracts.schemas import arrow_schema, postgres_columns
-    from taxi_platform.stores.lake import Lake
-    from taxi_platform.stores.postgres_copy import copy_in
+    from taxi_platform.stores.lake.lake import Lake
+    from taxi_platform.stores.postgres.copy import copy_in
 
     lake, old = Lake(place.lakes[1]), f"{TABLE}_{month.first_day:%Y_%m}"
     clean = lake.current_clean(month)
@@ -211,7 +211,7 @@ CASES: dict[str, tuple[Callable[[str], Any] | None, int]] = {
 
 def measure(way: str, case: str, lakes: tuple[str, str], patience: float) -> str:
     """A line of the table: one way in one case, on a server of its own."""
-    from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+    from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 
     meanwhile, loads = CASES[case]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

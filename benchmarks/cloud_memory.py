@@ -33,7 +33,7 @@ _BUCKET = "taxi-lake"
 def upload(disk: str, bucket: str, warehouse: str) -> int:  # noqa: ARG001
     """A cleaned month from local files into the bucket."""
     from taxi_platform.references import StagedClean
-    from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.lake.lake import Lake
 
     clean = _clean(disk)
     files = (Path(disk) / clean.trips_path, Path(disk) / clean.quarantine_path)
@@ -51,14 +51,14 @@ def load_from_disk(disk: str, bucket: str, warehouse: str) -> int:  # noqa: ARG0
 
 
 def _load(lake: str, warehouse: str) -> int:
-    from taxi_platform.stores.bigquery import BigQueryStore
-    from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.bigquery.store import BigQueryStore
+    from taxi_platform.stores.lake.lake import Lake
 
     return BigQueryStore(warehouse).replace_month(YELLOW, _clean(lake), Lake(lake)).counts.trips
 
 
 def _clean(lake: str) -> Any:
-    from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.lake.lake import Lake
 
     clean = Lake(lake).current_clean(MONTH)
     assert clean is not None

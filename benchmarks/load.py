@@ -45,20 +45,20 @@ class Place:
 
 def with_postgres_store(place: Place) -> int:
     """`PostgresStore`: Arrow batches by binary COPY into a new partition, indexed, counted, exchanged."""
-    from taxi_platform.stores.postgres import PostgresStore
+    from taxi_platform.stores.postgres.store import PostgresStore
 
     return _load(PostgresStore(place.postgres), place.lake)
 
 
 def with_duckdb_store(place: Place) -> int:
     """`DuckDBStore`: one transaction, 100 MB for DuckDB."""
-    from taxi_platform.stores.duckdb import DuckDBStore
+    from taxi_platform.stores.duckdb.store import DuckDBStore
 
     return _load(DuckDBStore(place.folder / "warehouse.duckdb"), place.lake)
 
 
 def _load(store: Any, lake_url: str) -> int:
-    from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.lake.lake import Lake
 
     lake = Lake(lake_url)
     clean = lake.current_clean(MONTH)
@@ -99,7 +99,7 @@ def with_pandas(place: Place) -> int:
 
 @contextlib.contextmanager
 def _trips(lake_url: str) -> Any:
-    from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.lake.lake import Lake
 
     lake = Lake(lake_url)
     clean = lake.current_clean(MONTH)
@@ -123,7 +123,7 @@ def generate(rows: int, lake_url: str, label: str = MONTH.label, version: str = 
     import pyarrow.parquet as pq
 
     from taxi_platform.references import FACTS_KEY, CleanFacts, StagedClean
-    from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.lake.lake import Lake
 
     random = np.random.default_rng(1)
     month = TripMonth(MONTH.dataset, parse_month(label))
@@ -169,7 +169,7 @@ def measure(way: str, place: Place) -> None:
 
 def compare(rows: int, ways: list[str]) -> None:
     """Run every way in a process of its own and print a line for each."""
-    from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+    from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 
     with tempfile.TemporaryDirectory() as folder:
         lake = f"{folder}/lake"

@@ -31,13 +31,13 @@ from urllib.parse import unquote, urlsplit
 
 from taxi_platform.cleaning import clean_month
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.ingest import stage_raw
+from taxi_platform.inspection.status import month_statuses
 from taxi_platform.months import TripMonth, month_label
 from taxi_platform.settings import Settings
 from taxi_platform.sources import open_source
-from taxi_platform.status import month_statuses
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.lake.lake import Lake
 from tools.emulators.gcs import create_bucket, emulated_gcs
 from tools.emulators.process import EmulatorMissingError
 
@@ -122,7 +122,7 @@ def fill(folder: Path) -> int:
     """Put every month of every dataset into the bucket; returns how many."""
     import obstore
 
-    from taxi_platform.stores.clouds import connect
+    from taxi_platform.stores.lake.objects.clouds import connect
 
     store = connect("gs", _BUCKET, "").store
     objects: list[tuple[str, bytes]] = []

@@ -59,7 +59,7 @@ def _compare(months: Sequence[date], rows: int) -> None:
 
 def _measured(worker: str, spans: Sequence[str], rows: int) -> float:
     """CPU seconds of one process per span, all on one fresh platform."""
-    from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+    from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 
     with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder, "postgres")).running() as postgres:
         environment = {
@@ -84,10 +84,10 @@ def _as_a_run(months: Sequence[date]) -> None:
     """As a worker of the daemon does it: the shipped job over the months, recorded in the instance."""
     import dagster as dg
 
-    from taxi_platform.instance import use_instance
-    from taxi_platform.jobs import job_name
-    from taxi_platform.launch import run_job
-    from taxi_platform.partitions import run_tags
+    from taxi_platform.cli.instance import use_instance
+    from taxi_platform.cli.launch import run_job
+    from taxi_platform.orchestration.jobs import job_name
+    from taxi_platform.orchestration.partitions import run_tags
     from taxi_platform.settings import Settings
 
     use_instance(Settings.from_environment())
@@ -105,7 +105,7 @@ def _without_dagster(months: Sequence[date]) -> None:
     from taxi_platform.settings import Settings
     from taxi_platform.sources import open_source
     from taxi_platform.stores import open_postgres, open_warehouse
-    from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.lake.lake import Lake
 
     settings, contract = Settings.from_environment(), CONTRACTS["green"]
     source, lake = open_source("sample", sample_rows=settings.sample_rows), Lake(settings.lake)

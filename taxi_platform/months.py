@@ -1,7 +1,7 @@
 """A month of one dataset as a value: the unit of everything that is fetched, stored and replaced.
 
 Belongs here: ``TripMonth`` and the reading and writing of months and month ranges as text.
-Does not: Dagster's partition definitions (``partitions``) and which months a dataset has (``contracts``).
+Does not: Dagster's partition definitions (``orchestration.partitions``) and which months a dataset has (``contracts``).
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ __all__ = [
     "AcceptedRaw",
     "CleanFacts",
     "CleanMonth",
+    "MonthCounts",
     "RawMonth",
     "Refusal",
     "SelectedRaw",
@@ -205,3 +206,11 @@ class WithdrawnMonth:
     """A month that upstream has withdrawn: no store is to hold it. The lake keeps its raw versions."""
 
     month: TripMonth
+
+
+@dataclass(frozen=True)
+class MonthCounts:
+    """Rows of one file month in one store, counted there."""
+
+    trips: int
+    quarantined: int

@@ -1,7 +1,7 @@
 """The environment, read once: which source, which stores, where the embedded defaults live.
 
 Belongs here: every ``TAXI_…`` variable with its default, check and description, but for ``TAXI_ALERT_…``
-(``alerts.settings``). Does not: opening anything the values point at (``sources``, ``stores``).
+(``orchestration.alerts.settings``). Does not: opening anything the values point at (``sources``, ``stores``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from taxi_platform.environment import read_environment, variable
-from taxi_platform.stores.objects import bucket_and_prefix
+from taxi_platform.machine.environment import read_environment, variable
+from taxi_platform.stores.lake.objects.model import bucket_and_prefix
 
 __all__ = ["OFF", "Settings"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 
 pytest_plugins = ["taxi_platform_tests.support.emulators"]
 

@@ -11,9 +11,9 @@ import dagster as dg
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.definitions import build_definitions
-from taxi_platform.io_managers.values import CleanMonths, RawMonths
-from taxi_platform.jobs import job_name
+from taxi_platform.orchestration.build import build_definitions
+from taxi_platform.orchestration.io_managers.values import CleanMonths, RawMonths
+from taxi_platform.orchestration.jobs import job_name
 from taxi_platform.references import StagedRaw
 from taxi_platform.settings import Settings
 

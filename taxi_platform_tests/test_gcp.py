@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dagster_gcp import BigQueryResource, GCSResource
 
-from taxi_platform.gcp import gcp_resources
+from taxi_platform.orchestration.gcp import gcp_resources
 from taxi_platform.settings import Settings
 
 
@@ -29,6 +29,6 @@ def test_without_bigquery_credentials_say_which_project(tmp_path: Path) -> None:
 
 
 def test_the_package_is_imported_only_when_asked_for() -> None:
-    program = "import sys, taxi_platform.gcp; print('dagster_gcp' in sys.modules)"
+    program = "import sys, taxi_platform.orchestration.gcp; print('dagster_gcp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

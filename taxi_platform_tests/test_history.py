@@ -8,10 +8,10 @@ from datetime import date
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.history import History
+from taxi_platform.inspection.unusual_months import History
 from taxi_platform.months import TripMonth, add_months
 from taxi_platform.references import CleanFacts
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.lake.lake import Lake
 
 _GREEN = CONTRACTS["green"]
 _APRIL = _GREEN.month(date(2020, 4, 1))

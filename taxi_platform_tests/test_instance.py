@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from taxi_platform import instance
-from taxi_platform.cli import main
+from taxi_platform.cli import instance, main
+from taxi_platform.cli.instance import dagster_home
 from taxi_platform.errors import StoreError
-from taxi_platform.instance import dagster_home
 from taxi_platform.settings import Settings
 
-SHIPPED = Path(instance.__file__).with_name("dagster.yaml")
+SHIPPED = Path(instance.__file__).parents[1] / "dagster.yaml"
 OWN = "telemetry: { enabled: false }\n"
 
 

@@ -4,8 +4,8 @@ import dagster as dg
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.definitions import build_definitions
-from taxi_platform.keys import LAYERS, LOOKUP, Place, asset_key, place
+from taxi_platform.orchestration.build import build_definitions
+from taxi_platform.orchestration.keys import LAYERS, LOOKUP, Place, asset_key, place
 from taxi_platform.settings import Settings
 
 PLACES = [

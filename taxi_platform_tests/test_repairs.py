@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform.behind import kept_options, lake_gaps, table_gap
 from taxi_platform.cleaning.refusals import refusal
 from taxi_platform.cleaning.version import clean_version
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.keys import LAYERS
+from taxi_platform.inspection.behind import kept_options, lake_gaps, table_gap
+from taxi_platform.inspection.status import MonthStatus
 from taxi_platform.months import TripMonth, add_months
-from taxi_platform.references import CleanFacts, CleanMonth, RawMonth
-from taxi_platform.repairs import BATCH, Repair, layers_to_repair, repairs
-from taxi_platform.status import MonthStatus
-from taxi_platform.stores.lake_month import MonthInLake
-from taxi_platform.stores.manifest import Manifest
-from taxi_platform.stores.model import HeldMonth, MonthCounts
+from taxi_platform.orchestration.automation.repairs import BATCH, Repair, layers_to_repair, repairs
+from taxi_platform.orchestration.keys import LAYERS
+from taxi_platform.references import CleanFacts, CleanMonth, MonthCounts, RawMonth
+from taxi_platform.stores.lake.manifest import Manifest
+from taxi_platform.stores.lake.month import MonthInLake
+from taxi_platform.stores.model import HeldMonth
 from taxi_platform_tests.support.staged import MARCH, staged_raw
 
 GREEN = CONTRACTS["green"]

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from taxi_platform.errors import StoreError, TransientError
-from taxi_platform.run_history import cause
+from taxi_platform.orchestration.automation.run_history import cause
 
 
 def refuse() -> NoReturn:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from taxi_platform.environment import variable
 from taxi_platform.errors import SettingsError
+from taxi_platform.machine.environment import variable
 from taxi_platform.settings import Settings
 
 SECRET = "hunter2"

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.errors import StoreError
-from taxi_platform.staging import staging_folder
+from taxi_platform.machine.staging import staging_folder
 
 _HOLD = """
 import sys
 from pathlib import Path
-from taxi_platform.staging import staging_folder
+from taxi_platform.machine.staging import staging_folder
 
 with staging_folder(Path(sys.argv[1])) as folder:
     (folder / "half").write_text("half")

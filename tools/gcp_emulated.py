@@ -52,8 +52,8 @@ def _run(folder: Path, gcs: str, bigquery: str) -> int:
 
 def _show_raw_months(warehouse: str) -> None:
     """What the views over raw months show, as any client of BigQuery sees it."""
-    from taxi_platform.stores.bigquery import BigQueryStore
-    from taxi_platform.stores.bigquery_tables import existing_tables
+    from taxi_platform.stores.bigquery.store import BigQueryStore
+    from taxi_platform.stores.bigquery.tables import existing_tables
 
     dataset = BigQueryStore(warehouse).dataset
     for view in sorted(existing_tables(dataset) & {f"raw_{name}" for name in CONTRACTS}):

@@ -4,8 +4,8 @@ import dagster as dg
 import pandas as pd
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.io_managers import io_managers
-from taxi_platform.partitions import monthly_partitions
+from taxi_platform.orchestration.io_managers import io_managers
+from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.settings import Settings
 
 MONTHS = monthly_partitions(CONTRACTS["green"])

@@ -20,10 +20,10 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from taxi_platform.arrow_text import is_text
 from taxi_platform.cleaning.storable import Held, dated, finite, sound_text, without_trailing_spaces
 from taxi_platform.contracts.model import Column, ColumnType, normalised
 from taxi_platform.contracts.schemas import arrow_type
+from taxi_platform.contracts.values.arrow_text import is_text
 
 __all__ = ["Cells", "read_cells"]
 

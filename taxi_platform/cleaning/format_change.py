@@ -19,9 +19,10 @@ from taxi_platform.cleaning.casting import Cells, read_cells
 from taxi_platform.cleaning.rawtext import json_objects, json_values
 from taxi_platform.cleaning.reading import RawBatch, RawFile
 from taxi_platform.contracts import bounds
-from taxi_platform.contracts.model import Column, Contract
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import Column
 from taxi_platform.contracts.rules import UNPARSEABLE, PickupOutsideFileMonth, Rule
-from taxi_platform.foreign_text import shown
+from taxi_platform.contracts.values.foreign_text import shown
 from taxi_platform.references import CleanFacts, RawMonth
 
 if TYPE_CHECKING:

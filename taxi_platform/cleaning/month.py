@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from taxi_platform.cleaning.options import CleaningOptions
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.references import RawMonth, StagedClean
 
 __all__ = ["clean_month"]

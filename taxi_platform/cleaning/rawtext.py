@@ -4,8 +4,8 @@ Belongs here: upstream's columns of a batch → one JSON object per row. Does no
 
 Every upstream column is there under upstream's name: numbers as numbers, timestamps as ISO 8601 text, nulls as null;
 NaN and infinities, which JSON has no numbers for, as text. Bytes that are no UTF-8, and NUL, are written by the rule of
-escaping (``foreign_text``). A record that could not be parsed is an object with its text alone, which ingest wrote by
-the same rule. The text is put together column by column, because a month may be rejected as a whole.
+escaping (``contracts.values.foreign_text``). A record that could not be parsed is an object with its text alone, which
+ingest wrote by the same rule. The text is put together column by column, because a month may be rejected as a whole.
 """
 # ruff: noqa: TID253 - a worker: imported only once a month is being cleaned
 
@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from taxi_platform.arrow_text import escaped_text, is_text
 from taxi_platform.cleaning.reading import RawBatch
 from taxi_platform.contracts.matching import UNPARSED_COLUMN
+from taxi_platform.contracts.values.arrow_text import escaped_text, is_text
 
 __all__ = ["json_objects", "json_values"]
 

@@ -16,15 +16,16 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from taxi_platform.arrow_text import has_dictionary, is_text
 from taxi_platform.cleaning.casting import Cells, read_cells
 from taxi_platform.cleaning.wall_clock import WallClock, wall_clock
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.matching import UNPARSED_COLUMN, Match, match_columns, require_columns
 from taxi_platform.contracts.misfits import Misfits
-from taxi_platform.contracts.model import Column, ColumnType, Contract
+from taxi_platform.contracts.model import Column, ColumnType
 from taxi_platform.contracts.schemas import arrow_type
+from taxi_platform.contracts.values.arrow_text import has_dictionary, is_text
+from taxi_platform.contracts.values.foreign_text import shown
 from taxi_platform.errors import BrokenFileError
-from taxi_platform.foreign_text import shown
 from taxi_platform.references import RawMonth
 
 __all__ = ["RawBatch", "RawFile"]

@@ -6,7 +6,7 @@ Belongs here: those two. Does not: the rules that refuse (``cleaning``), and kee
 from __future__ import annotations
 
 from taxi_platform.cleaning.version import clean_version
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.references import RawMonth, Refusal
 
 __all__ = ["is_refused", "refusal"]

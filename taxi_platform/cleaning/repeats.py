@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 from taxi_platform.cleaning.keys import Hashes, cents, comparable, hash_rows
 from taxi_platform.cleaning.reading import RawBatch, RawFile
 from taxi_platform.cleaning.spilling import HashBuckets, RowBuckets
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.rules import ExactDuplicate, Rule, VoidPair
 
 __all__ = ["Repeats", "find_repeats"]

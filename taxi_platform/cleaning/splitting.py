@@ -26,7 +26,7 @@ from taxi_platform.cleaning.reading import RawBatch, RawFile
 from taxi_platform.cleaning.repeats import Repeats, find_repeats
 from taxi_platform.cleaning.version import clean_version
 from taxi_platform.cleaning.writing import TableFile
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.rules import ZERO_PASSENGERS, ExactDuplicate, Rule
 from taxi_platform.errors import BrokenFileError, ChangedFormatError, StoreError
 from taxi_platform.references import CleanFacts, RawMonth, StagedClean

@@ -1,8 +1,8 @@
 """Cells that every store can hold, and which are not, a column of a batch at a time.
 
-Belongs here: looking at values by the bounds of ``contracts.limits``; the usual batch is passed by one look at its
-bytes, its sum or its extremes, and only another is taken apart. Does not: types (``casting``) and what follows for the
-row (``judging``).
+Belongs here: looking at values by the bounds of ``contracts.values.limits``; the usual batch is passed by one look at
+its bytes, its sum or its extremes, and only another is taken apart. Does not: types (``casting``) and what follows for
+the row (``judging``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from taxi_platform.arrow_text import as_bytes, extent, is_utf8
-from taxi_platform.contracts.limits import FIRST_INSTANT, LAST_INSTANT, LONGEST_TEXT
+from taxi_platform.contracts.values.arrow_text import as_bytes, extent, is_utf8
+from taxi_platform.contracts.values.limits import FIRST_INSTANT, LAST_INSTANT, LONGEST_TEXT
 
 __all__ = ["Held", "dated", "finite", "sound_text", "without_trailing_spaces"]
 

@@ -6,7 +6,7 @@ Belongs here: the revision of the cleaning code and how versions are written. Do
 from __future__ import annotations
 
 from taxi_platform.cleaning.options import CleaningOptions
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 
 __all__ = ["CLEANING_REVISION", "clean_version", "code_version"]
 

@@ -19,13 +19,14 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from taxi_platform.arrow_text import is_text
-from taxi_platform.arrow_times import UTC_TEXTS, has_zone, without_zone
 from taxi_platform.cleaning.casting import read_cells
 from taxi_platform.cleaning.storable import sound_text
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.matching import Match
-from taxi_platform.contracts.model import Column, ColumnType, Contract
+from taxi_platform.contracts.model import Column, ColumnType
 from taxi_platform.contracts.rules import DropoffBeforePickup
+from taxi_platform.contracts.values.arrow_text import is_text
+from taxi_platform.contracts.values.arrow_times import UTC_TEXTS, has_zone, without_zone
 from taxi_platform.months import TripMonth
 
 __all__ = ["WallClock", "wall_clock"]

@@ -18,8 +18,8 @@ import click
 
 import taxi_platform
 from taxi_platform import __version__
+from taxi_platform.cli.instance import dagster_home, recall_last_run, use_instance
 from taxi_platform.errors import SettingsError, TaxiError
-from taxi_platform.instance import dagster_home, recall_last_run, use_instance
 from taxi_platform.settings import Settings
 
 __all__ = ["main"]
@@ -146,7 +146,7 @@ def env() -> None:
 
     After eval "$(taxi env)", dagster commands use its instance.
     """
-    from taxi_platform.io_managers.lake_views import refreshed_views
+    from taxi_platform.orchestration.io_managers.lake_views import refreshed_views
 
     settings = _last_settings()
     exports = {
@@ -177,7 +177,7 @@ def postgres_url(idle_seconds: float) -> None:
         raise SettingsError("PostgreSQL is off: set TAXI_POSTGRES to embedded or postgresql://…")
     kind, _, port = settings.postgres.get_secret_value().partition(":")
     if kind == "embedded":
-        from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+        from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 
         server = EmbeddedPostgres(settings.data / "postgres", int(port) if port else None)
         address = server.keep_alive(idle_seconds)
@@ -206,7 +206,7 @@ def alert_test() -> None:
 
     Channels are set by TAXI_ALERT_…; what became of each message is said.
     """
-    from taxi_platform.alerts import AlertSettings, send_test_message
+    from taxi_platform.orchestration.alerts import AlertSettings, send_test_message
 
     outcomes = send_test_message(AlertSettings.from_environment())
     if not outcomes:

@@ -22,7 +22,7 @@ __all__ = ["adopt_store", "opened_store"]
 
 def adopt_store(settings: Settings, name: str) -> None:
     """Make ``warehouse`` or ``postgres`` the lake's, and say what that means."""
-    from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.lake.lake import Lake
     from taxi_platform.stores.ownership import adopt
 
     lake = Lake(settings.lake, wait_seconds=settings.wait_seconds)

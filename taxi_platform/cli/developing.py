@@ -13,10 +13,10 @@ from pathlib import Path
 
 import click
 
+from taxi_platform.cli.instance import dagster_home, opened_instance
 from taxi_platform.errors import StoreBusyError, StoreError
-from taxi_platform.instance import dagster_home, opened_instance
+from taxi_platform.machine.locks import open_lock, try_lock
 from taxi_platform.settings import Settings
-from taxi_platform.stores.locks import open_lock, try_lock
 
 __all__ = ["serve"]
 
@@ -29,7 +29,7 @@ def serve(settings: Settings, port: int) -> None:
 
     One at a time on an instance: two daemons would start everything twice.
     """
-    from taxi_platform.launch import begin_cursors
+    from taxi_platform.cli.launch import begin_cursors
 
     home = dagster_home(settings)
     _claim(home / "dev.lock", port)

@@ -1,6 +1,6 @@
 """``taxi status``: what every store holds of every month, and what is behind.
 
-Belongs here: the options and the exit code. Does not: looking (``taxi_platform.status``) and the table (``report``).
+Belongs here: the options and the exit code. Does not: looking (``inspection.status``) and the table (``report``).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from datetime import date
 
 import click
 
+from taxi_platform.cli.instance import has_instance, opened_instance, use_instance
 from taxi_platform.cli.report import print_statuses
 from taxi_platform.cli.running import named_contracts
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import SettingsError
-from taxi_platform.instance import has_instance, opened_instance, use_instance
-from taxi_platform.io_managers.lake_views import refreshed_views
+from taxi_platform.inspection.status import MonthStatus, month_statuses, strangers
 from taxi_platform.months import TripMonth, month_label, parse_month_range
+from taxi_platform.orchestration.io_managers.lake_views import refreshed_views
 from taxi_platform.settings import Settings
-from taxi_platform.status import MonthStatus, month_statuses, strangers
 
 __all__ = ["all_or_named", "show_status"]
 
@@ -64,8 +64,8 @@ def _with_runs(
     """Months that are behind, with what the run records say of them; without an instance, nothing is known of runs."""
     if all(status.is_whole or status.is_gone for status in statuses) or not has_instance(settings):
         return list(statuses)
-    from taxi_platform.keys import LAYERS, asset_key
-    from taxi_platform.run_history import months_under_way
+    from taxi_platform.orchestration.automation.run_history import months_under_way
+    from taxi_platform.orchestration.keys import LAYERS, asset_key
 
     use_instance(settings)
     with opened_instance(settings) as instance:

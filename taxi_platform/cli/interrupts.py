@@ -1,7 +1,7 @@
 """Ctrl-C: once ends the command, with one sentence, the exit code 130 and nothing left running, within seconds.
 
 Belongs here: hearing of it, and ending the process in time. Does not: what a run leaves behind when it is interrupted
-(``io_managers.isolation``); stores are made so that a process may end at any moment.
+(``orchestration.io_managers.isolation``); stores are made so that a process may end at any moment.
 """
 
 from __future__ import annotations

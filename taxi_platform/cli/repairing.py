@@ -1,6 +1,7 @@
 """``taxi run --behind``: every month that is behind, up to date in every store.
 
-Belongs here: the command. Does not: what is behind (``behind``), what to run for it (``repairs``).
+Belongs here: the command. Does not: what is behind (``inspection.behind``) and what to run for it
+(``orchestration.automation.repairs``).
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from typing import TYPE_CHECKING
 import click
 
 from taxi_platform.cli.inspecting import all_or_named
+from taxi_platform.cli.instance import use_instance
 from taxi_platform.cli.report import MonthWork, print_run
 from taxi_platform.cli.runs import interruptible, run_range, show_progress
-from taxi_platform.contracts.model import Contract
-from taxi_platform.instance import use_instance
-from taxi_platform.io_managers.lake_views import refreshed_views
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.inspection.status import month_statuses
 from taxi_platform.months import TripMonth
+from taxi_platform.orchestration.io_managers.lake_views import refreshed_views
 from taxi_platform.settings import Settings
-from taxi_platform.status import month_statuses
 
 if TYPE_CHECKING:
-    from taxi_platform.repairs import Repair
+    from taxi_platform.orchestration.automation.repairs import Repair
 
 __all__ = ["run_behind"]
 
@@ -31,7 +32,7 @@ _LOOK_SECONDS = 600.0
 
 def run_behind(settings: Settings, datasets: str | None, months: str | None) -> int:
     """Repair and report; returns the exit code: 0 where nothing is behind any more."""
-    from taxi_platform.repairs import repairs
+    from taxi_platform.orchestration.automation.repairs import repairs
 
     contracts, only = all_or_named(datasets, months)
     statuses = month_statuses(settings, contracts, only)
@@ -79,7 +80,7 @@ def _days(work: Mapping[TripMonth, MonthWork]) -> dict[str, list[date]]:
 
 def _gone(settings: Settings, months: Sequence[TripMonth]) -> frozenset[TripMonth]:
     """Of those months, the ones that upstream denies."""
-    from taxi_platform.resources import SourceResource, resources
+    from taxi_platform.orchestration.resources import SourceResource, resources
     from taxi_platform.sources.looking import look_at
 
     source = resources(settings)["source"]

@@ -1,6 +1,6 @@
 """The tables that ``taxi run``, ``taxi status``, ``taxi versions`` and ``taxi verify-upstream`` print.
 
-Belongs here: what people read. Does not: counting (``taxi_platform.status``).
+Belongs here: what people read. Does not: counting (``inspection.status``).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from taxi_platform.instance import is_emulated
+from taxi_platform.cli.instance import is_emulated
+from taxi_platform.inspection.status import MonthStatus
+from taxi_platform.inspection.verification.report import MonthReport
 from taxi_platform.months import TripMonth
 from taxi_platform.settings import Settings
-from taxi_platform.status import MonthStatus
-from taxi_platform.stores.manifest import Manifest
-from taxi_platform.verification.report import MonthReport
+from taxi_platform.stores.lake.manifest import Manifest
 
 __all__ = ["MonthWork", "print_run", "print_statuses", "print_upstream", "print_versions"]
 

@@ -1,6 +1,7 @@
 """``taxi run``: the shipped job of each dataset, in this process, over the months that were asked for.
 
-Belongs here: turning options into runs, and runs into the report. Does not: any work on a month (``assets``).
+Belongs here: turning options into runs, and runs into the report. Does not: any work on a month
+(``orchestration.assets``).
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from typing import Any
 
 import click
 
+from taxi_platform.cli.instance import remember_run, use_instance
 from taxi_platform.cli.report import MonthWork, print_run
 from taxi_platform.cli.runs import interruptible, run_range, run_record, run_zones, show_progress
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import SettingsError, TaxiError
-from taxi_platform.instance import remember_run, use_instance
-from taxi_platform.io_managers.lake_views import refreshed_views
-from taxi_platform.keys import asset_name
+from taxi_platform.inspection.status import month_statuses
 from taxi_platform.months import TripMonth, add_months, month_label, parse_month, parse_month_range
+from taxi_platform.orchestration.io_managers.lake_views import refreshed_views
+from taxi_platform.orchestration.keys import asset_name
 from taxi_platform.settings import Settings
-from taxi_platform.status import month_statuses
 
 __all__ = ["named_contracts", "run_months"]
 
@@ -98,7 +99,7 @@ def _run(
     work: dict[TripMonth, MonthWork],
 ) -> str | None:
     """Note what is done to each month; returns what is wrong with the zones, without which months do."""
-    from taxi_platform.partitions import contiguous_ranges
+    from taxi_platform.orchestration.partitions import contiguous_ranges
 
     with interruptible(settings, work) as session:
         zones_problem = run_zones(session)

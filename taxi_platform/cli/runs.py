@@ -1,7 +1,7 @@
 """Runs of the shipped jobs in this process, and what became of each month.
 
 Belongs here: launching a run and reading its events. Does not: which months (``running``, ``versions``), any work on
-them (``assets``), and the tables people read (``report``).
+them (``orchestration.assets``), and the tables people read (``report``).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from taxi_platform.cli.instance import opened_instance
 from taxi_platform.cli.interrupts import ends_at_ctrl_c
 from taxi_platform.cli.report import MonthWork
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import RunCanceledError
-from taxi_platform.instance import opened_instance
-from taxi_platform.keys import place
 from taxi_platform.months import TripMonth, month_label, parse_month
+from taxi_platform.orchestration.keys import place
 from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Session:
 
     def under_way(self) -> Iterator[dg.DagsterRun]:
         """Runs of this process that have not come to their end."""
-        from taxi_platform.launch import runs_under_way
+        from taxi_platform.cli.launch import runs_under_way
 
         for run_id in runs_under_way():
             run = self.instance.get_run_by_id(run_id)
@@ -82,7 +82,7 @@ def interruptible(settings: Settings, work: Mapping[TripMonth, MonthWork]) -> It
 @contextlib.contextmanager
 def _ready_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The instance, with PostgreSQL up between runs: starting it for each would cost half a second a time."""
-    from taxi_platform.resources import PostgresResource, resources
+    from taxi_platform.orchestration.resources import PostgresResource, resources
 
     postgres = resources(settings).get("postgres")
     with opened_instance(settings) as instance:
@@ -105,8 +105,8 @@ def show_progress() -> None:
 
 def run_zones(session: Session) -> str | None:
     """The zone lookup into every store; what is wrong where that fails, None where it does not."""
-    from taxi_platform.jobs import ZONES_JOB
-    from taxi_platform.launch import run_job
+    from taxi_platform.cli.launch import run_job
+    from taxi_platform.orchestration.jobs import ZONES_JOB
 
     zones = run_job(session.instance, ZONES_JOB, {}, _config({}))
     _check_not_canceled(session, zones.run_id)
@@ -115,9 +115,9 @@ def run_zones(session: Session) -> str | None:
 
 def run_record(session: Session, settings: Settings, datasets: Sequence[str]) -> None:
     """Take months of the lake that the instance knows nothing of into its record: it is new, or was restored."""
-    from taxi_platform.launch import run_job
-    from taxi_platform.record_job import RECORD_JOB, record_config, unrecorded_months
-    from taxi_platform.stores.lake import Lake
+    from taxi_platform.cli.launch import run_job
+    from taxi_platform.orchestration.automation.record_job import RECORD_JOB, record_config, unrecorded_months
+    from taxi_platform.stores.lake.lake import Lake
 
     lake = Lake(settings.lake, wait_seconds=settings.wait_seconds)
     wanted = [dataset for dataset in datasets if unrecorded_months(session.instance, lake, dataset)]
@@ -138,10 +138,10 @@ def run_range(
     Of the job's layers only those that are named, where any are.
     Where months fail, the good ones are run again without them, so that they reach every store.
     """
-    from taxi_platform.jobs import job_name
-    from taxi_platform.keys import asset_key
-    from taxi_platform.launch import run_job
-    from taxi_platform.partitions import contiguous_ranges, run_tags
+    from taxi_platform.cli.launch import run_job
+    from taxi_platform.orchestration.jobs import job_name
+    from taxi_platform.orchestration.keys import asset_key
+    from taxi_platform.orchestration.partitions import contiguous_ranges, run_tags
 
     assets = None if layers is None else [asset_key(layer, contract.dataset) for layer in layers]
     result = run_job(session.instance, job_name(contract.dataset), run_tags(months), _config(ops), assets)
@@ -198,7 +198,7 @@ def _failed_months(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
 
 
 def _first_error(instance: dg.DagsterInstance, run_id: str) -> str:
-    from taxi_platform.run_history import cause
+    from taxi_platform.orchestration.automation.run_history import cause
 
     for failure in _failures(instance, run_id):
         return cause(failure.error)

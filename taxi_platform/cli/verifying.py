@@ -1,6 +1,6 @@
 """``taxi verify-upstream``: the headers of every published month against the contracts, as a table or as JSON.
 
-Belongs here: which months, and the JSON. Does not: looking (``verification``) and the table (``report``).
+Belongs here: which months, and the JSON. Does not: looking (``inspection.verification``) and the table (``report``).
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import click
 from taxi_platform.cli.report import print_upstream
 from taxi_platform.cli.running import named_contracts
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import SettingsError
+from taxi_platform.inspection.verification import verify
 from taxi_platform.months import add_months, month_label, parse_month_range
 from taxi_platform.settings import Settings
 from taxi_platform.sources import open_published
 from taxi_platform.sources.layouts import DTC, DTC_MONTHS
-from taxi_platform.verification import verify
 
 if TYPE_CHECKING:
-    from taxi_platform.verification import MonthReport
+    from taxi_platform.inspection.verification import MonthReport
 
 __all__ = ["verify_upstream"]
 

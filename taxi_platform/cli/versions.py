@@ -1,25 +1,25 @@
 """``taxi versions`` and ``taxi select``: the versions of a month that the lake keeps, and going back to one.
 
-Belongs here: the two commands. Does not: what a version is (``stores.manifest``).
+Belongs here: the two commands. Does not: what a version is (``stores.lake.manifest``).
 """
 
 from __future__ import annotations
 
 import click
 
+from taxi_platform.cli.instance import use_instance
 from taxi_platform.cli.report import MonthWork, print_run, print_versions
 from taxi_platform.cli.running import named_contracts
 from taxi_platform.cli.runs import interruptible, run_range, show_progress
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import SettingsError, StoreError
-from taxi_platform.instance import use_instance
-from taxi_platform.io_managers.lake_views import refreshed_views
-from taxi_platform.keys import asset_name
+from taxi_platform.inspection.status import month_statuses
 from taxi_platform.months import TripMonth, month_label, parse_month
+from taxi_platform.orchestration.io_managers.lake_views import refreshed_views
+from taxi_platform.orchestration.keys import asset_name
 from taxi_platform.settings import Settings
-from taxi_platform.status import month_statuses
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.manifest import Manifest
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.lake.manifest import Manifest
 
 __all__ = ["select_version", "show_versions"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.fhv import FHV
 from taxi_platform.contracts.fhvhv import FHVHV
 from taxi_platform.contracts.green import GREEN
-from taxi_platform.contracts.model import Contract
 from taxi_platform.contracts.yellow import YELLOW
 
 __all__ = ["CONTRACTS"]

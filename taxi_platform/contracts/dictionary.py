@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from taxi_platform.contracts.bounds import DESCRIPTION
-from taxi_platform.contracts.model import Column, ColumnType, Contract, Table
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import Column, ColumnType, Table
 from taxi_platform.contracts.rules import ZERO_PASSENGERS
 from taxi_platform.contracts.unified import UNIFIED, UNIFIED_COLUMNS
 from taxi_platform.contracts.zones import ZONES

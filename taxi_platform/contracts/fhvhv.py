@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 from taxi_platform.contracts import common
 from taxi_platform.contracts.common import documented, money, spelled
-from taxi_platform.contracts.model import ALWAYS, Column, ColumnType, Contract, Span
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import ALWAYS, Column, ColumnType, Span
 from taxi_platform.contracts.rules import trip_rules
 
 __all__ = ["FHVHV"]

@@ -9,7 +9,8 @@ from datetime import date
 
 from taxi_platform.contracts import common
 from taxi_platform.contracts.common import documented, money, spelled
-from taxi_platform.contracts.model import ALWAYS, Column, ColumnType, Contract
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import ALWAYS, Column, ColumnType
 from taxi_platform.contracts.rules import trip_rules
 
 __all__ = ["GREEN"]

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from taxi_platform.contracts.model import Column, Contract, normalised
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import Column, normalised
+from taxi_platform.contracts.values.foreign_text import listed
 from taxi_platform.errors import ContractError
-from taxi_platform.foreign_text import listed
 from taxi_platform.months import TripMonth
 
 __all__ = ["UNPARSED_COLUMN", "Match", "match_columns", "require_columns"]

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from taxi_platform.foreign_text import shown
+from taxi_platform.contracts.values.foreign_text import shown
 
 __all__ = ["MISFITS_KEY", "SPARE_FIELD", "ColumnMisfits", "Misfits"]
 

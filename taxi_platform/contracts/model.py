@@ -1,24 +1,18 @@
-"""The language contracts are written in: columns, tables, and a dataset's contract.
+"""The language contracts are written in: types, columns and tables.
 
-Belongs here: immutable declarations and what follows from one declaration alone. Does not: any dataset's
-facts (one module each), rules (``rules``), and the dialects a declaration is translated into (``schemas``).
+Belongs here: immutable declarations and what follows from one declaration alone. Does not: a dataset's contract as a
+whole (``contract``), rules (``rules``), and the dialects a declaration is translated into (``schemas``).
 Nothing here imports Arrow, a database or Dagster, so that a contract can be read by anything.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
-
-from taxi_platform.contracts.consistency import contradictions
-from taxi_platform.contracts.rules import UNPARSEABLE, UNPARSEABLE_DESCRIPTION, Rule
-from taxi_platform.months import TripMonth
 
 __all__ = [
     "ALWAYS",
@@ -27,7 +21,6 @@ __all__ = [
     "SCHEMA",
     "Column",
     "ColumnType",
-    "Contract",
     "Span",
     "Table",
     "normalised",
@@ -173,88 +166,3 @@ FILE_MONTH = Column(
     "First day of the month of the upstream file that brought this row (not the month of the pickup).",
     nullable=False,
 )
-
-_QUARANTINE_COLUMNS = (
-    FILE_MONTH,
-    Column("raw_row", ColumnType.BIGINT, "Position of the row in its raw month, counted from 0.", nullable=False),
-    Column("reasons", ColumnType.TEXT_LIST, "Every rule that rejected the row.", nullable=False),
-    Column("raw", ColumnType.TEXT, "The row's upstream columns as they came, as a JSON object.", nullable=False),
-)
-
-
-@dataclass(frozen=True)
-class Contract:
-    """One dataset: what upstream publishes as it and what this platform promises about it."""
-
-    dataset: str
-    """Upstream's name for it in file names; also the name of its assets and the stem of its tables."""
-    title: str
-    description: str
-    first_month: date
-    columns: tuple[Column, ...]
-    """Canonical columns without ``file_month``, which every table gets first."""
-    rules: tuple[Rule, ...]
-    unified: Mapping[str, str] = field(default_factory=dict)
-    """Column of the view over all datasets → this dataset's column, where the names differ."""
-    cluster_by: tuple[str, ...] = ("pickup_datetime",)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "unified", MappingProxyType(dict(self.unified)))
-        if wrong := contradictions(self):
-            raise ValueError(f"the contract of {self.dataset} contradicts itself: {'; '.join(wrong)}")
-
-    @cached_property
-    def trips(self) -> Table:
-        """The table of clean rows."""
-        return Table(f"{self.dataset}_trips", self.description, (FILE_MONTH, *self.columns), self.cluster_by)
-
-    @cached_property
-    def quarantine(self) -> Table:
-        """The table of rejected rows."""
-        return Table(
-            f"{self.dataset}_quarantine",
-            f"Rows of {self.title} files that a rule rejected, with every reason: "
-            "trips and quarantine together make up the raw month.",
-            _QUARANTINE_COLUMNS,
-        )
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Every reason a row of this dataset can be rejected for, in the order rows list them."""
-        return (UNPARSEABLE, *(rule.reason for rule in self.rules))
-
-    @property
-    def reason_descriptions(self) -> Mapping[str, str]:
-        """Reason → exactly when it hits, in the order of `reasons`."""
-        return {UNPARSEABLE: UNPARSEABLE_DESCRIPTION} | {rule.reason: rule.description for rule in self.rules}
-
-    def column(self, name: str) -> Column:
-        """The column of that canonical name; raises `KeyError` where there is none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(name)
-
-    def month(self, first_day: date) -> TripMonth:
-        return TripMonth(self.dataset, first_day)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Changes exactly when rows would read, be judged or be stored differently, or other codes would be warned of;
-        not with a description, a source or the months in which a file must carry a column."""
-        facts = [[_reading(column) for column in self.columns], [repr(rule) for rule in self.rules]]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
-
-
-def _reading(column: Column) -> list[object]:
-    """Everything about a column that decides what becomes of upstream's values."""
-    return [
-        column.name,
-        column.type.name,
-        column.nullable,
-        column.known_as,
-        sorted(column.recodes.items()),
-        sorted(map(repr, column.codes)),
-        str(column.text_until),
-        str(column.filled),
-    ]

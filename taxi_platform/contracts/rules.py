@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from taxi_platform.contracts.limits import LONGEST_TEXT
+from taxi_platform.contracts.values.limits import LONGEST_TEXT
 
 __all__ = [
     "UNPARSEABLE",

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from taxi_platform.contracts import common
-from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Contract, Table
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.contracts.zones import ZONES
 
 __all__ = ["UNIFIED", "UNIFIED_COLUMNS", "unified_view_sql"]

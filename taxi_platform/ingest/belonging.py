@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.matching import UNPARSED_COLUMN, Match, match_columns, require_columns
-from taxi_platform.contracts.model import FILE_MONTH, Contract, normalised
+from taxi_platform.contracts.model import FILE_MONTH, normalised
+from taxi_platform.contracts.values.foreign_text import shown
 from taxi_platform.errors import BrokenFileError, ContractError
-from taxi_platform.foreign_text import shown
 from taxi_platform.months import TripMonth
 
 __all__ = ["require_dataset"]

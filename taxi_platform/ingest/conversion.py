@@ -14,9 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.matching import UNPARSED_COLUMN
 from taxi_platform.contracts.misfits import MISFITS_KEY, Misfits
-from taxi_platform.contracts.model import Contract
 from taxi_platform.errors import BrokenFileError, StoreError
 from taxi_platform.ingest.belonging import require_dataset
 from taxi_platform.ingest.layout import Layout, read_header, spare_fields

@@ -20,8 +20,8 @@ import pyarrow as pa
 
 from taxi_platform.contracts.matching import UNPARSED_COLUMN
 from taxi_platform.contracts.model import Column, ColumnType
+from taxi_platform.contracts.values.foreign_text import decoded_whole
 from taxi_platform.errors import BrokenFileError
-from taxi_platform.foreign_text import decoded_whole
 from taxi_platform.ingest.sniffing import SNIFFED_BYTES, describe
 from taxi_platform.months import TripMonth
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from taxi_platform.contracts.limits import LONGEST_RECORD
+from taxi_platform.contracts.values.foreign_text import decoded, shown
+from taxi_platform.contracts.values.limits import LONGEST_RECORD
 from taxi_platform.errors import BrokenFileError
-from taxi_platform.foreign_text import decoded, shown
 from taxi_platform.ingest.sniffing import GZIP_MAGIC, SNIFFED_BYTES, describe
 
 __all__ = ["Block", "counted", "open_text", "records_in", "whole_lines"]

@@ -1,7 +1,7 @@
 """A copy of an upstream Parquet file for those who cannot read the file itself.
 
 Belongs here: finding text that is not UTF-8, and the copy in which it is escaped. Does not: where the copy lies
-(``stores.lake_raw``) and who reads it (the views over raw months); cleaning reads upstream's own bytes.
+(``stores.lake.raw``) and who reads it (the views over raw months); cleaning reads upstream's own bytes.
 
 Parquet's text is UTF-8 by definition, and DuckDB and BigQuery end a query over every month with an error where one cell
 of one file is not. Hardly any file has such a cell, so that what is written for all is the look at their texts.
@@ -14,10 +14,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from taxi_platform.arrow_text import escaped_text, extent, has_dictionary, is_utf8
-from taxi_platform.contracts.limits import LONGEST_RECORD
+from taxi_platform.contracts.values.arrow_text import escaped_text, extent, has_dictionary, is_utf8
+from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.contracts.values.limits import LONGEST_RECORD
 from taxi_platform.errors import BrokenFileError
-from taxi_platform.foreign_text import shown
 
 __all__ = ["readable_copy"]
 

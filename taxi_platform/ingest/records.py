@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv  # noqa: TID253 - this module is imported by functions only, when a CSV file is to be read
 
-from taxi_platform.arrow_times import has_zone
 from taxi_platform.contracts.misfits import SPARE_FIELD, Misfits
-from taxi_platform.foreign_text import decoded, decoded_whole
+from taxi_platform.contracts.values.arrow_times import has_zone
+from taxi_platform.contracts.values.foreign_text import decoded, decoded_whole
 from taxi_platform.ingest.layout import Layout, fields_of
 from taxi_platform.ingest.lines import Block, records_in
 

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.months import TripMonth
 from taxi_platform.references import RawMonth, StagedRaw
 from taxi_platform.sources.model import Download

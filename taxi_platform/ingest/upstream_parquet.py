@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.values.foreign_text import shown
 from taxi_platform.errors import BrokenFileError
-from taxi_platform.foreign_text import shown
 from taxi_platform.ingest.belonging import require_dataset
 from taxi_platform.ingest.sniffing import PARQUET_MAGIC, SNIFFED_BYTES, describe
 from taxi_platform.months import TripMonth

@@ -1,7 +1,7 @@
 """Looking at many months of a source at once, within a time limit.
 
 Belongs here: asking in parallel and keeping apart what upstream said, denied and failed to answer. Does not: what
-follows from it (``sensors``, ``schedules``).
+follows from it (``orchestration.automation.sensors``, ``orchestration.automation.schedules``).
 """
 
 from __future__ import annotations

@@ -22,10 +22,10 @@ def open_warehouse(url: str, *, wait_seconds: float = 600.0) -> TableStore:
         wait_seconds: how long an operation waits for other processes, or for BigQuery where it does not answer.
     """
     if url.startswith("bigquery://"):
-        from taxi_platform.stores.bigquery import BigQueryStore
+        from taxi_platform.stores.bigquery.store import BigQueryStore
 
         return BigQueryStore(url, wait_seconds=wait_seconds)
-    from taxi_platform.stores.duckdb import DuckDBStore
+    from taxi_platform.stores.duckdb.store import DuckDBStore
 
     return DuckDBStore(url, wait_seconds=wait_seconds)
 
@@ -40,13 +40,13 @@ def open_postgres(url: str, folder: Path, *, schema: str = SCHEMA, wait_seconds:
         schema: of the platform's own tables.
         wait_seconds: how long an operation waits for locks of other sessions.
     """
-    from taxi_platform.stores.postgres import PostgresStore
+    from taxi_platform.stores.postgres.store import PostgresStore
 
     kind, _, port = url.partition(":")
     if kind != "embedded":
         yield PostgresStore(url, schema=schema, wait_seconds=wait_seconds)
         return
-    from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+    from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 
     with EmbeddedPostgres(folder, int(port) if port else None).running() as address:
         yield PostgresStore(address, schema=schema, wait_seconds=wait_seconds)

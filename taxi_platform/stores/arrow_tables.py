@@ -1,7 +1,7 @@
 """Tables that are declared by their rows: from an Arrow schema to a declaration, and rows brought to it.
 
 Belongs here: which Arrow type is which column type, and refusing in words what no store could keep. Does not: stores,
-and what Python objects rows come in (``io_managers.frames``).
+and what Python objects rows come in (``orchestration.io_managers.frames``).
 """
 
 from __future__ import annotations

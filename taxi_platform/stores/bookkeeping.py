@@ -10,8 +10,7 @@ from datetime import datetime, timezone
 
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.errors import StoreError
-from taxi_platform.references import CleanFacts, CleanMonth
-from taxi_platform.stores.model import MonthCounts
+from taxi_platform.references import CleanFacts, CleanMonth, MonthCounts
 
 __all__ = [
     "MONTHS",

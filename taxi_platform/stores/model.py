@@ -10,29 +10,22 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from taxi_platform.contracts.model import SCHEMA, Contract, Table
-from taxi_platform.references import CleanMonth
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import SCHEMA, Table
+from taxi_platform.references import CleanMonth, MonthCounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from taxi_platform.stores.lake import Lake
+    from taxi_platform.stores.lake.lake import Lake
 
-__all__ = ["SCHEMA", "HeldMonth", "LoadedMonth", "MonthCounts", "RawViews", "TableStore", "split_name"]
+__all__ = ["SCHEMA", "HeldMonth", "LoadedMonth", "RawViews", "TableStore", "split_name"]
 
 
 def split_name(qualified_name: str) -> tuple[str, str]:
     """``marts.revenue`` → schema and table; a name without a schema is one of the platform's own."""
     schema, dot, name = qualified_name.rpartition(".")
     return (schema, name) if dot else (SCHEMA, name)
-
-
-@dataclass(frozen=True)
-class MonthCounts:
-    """Rows of one file month in one store, counted there."""
-
-    trips: int
-    quarantined: int
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """``taxi.lake``: whose months a store of tables holds, so that two platforms do not write over one another.
 
-Belongs here: that table, and what follows from it. Does not: the lake's own identity (``lake_identity``), SQL.
+Belongs here: that table, and what follows from it. Does not: the lake's own identity (``stores.lake.identity``), SQL.
 
 A store belongs to the first lake that loads into it; one that was loaded before there was such a table, to the next.
 Loads from any other lake are refused. Looking neither takes a store nor refuses one.
@@ -16,8 +16,8 @@ from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.errors import StoreError
 
 if TYPE_CHECKING:
-    from taxi_platform.stores.lake import Lake
-    from taxi_platform.stores.lake_identity import LakeIdentity
+    from taxi_platform.stores.lake.identity import LakeIdentity
+    from taxi_platform.stores.lake.lake import Lake
     from taxi_platform.stores.model import TableStore
 
 __all__ = ["LAKE", "adopt", "claim", "stranger"]

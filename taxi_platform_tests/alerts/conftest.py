@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from taxi_platform.alerts.channels import Patience
-from taxi_platform.alerts.message import Alert
+from taxi_platform.orchestration.alerts.channels import Patience
+from taxi_platform.orchestration.alerts.message import Alert
 from taxi_platform_tests.support.receivers import HttpReceiver, receive_http
 
 AT_ONCE = Patience(attempts=3, first_wait=0, longest_wait=0, timeout=5)

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from taxi_platform.alerts import AlertSettings, send_test_message
-from taxi_platform.alerts.channels import Channel, Patience, open_channels
-from taxi_platform.alerts.undelivered import NotDeliveredError
+from taxi_platform.orchestration.alerts import AlertSettings, send_test_message
+from taxi_platform.orchestration.alerts.channels import Channel, Patience, open_channels
+from taxi_platform.orchestration.alerts.undelivered import NotDeliveredError
 from taxi_platform_tests.alerts.conftest import AT_ONCE, PASSWORD, SECRET_PATH, an_alert
 from taxi_platform_tests.support.receivers import HttpReceiver, MailReceiver, receive_mail
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from taxi_platform.alerts.message import Alert, email_message, in_ranges, slack_payload, webhook_payload
+from taxi_platform.orchestration.alerts.message import Alert, email_message, in_ranges, slack_payload, webhook_payload
 
 
 def test_months_are_written_as_ranges_cut_where_one_is_missing() -> None:

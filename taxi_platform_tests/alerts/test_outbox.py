@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from taxi_platform.alerts import AlertSettings
-from taxi_platform.alerts.channels import Channel, open_channels
-from taxi_platform.alerts.outbox import OutboxState, send
+from taxi_platform.orchestration.alerts import AlertSettings
+from taxi_platform.orchestration.alerts.channels import Channel, open_channels
+from taxi_platform.orchestration.alerts.outbox import OutboxState, send
 from taxi_platform_tests.alerts.conftest import AT_ONCE, SECRET_PATH, an_alert, at
 from taxi_platform_tests.support.receivers import HttpReceiver
 

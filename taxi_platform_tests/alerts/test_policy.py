@@ -6,14 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from taxi_platform.alerts.message import Alert
-from taxi_platform.alerts.policy import (
-    FailedStep,
-    FinishedRun,
-    OpenFailures,
-    about_run,
-    about_staleness,
-)
+from taxi_platform.orchestration.alerts.message import Alert
+from taxi_platform.orchestration.alerts.policy import FailedStep, FinishedRun, OpenFailures, about_run, about_staleness
 
 SPRING = ("2020-03", "2020-04", "2020-05")
 LINK = "http://127.0.0.1:3000/runs/abc"

@@ -13,18 +13,18 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from taxi_platform.alerts import AlertSettings, build_alert_sensors
-from taxi_platform.alerts.channels import open_channels
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import BrokenFileError
-from taxi_platform.io_managers.isolation import record, store_each
-from taxi_platform.jobs import job_name
 from taxi_platform.months import TripMonth, parse_month, parse_month_range
-from taxi_platform.partitions import monthly_partitions, run_tags
-from taxi_platform.resources import LakeResource
-from taxi_platform.run_history import asked_tags
-from taxi_platform.sensors import MOST_ATTEMPTS
-from taxi_platform.stores.lake import Lake
+from taxi_platform.orchestration.alerts import AlertSettings, build_alert_sensors
+from taxi_platform.orchestration.alerts.channels import open_channels
+from taxi_platform.orchestration.automation.run_history import asked_tags
+from taxi_platform.orchestration.automation.sensors import MOST_ATTEMPTS
+from taxi_platform.orchestration.io_managers.isolation import record, store_each
+from taxi_platform.orchestration.jobs import job_name
+from taxi_platform.orchestration.partitions import monthly_partitions, run_tags
+from taxi_platform.orchestration.resources import LakeResource
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.alerts.conftest import AT_ONCE, SECRET_PATH
 from taxi_platform_tests.support.receivers import HttpReceiver
 

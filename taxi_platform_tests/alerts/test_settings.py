@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from taxi_platform.alerts import AlertSettings
 from taxi_platform.errors import SettingsError
+from taxi_platform.orchestration.alerts import AlertSettings
 
 MAIL = {
     "TAXI_ALERT_SMTP": "smtps://taxi:secret@mail.example.org:465",

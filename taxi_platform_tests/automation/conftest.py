@@ -14,11 +14,11 @@ import dagster as dg
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.definitions import build_definitions
-from taxi_platform.jobs import job_name
-from taxi_platform.keys import asset_key
 from taxi_platform.months import parse_month, parse_month_range
-from taxi_platform.partitions import run_tags
+from taxi_platform.orchestration.build import build_definitions
+from taxi_platform.orchestration.jobs import job_name
+from taxi_platform.orchestration.keys import asset_key
+from taxi_platform.orchestration.partitions import run_tags
 from taxi_platform.settings import Settings
 from taxi_platform.sources.sample import write_month
 from taxi_platform.sources.sample.zones import lookup_csv

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from taxi_platform.cleaning import version
+from taxi_platform.inspection.status import MonthStatus, month_statuses
 from taxi_platform.months import parse_month
-from taxi_platform.repairs import layers_to_repair
-from taxi_platform.status import MonthStatus, month_statuses
+from taxi_platform.orchestration.automation.repairs import layers_to_repair
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
 from taxi_platform_tests.automation.test_schedules import asked, instance, tick
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.keys import asset_key
+from taxi_platform.orchestration.keys import asset_key
 from taxi_platform_tests.automation.conftest import ALL, Deployment
 
 

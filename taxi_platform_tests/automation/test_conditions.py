@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from taxi_platform.jobs import ZONES_JOB
+from taxi_platform.orchestration.jobs import ZONES_JOB
 from taxi_platform_tests.automation.conftest import ALL, Deployment
 
 BELOW_RAW = ALL[1:]

@@ -10,9 +10,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from taxi_platform.inspection.status import MonthStatus, month_statuses
 from taxi_platform.months import parse_month, parse_month_range
-from taxi_platform.status import MonthStatus, month_statuses
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
 from taxi_platform_tests.automation.test_schedules import asked, morning, tick
 from taxi_platform_tests.automation.test_withdrawn import last_metadata

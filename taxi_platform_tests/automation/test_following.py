@@ -23,13 +23,13 @@ import pytest
 
 from taxi_platform import cleaning, ingest
 from taxi_platform.errors import StoreError
-from taxi_platform.keys import asset_key
-from taxi_platform.metadata import DATA_VERSION, RAW_VERSION, VERSION
-from taxi_platform.record_job import RECORD_JOB
-from taxi_platform.recorded import recorded_versions
+from taxi_platform.inspection.status import month_statuses
+from taxi_platform.orchestration.automation.record_job import RECORD_JOB
+from taxi_platform.orchestration.automation.recorded import recorded_versions
+from taxi_platform.orchestration.keys import asset_key
+from taxi_platform.orchestration.metadata import DATA_VERSION, RAW_VERSION, VERSION
 from taxi_platform.references import Refusal
-from taxi_platform.status import month_statuses
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
 from taxi_platform_tests.automation.test_conditions import BELOW_RAW, RAW, follows
 
@@ -38,7 +38,7 @@ MARCH = GREEN.month(GREEN.first_month.replace(year=2020, month=3))
 KILLED_BEFORE_ITS_EVENT = """
 import os, signal
 from dagster._cli import main
-from taxi_platform.io_managers import isolation
+from taxi_platform.orchestration.io_managers import isolation
 
 isolation.record = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
 main()

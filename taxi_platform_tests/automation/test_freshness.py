@@ -7,10 +7,10 @@ from datetime import datetime, timedelta, timezone
 import dagster as dg
 import pytest
 
-from taxi_platform import freshness
-from taxi_platform.freshness import CHECK, LATE_AFTER, STALE_AFTER, judged
-from taxi_platform.keys import asset_key
-from taxi_platform.stores.lake import Lake
+from taxi_platform.orchestration import freshness
+from taxi_platform.orchestration.freshness import CHECK, LATE_AFTER, STALE_AFTER, judged
+from taxi_platform.orchestration.keys import asset_key
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
 from taxi_platform_tests.automation.test_sensors import tick
 

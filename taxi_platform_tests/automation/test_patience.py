@@ -47,7 +47,7 @@ def test_a_server_that_is_down_when_a_load_begins_is_waited_for(deployment: Depl
     assert deployment.run("2020-01", ["raw", "trips"]).success
     server.stop()
     restarting = Restarting(server)
-    logger = logging.getLogger("taxi_platform.io_managers.isolation")
+    logger = logging.getLogger("taxi_platform.orchestration.io_managers.isolation")
     logger.addHandler(restarting)
     try:
         assert deployment.run("2020-01", ["postgres"]).success

@@ -17,11 +17,11 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
 
-from taxi_platform import recovery
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.definitions import build_definitions
-from taxi_platform.jobs import job_name
-from taxi_platform.resources import StagingResource
+from taxi_platform.orchestration.automation import recovery
+from taxi_platform.orchestration.build import build_definitions
+from taxi_platform.orchestration.jobs import job_name
+from taxi_platform.orchestration.resources import StagingResource
 from taxi_platform.settings import Settings
 from taxi_platform_tests.automation.conftest import Deployment
 from taxi_platform_tests.support.upstream import Fault, serve
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:
 QUIET = "every run that crashed is seen to"
 _WORKER = """
 import sys, time, pathlib
-from taxi_platform.leases import lease
+from taxi_platform.machine.leases import lease
 with lease(pathlib.Path(sys.argv[1]), sys.argv[2]):
     print("at work", flush=True)
     sys.stdin.readline()

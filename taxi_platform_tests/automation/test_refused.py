@@ -11,10 +11,10 @@ import pytest
 
 from taxi_platform.cleaning import version
 from taxi_platform.contracts import bounds
-from taxi_platform.keys import asset_key
-from taxi_platform.metadata import VERSION
 from taxi_platform.months import parse_month
-from taxi_platform.stores.lake import Lake
+from taxi_platform.orchestration.keys import asset_key
+from taxi_platform.orchestration.metadata import VERSION
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
 from taxi_platform_tests.automation.test_withdrawn import failed_checks, last_metadata
 

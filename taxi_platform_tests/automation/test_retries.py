@@ -11,9 +11,9 @@ from datetime import date
 import pytest
 
 from taxi_platform.errors import BrokenFileError, StoreBusyError, TransientError, UpstreamChangedError
-from taxi_platform.io_managers.isolation import store_each
 from taxi_platform.months import TripMonth
-from taxi_platform.stores.lake import Lake
+from taxi_platform.orchestration.io_managers.isolation import store_each
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.transience import MONTH
 from taxi_platform_tests.automation.conftest import ALL, Deployment, Publisher
 from taxi_platform_tests.support.upstream import Fault, serve
@@ -23,7 +23,7 @@ MONTHS = [TripMonth("green", date(2020, month, 1)) for month in (1, 2, 3)]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taxi_platform.io_managers.isolation.MONTH", replace(MONTH, first_wait=0.01))
+    monkeypatch.setattr("taxi_platform.orchestration.io_managers.isolation.MONTH", replace(MONTH, first_wait=0.01))
 
 
 class Flaky:
@@ -56,7 +56,9 @@ def test_it_is_tried_a_bounded_number_of_times_and_the_other_months_are_kept() -
 
 def test_an_interrupt_begins_no_month_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """It comes while one month waits for its next attempt."""
-    monkeypatch.setattr("taxi_platform.io_managers.isolation.MONTH", replace(MONTH, first_wait=99, longest_wait=99))
+    monkeypatch.setattr(
+        "taxi_platform.orchestration.io_managers.isolation.MONTH", replace(MONTH, first_wait=99, longest_wait=99)
+    )
     held, calls = threading.Event(), list[TripMonth]()
 
     def store(month: TripMonth) -> dict[str, object]:

@@ -9,11 +9,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from taxi_platform.keys import asset_key
-from taxi_platform.metadata import WITHDRAWN
-from taxi_platform.partitions import recent_months
+from taxi_platform.inspection.status import month_statuses
+from taxi_platform.orchestration.keys import asset_key
+from taxi_platform.orchestration.metadata import WITHDRAWN
+from taxi_platform.orchestration.partitions import recent_months
 from taxi_platform.settings import Settings
-from taxi_platform.status import month_statuses
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Publisher
 from taxi_platform_tests.support.running import RunningPlatform, running_platform
 from taxi_platform_tests.support.upstream import Fault, Upstream, serve

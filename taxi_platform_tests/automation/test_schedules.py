@@ -12,15 +12,15 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from taxi_platform import schedules
 from taxi_platform.cleaning.version import clean_version
-from taxi_platform.keys import place
 from taxi_platform.months import add_months
-from taxi_platform.partitions import run_months
-from taxi_platform.repairs import BATCH
-from taxi_platform.schedules import DAILY, MONTHLY, TIME_ZONE
+from taxi_platform.orchestration.automation import schedules
+from taxi_platform.orchestration.automation.repairs import BATCH
+from taxi_platform.orchestration.automation.schedules import DAILY, MONTHLY, TIME_ZONE
+from taxi_platform.orchestration.keys import place
+from taxi_platform.orchestration.partitions import run_months
 from taxi_platform.sources.retries import RetryPolicy
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
 from taxi_platform_tests.support.staged import staged_clean, staged_raw
 

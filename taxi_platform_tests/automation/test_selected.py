@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from taxi_platform.inspection.status import MonthStatus, month_statuses
 from taxi_platform.months import parse_month
-from taxi_platform.partitions import recent_months
-from taxi_platform.repairs import layers_to_repair
-from taxi_platform.sensors import LOOKS_TO_BELIEVE
-from taxi_platform.status import MonthStatus, month_statuses
-from taxi_platform.stores.lake import Lake
+from taxi_platform.orchestration.automation.repairs import layers_to_repair
+from taxi_platform.orchestration.automation.sensors import LOOKS_TO_BELIEVE
+from taxi_platform.orchestration.partitions import recent_months
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
 from taxi_platform_tests.automation.test_sensors import asked, ticks
 

@@ -14,10 +14,10 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from taxi_platform import sensors
 from taxi_platform.months import parse_month
-from taxi_platform.partitions import recent_months, run_tags
-from taxi_platform.sensors import LOOKS_TO_BELIEVE
+from taxi_platform.orchestration.automation import sensors
+from taxi_platform.orchestration.automation.sensors import LOOKS_TO_BELIEVE
+from taxi_platform.orchestration.partitions import recent_months, run_tags
 from taxi_platform.sources.retries import RetryPolicy
 from taxi_platform_tests.automation.conftest import GREEN, Deployment, Publisher
 from taxi_platform_tests.support.upstream import Fault, Upstream, serve

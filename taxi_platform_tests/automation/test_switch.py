@@ -7,11 +7,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from taxi_platform.definitions import build_definitions
 from taxi_platform.errors import SettingsError
 from taxi_platform.months import parse_month
+from taxi_platform.orchestration.build import build_definitions
 from taxi_platform.settings import Settings
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
 
 KINDS = ("published", "automation", "sweep", "reconciliation")

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from taxi_platform.keys import asset_key
-from taxi_platform.metadata import ROWS, WITHDRAWN
+from taxi_platform.inspection.status import MonthStatus, month_statuses
 from taxi_platform.months import TripMonth, parse_month
-from taxi_platform.repairs import layers_to_repair
-from taxi_platform.status import MonthStatus, month_statuses
-from taxi_platform.stores.lake import Lake
+from taxi_platform.orchestration.automation.repairs import layers_to_repair
+from taxi_platform.orchestration.keys import asset_key
+from taxi_platform.orchestration.metadata import ROWS, WITHDRAWN
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
 
 REMOVE = {"green_raw": {"config": {"remove_withdrawn": True}}}

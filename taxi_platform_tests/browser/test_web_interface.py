@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.keys import asset_key
+from taxi_platform.orchestration.keys import asset_key
 from taxi_platform_tests.browser.conftest import BROUGHT, ROWS, Site
 from tools.web import follow_notice, launch_months
 

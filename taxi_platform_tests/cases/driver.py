@@ -26,9 +26,9 @@ from taxi_platform.cli import main as taxi
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.months import TripMonth, parse_month
 from taxi_platform.settings import Settings
-from taxi_platform.stores.duckdb import DuckDBStore
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform.stores.duckdb.store import DuckDBStore
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.postgres.store import PostgresStore
 
 
 def _bring(case: dict[str, Any], folder: Path) -> click.testing.Result:

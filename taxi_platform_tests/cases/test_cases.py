@@ -14,7 +14,7 @@ import pytest
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.sources.sample.zones import lookup_csv
-from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 from taxi_platform_tests.cases.own import write_cases
 
 _REPOSITORY = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from taxi_platform.cleaning import CleaningOptions, clean_month
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.references import CleanFacts, RawMonth, StagedClean
 
 MARCH = date(2020, 3, 1)

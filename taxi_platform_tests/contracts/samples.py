@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.common import PICKUP_DATETIME, documented, spelled
-from taxi_platform.contracts.model import ALWAYS, Column, ColumnType, Contract
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import ALWAYS, Column, ColumnType
 from taxi_platform.contracts.rules import OutsideRange, PickupOutsideFileMonth, TimestampMissing
 from taxi_platform.months import TripMonth, parse_month
 

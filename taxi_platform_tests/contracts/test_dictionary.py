@@ -7,8 +7,8 @@ import re
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dictionary import render_dictionary
-from taxi_platform.contracts.model import Contract
 from taxi_platform_tests.contracts.samples import FERRY
 from tools.docs import pages
 

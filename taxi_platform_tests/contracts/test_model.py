@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.contracts.model import ALWAYS, NEVER, Column, ColumnType, Contract, Span
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import ALWAYS, NEVER, Column, ColumnType, Span
 from taxi_platform.contracts.rules import DurationOver, ExactDuplicate, NegativeTotal, OutsideRange
 from taxi_platform_tests.contracts.samples import FERRY
 

@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.contracts.model import ColumnType, Contract, Table
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import ColumnType, Table
 from taxi_platform.contracts.schemas import duckdb_columns
 from taxi_platform.contracts.unified import UNIFIED, UNIFIED_COLUMNS, unified_view_sql
 from taxi_platform.contracts.zones import ZONES

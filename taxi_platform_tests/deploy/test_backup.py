@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform_tests.deploy import engine
 from taxi_platform_tests.deploy.composed import Composed
 from taxi_platform_tests.deploy.tools import REPOSITORY

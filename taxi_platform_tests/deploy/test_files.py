@@ -12,9 +12,9 @@ import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 from dagster._core.instance.config import dagster_instance_config
 
-from taxi_platform.alerts.settings import AlertSettings
-from taxi_platform.environment import variable
-from taxi_platform.launch import CODE_LOCATION
+from taxi_platform.cli.launch import CODE_LOCATION
+from taxi_platform.machine.environment import variable
+from taxi_platform.orchestration.alerts.settings import AlertSettings
 from taxi_platform.settings import Settings
 from taxi_platform_tests.deploy.tools import COMPOSE_FOLDER, REPOSITORY, resolved, tool
 

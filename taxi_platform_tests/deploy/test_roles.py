@@ -13,8 +13,8 @@ from psycopg import errors
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.zones import ZONES
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform_tests.deploy.composed import Composed
 from taxi_platform_tests.support.staged import staged_clean
 

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pytest
 
 from taxi_platform.months import TripMonth
-from taxi_platform.stores.bigquery_client import parse_address
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.bigquery.connection import parse_address
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.end_to_end.test_run import GREEN_2020, GREEN_PARQUET, whole
 from taxi_platform_tests.support.faults import Answer, spoiling
 from taxi_platform_tests.support.platform import Platform

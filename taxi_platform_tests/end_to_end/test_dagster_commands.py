@@ -15,7 +15,7 @@ import pytest
 import requests
 
 import taxi_platform
-from taxi_platform.keys import asset_key
+from taxi_platform.orchestration.keys import asset_key
 from taxi_platform_tests.support.platform import Platform
 
 WORKSPACE = ("-w", str(Path(taxi_platform.__file__).with_name("workspace.yaml")))

@@ -7,7 +7,7 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from taxi_platform.keys import asset_key
+from taxi_platform.orchestration.keys import asset_key
 from taxi_platform.sources.sample.writing import write_month
 from taxi_platform_tests.support.platform import Done, Platform
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from taxi_platform.keys import asset_key
+from taxi_platform.orchestration.keys import asset_key
 from taxi_platform.sources.sample.writing import write_month
 from taxi_platform.sources.sample.zones import lookup_csv
 from taxi_platform_tests.support.platform import Platform

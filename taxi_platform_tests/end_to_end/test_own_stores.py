@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from taxi_platform.sources.sample import write_month
-from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 from taxi_platform_tests.support.platform import Platform
 
 MONTH = ("--datasets", "green", "--months", "2021-07")

@@ -17,7 +17,7 @@ from datetime import date
 from taxi_platform.cli.report import MonthWork, print_run, print_statuses
 from taxi_platform.months import TripMonth
 from taxi_platform.settings import Settings
-from taxi_platform.status import MonthStatus
+from taxi_platform.inspection.status import MonthStatus
 
 settings = Settings.from_environment({"TAXI_DATA": "/data"})
 common = dict(dataset="fhvhv", source_etag=None)

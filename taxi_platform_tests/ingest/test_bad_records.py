@@ -11,11 +11,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_platform.checks import _drift
 from taxi_platform.cleaning import clean_month
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.ingest.records import RecordParser
+from taxi_platform.orchestration.checks import _drift
 from taxi_platform.references import CleanMonth
 from taxi_platform_tests.ingest.staging import columns_of, leftovers, stage_csv
 from taxi_platform_tests.support.dialects import generation_of

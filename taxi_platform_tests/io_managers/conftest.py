@@ -13,17 +13,17 @@ import pyarrow as pa
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.contracts.model import Contract
-from taxi_platform.io_managers import io_managers
-from taxi_platform.metadata import TABLE
-from taxi_platform.partitions import monthly_partitions
-from taxi_platform.resources import resources
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.orchestration.io_managers import io_managers
+from taxi_platform.orchestration.metadata import TABLE
+from taxi_platform.orchestration.partitions import monthly_partitions
+from taxi_platform.orchestration.resources import resources
 from taxi_platform.settings import Settings
 from taxi_platform.stores import open_warehouse
-from taxi_platform.stores.bigquery_client import parse_address
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.bigquery.connection import parse_address
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import TableStore
-from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
 

@@ -11,7 +11,7 @@ from dagster_gcp_pandas import BigQueryPandasIOManager
 from google.cloud import bigquery
 
 from taxi_platform.errors import StoreUnavailableError
-from taxi_platform.stores.bigquery_client import BigQueryDataset, parse_address
+from taxi_platform.stores.bigquery.connection import BigQueryDataset, parse_address
 from taxi_platform_tests.io_managers.conftest import MONTHS, Desk
 
 pytestmark = [  # of the stock manager's way to write
@@ -91,7 +91,7 @@ def test_a_load_that_fails_loses_the_month_of_the_stock_manager_and_none_of_ours
         raise ConnectionError("the network is gone")
 
     monkeypatch.setattr(bigquery.Client, "load_table_from_dataframe", refused)
-    monkeypatch.setattr("taxi_platform.stores.bigquery_tables.load_file", refused)
+    monkeypatch.setattr("taxi_platform.stores.bigquery.tables.load_file", refused)
     with pytest.raises(ConnectionError, match="the network is gone"):
         run_stock(desk, stock, month)
     with pytest.raises(StoreUnavailableError, match="the network is gone"):

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_platform.definitions import build_definitions
 from taxi_platform.ingest.readable import readable_copy
 from taxi_platform.months import TripMonth
+from taxi_platform.orchestration.build import build_definitions
 from taxi_platform.references import StagedRaw
 from taxi_platform.settings import Settings
-from taxi_platform.stores.bigquery import BigQueryStore
-from taxi_platform.stores.duckdb import DuckDBStore
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.bigquery.store import BigQueryStore
+from taxi_platform.stores.duckdb.store import DuckDBStore
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.ownership import claim
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_raw
 
@@ -76,7 +76,7 @@ def test_a_query_by_file_month_reads_that_month_alone(settings: Settings) -> Non
 
 
 def test_in_bigquery_too(tmp_path: Path, gcs_bucket: str, bigquery_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    from taxi_platform.stores.bigquery_client import parse_address
+    from taxi_platform.stores.bigquery.connection import parse_address
 
     stores = {"TAXI_LAKE": f"gs://{gcs_bucket}", "TAXI_WAREHOUSE": bigquery_url}
     sample = {"TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "1000"}
@@ -149,7 +149,7 @@ def test_a_warehouse_that_others_hold_stops_no_raw_month(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     materialize(settings, "2020-03-01")
-    monkeypatch.setattr("taxi_platform.io_managers.lake.PATIENCE", 0.2)
+    monkeypatch.setattr("taxi_platform.orchestration.io_managers.lake.PATIENCE", 0.2)
     with duckdb.connect(settings.warehouse):
         assert materialize(settings, "2020-04-01").success
     assert "the view raw_green stays as it was: " in caplog.text

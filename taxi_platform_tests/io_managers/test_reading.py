@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from taxi_platform.definitions import build_definitions
 from taxi_platform.errors import StoreError
-from taxi_platform.resources import PostgresResource, resources
-from taxi_platform.stores.lake import Lake
+from taxi_platform.orchestration.build import build_definitions
+from taxi_platform.orchestration.resources import PostgresResource, resources
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.io_managers.conftest import EVERY_STORE, MONTHS, Desk
 from taxi_platform_tests.support.staged import MARCH, staged_raw
 

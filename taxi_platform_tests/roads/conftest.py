@@ -14,7 +14,7 @@ import pytest
 
 from taxi_platform.sources.sample import write_month
 from taxi_platform.sources.sample.zones import lookup_csv
-from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 from taxi_platform_tests.roads.rows import Row
 from taxi_platform_tests.support.platform import Platform
 from taxi_platform_tests.support.postgres import Server

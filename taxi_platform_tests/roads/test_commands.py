@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform.keys import asset_key
 from taxi_platform.months import parse_month
+from taxi_platform.orchestration.keys import asset_key
 from taxi_platform.sources.sample import write_month
 from taxi_platform.sources.sample.zones import lookup_csv
 from taxi_platform_tests.roads.conftest import Builder, Road

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.lake.lake import Lake
 
 if TYPE_CHECKING:
     from psycopg import Connection

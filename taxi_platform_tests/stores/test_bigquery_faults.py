@@ -14,10 +14,11 @@ import trustme
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import StoreError, StoreUnavailableError
-from taxi_platform.stores import bigquery_client, bigquery_requests
-from taxi_platform.stores.bigquery import BigQueryStore
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.model import MonthCounts
+from taxi_platform.references import MonthCounts
+from taxi_platform.stores.bigquery import connection as bigquery_client
+from taxi_platform.stores.bigquery import requests as bigquery_requests
+from taxi_platform.stores.bigquery.store import BigQueryStore
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.transience import PATIENT
 from taxi_platform_tests.support.faults import Answer, Fault, Faults, Lost, Reset, Silence, spoiling
 from taxi_platform_tests.support.staged import MARCH, staged_clean
@@ -187,7 +188,7 @@ def test_a_look_at_stores_that_are_down_says_so_soon(
     bigquery_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """Whoever looks waits no longer than a look may take, however long loads may wait."""
-    from taxi_platform import status
+    from taxi_platform.inspection import status
     from taxi_platform.settings import Settings
 
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"127.0.0.1:{free_port()}")

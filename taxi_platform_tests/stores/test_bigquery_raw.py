@@ -16,8 +16,8 @@ import pytest
 from taxi_platform.ingest import schema_fingerprint
 from taxi_platform.months import TripMonth
 from taxi_platform.references import RawMonth, StagedRaw
-from taxi_platform.stores.bigquery import BigQueryStore
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.bigquery.store import BigQueryStore
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_raw
 
 MAY = TripMonth("green", date(2020, 5, 1))

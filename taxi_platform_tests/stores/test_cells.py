@@ -15,13 +15,13 @@ import pytest
 from taxi_platform.cleaning import clean_month
 from taxi_platform.cleaning.writing import TableFile
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.contracts.model import Contract
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.references import CleanFacts, CleanMonth, StagedClean
-from taxi_platform.stores.bigquery import BigQueryStore
-from taxi_platform.stores.duckdb import DuckDBStore
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.bigquery.store import BigQueryStore
+from taxi_platform.stores.duckdb.store import DuckDBStore
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import TableStore
-from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform_tests.ingest.staging import stage
 from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.stores.generated_cells import MONTHS, GeneratedFile, write_file

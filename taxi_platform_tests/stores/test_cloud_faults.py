@@ -12,11 +12,12 @@ from urllib.parse import unquote
 import pytest
 
 from taxi_platform.errors import StoreError, StoreUnavailableError
-from taxi_platform.stores import cloud_requests, clouds
-from taxi_platform.stores.cloud_requests import PART_SIZE
-from taxi_platform.stores.clouds import Pace
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.objects import open_objects
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.lake.objects import clouds
+from taxi_platform.stores.lake.objects import requests as cloud_requests
+from taxi_platform.stores.lake.objects.clouds import Pace
+from taxi_platform.stores.lake.objects.model import open_objects
+from taxi_platform.stores.lake.objects.requests import PART_SIZE
 from taxi_platform.transience import PATIENT
 from taxi_platform_tests.support.faults import (
     Answer,

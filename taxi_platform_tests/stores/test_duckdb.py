@@ -17,11 +17,11 @@ import pytest
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import StoreBusyError, StoreError
+from taxi_platform.machine import locks
 from taxi_platform.months import TripMonth
 from taxi_platform.references import CleanMonth
-from taxi_platform.stores import locks
-from taxi_platform.stores.duckdb import DuckDBStore
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.duckdb.store import DuckDBStore
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.support.staged import MARCH, staged_clean
 
 if TYPE_CHECKING:
@@ -164,8 +164,8 @@ import sys
 from pathlib import Path
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import StoreBusyError, StoreError
-from taxi_platform.stores.duckdb import DuckDBStore
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.duckdb.store import DuckDBStore
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.support.staged import MARCH
 green, store = CONTRACTS["green"], DuckDBStore("{tmp_path}/disk/warehouse.duckdb")
 small, big = Lake("{lake.url}"), Lake("{big.url}")
@@ -202,7 +202,7 @@ def test_no_progress_bar_is_drawn_into_files_and_pipes(tmp_path: Path) -> None:
     # DuckDB draws one in a process that was not started from a file, as a daemon's workers are.
     script = f"""
 from pathlib import Path
-from taxi_platform.stores.duckdb_file import DuckDBFile
+from taxi_platform.stores.duckdb.connection import DuckDBFile
 file = DuckDBFile(Path({str(tmp_path / "w.duckdb")!r}), memory_limit="1GB", threads=1, wait_seconds=5)
 with file.writing() as connection:
     connection.execute("SET progress_bar_time = 0")

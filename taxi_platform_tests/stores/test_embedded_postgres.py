@@ -18,17 +18,17 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.errors import StoreError
+from taxi_platform.machine.locks import open_lock, try_lock
 from taxi_platform.stores import open_postgres
-from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
-from taxi_platform.stores.locks import open_lock, try_lock
-from taxi_platform.stores.postgres_server import PostgresServer
+from taxi_platform.stores.postgres.embedded.server import PostgresServer
+from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 from taxi_platform_tests.stores.conftest import connected
 
 ROOT = Path(__file__).parents[2]
 USER = """
 import sys
 import tempfile
-from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
+from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 with EmbeddedPostgres(sys.argv[1]).running() as url:
     print(url, flush=True)
     sys.stdin.read()

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_platform.stores.bigquery_client import BigQueryDataset, parse_address
+from taxi_platform.stores.bigquery.connection import BigQueryDataset, parse_address
 
 bigquery = pytest.importorskip("google.cloud.bigquery")
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_platform.stores.bigquery_client import BigQueryDataset, parse_address
-from taxi_platform.stores.objects import open_objects
+from taxi_platform.stores.bigquery.connection import BigQueryDataset, parse_address
+from taxi_platform.stores.lake.objects.model import open_objects
 
 bigquery = pytest.importorskip("google.cloud.bigquery")
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from taxi_platform.stores import google
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.support.answering import answering
 from taxi_platform_tests.support.staged import MARCH, staged_raw
 

@@ -14,9 +14,9 @@ import pytest
 
 from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.months import TripMonth
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.model import MonthCounts
-from taxi_platform.stores.objects import Objects
+from taxi_platform.references import MonthCounts
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.lake.objects.model import Objects
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
 
 
@@ -172,7 +172,7 @@ def test_an_unknown_version_is_refused_naming_those_there_are(lake: Lake, tmp_pa
 
 
 def test_a_version_of_a_month_never_stored_is_refused(lake: Lake) -> None:
-    with pytest.raises(StoreError, match="has no raw green 2020-03: materialize green_raw"):
+    with pytest.raises(StoreError, match="has no raw green 2020-03: materialize its raw asset first"):
         lake.select_raw(MARCH, "v1")
 
 

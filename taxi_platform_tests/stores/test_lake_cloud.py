@@ -16,11 +16,12 @@ import obstore
 import pytest
 
 from taxi_platform.errors import StoreBusyError, StoreError, StoreUnavailableError
-from taxi_platform.stores import google, objects_cloud
-from taxi_platform.stores.cloud_requests import PART_SIZE
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.objects import open_objects
-from taxi_platform.stores.objects_cloud import CloudObjects
+from taxi_platform.stores import google
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.lake.objects import cloud as objects_cloud
+from taxi_platform.stores.lake.objects.cloud import CloudObjects
+from taxi_platform.stores.lake.objects.model import open_objects
+from taxi_platform.stores.lake.objects.requests import PART_SIZE
 from taxi_platform.transience import RACE
 from taxi_platform_tests.support.answering import answering
 from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
@@ -42,7 +43,7 @@ def test_uris_lie_below_the_url() -> None:
 def test_construction_loads_no_client_and_no_library_of_google() -> None:
     code = """
 import sys
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.lake.lake import Lake
 for url in ("gs://bucket", "s3://bucket/prefix", "az://container", "/some/folder"):
     Lake(url)
 print([m for m in ("google.auth", "obstore", "requests", "pyarrow", "google_crc32c") if m in sys.modules])
@@ -101,7 +102,7 @@ def test_updates_of_racing_writers_are_all_kept(cloud_url: str) -> None:
 
 
 def test_an_update_that_always_loses_gives_up_in_one_sentence(cloud_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taxi_platform.stores.objects_cloud.RACE", replace(RACE, attempts=2))
+    monkeypatch.setattr("taxi_platform.stores.lake.objects.cloud.RACE", replace(RACE, attempts=2))
     objects = opened(cloud_url)
 
     def interrupted(before: bytes | None) -> bytes:
@@ -116,7 +117,7 @@ def test_an_update_that_always_loses_gives_up_in_one_sentence(cloud_url: str, mo
 STORE_RAW = """
 import sys
 from pathlib import Path
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.support.staged import staged_clean, staged_raw
 url, work, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 Lake(url).store_raw(staged_raw(work, "v" + name, rows=int(name)))
@@ -144,7 +145,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import obstore
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.support.staged import staged_clean, staged_raw
 
 url, work, what, calls = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
@@ -307,7 +308,7 @@ def test_google_objects_are_compared_by_crc32c(gcs_bucket: str, gcs_server: str,
 UPLOADED = """
 import resource, sys
 from pathlib import Path
-from taxi_platform.stores.objects import open_objects
+from taxi_platform.stores.lake.objects.model import open_objects
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 objects = open_objects(sys.argv[1])
 objects.create("small", Path(sys.argv[2]), {})

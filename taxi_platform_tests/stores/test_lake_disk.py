@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.errors import SettingsError, StoreBusyError, StoreError
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.model import MonthCounts
-from taxi_platform.stores.objects_disk import DiskObjects
+from taxi_platform.references import MonthCounts
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.lake.objects.disk import DiskObjects
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
 
 
@@ -111,8 +111,8 @@ def test_a_reader_of_a_replaced_month_keeps_what_it_opened(tmp_path: Path) -> No
 STOP_AFTER = """
 import os, signal, sys
 from pathlib import Path
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.objects_disk import DiskObjects
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.lake.objects.disk import DiskObjects
 from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
 
 root, work, what, calls = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
 
 EXPECTED = {date(2020, 3, 1): 6, date(2020, 4, 1): 9}

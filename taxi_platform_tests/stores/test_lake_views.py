@@ -17,8 +17,8 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.schemas import describe
 from taxi_platform.errors import StoreError
 from taxi_platform.sources.sample.zones import lookup_csv
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.lake_views import ViewsFile
+from taxi_platform.stores.duckdb.lake_views import ViewsFile
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
 
 GREEN = [CONTRACTS["green"]]

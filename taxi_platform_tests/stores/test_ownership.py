@@ -12,12 +12,12 @@ import pytest
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import StoreError
 from taxi_platform.references import StagedRaw
-from taxi_platform.stores.bigquery import BigQueryStore
-from taxi_platform.stores.duckdb import DuckDBStore
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.bigquery.store import BigQueryStore
+from taxi_platform.stores.duckdb.store import DuckDBStore
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import TableStore
 from taxi_platform.stores.ownership import adopt, claim, stranger
-from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
 
 

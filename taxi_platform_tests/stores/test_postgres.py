@@ -17,13 +17,13 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreBusyError, StoreError, StoreUnavailableError
+from taxi_platform.machine import locks
 from taxi_platform.months import TripMonth
-from taxi_platform.stores import locks
-from taxi_platform.stores.embedded_postgres import EmbeddedPostgres
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.model import MonthCounts
-from taxi_platform.stores.postgres import PostgresStore
-from taxi_platform.stores.postgres_errors import masked
+from taxi_platform.references import MonthCounts
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
+from taxi_platform.stores.postgres.errors import masked
+from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
 

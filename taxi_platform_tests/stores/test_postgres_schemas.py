@@ -14,12 +14,12 @@ from taxi_platform.contracts.model import Column, ColumnType, Table
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreBusyError, StoreError
-from taxi_platform.resources import PostgresResource, resources
+from taxi_platform.orchestration.resources import PostgresResource, resources
+from taxi_platform.references import MonthCounts
 from taxi_platform.settings import Settings
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.model import MonthCounts
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.ownership import LAKE, claim, stranger
-from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
 

@@ -20,9 +20,9 @@ from taxi_platform.contracts.model import Column, ColumnType, Table
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.errors import StoreError, StoreUnavailableError
 from taxi_platform.months import TripMonth
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.model import MonthCounts
-from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform.references import MonthCounts
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.support.pooler import pooled
 from taxi_platform_tests.support.postgres import Server

@@ -17,12 +17,12 @@ from psycopg import Connection, errors
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import StoreBusyError
-from taxi_platform.io_managers.isolation import store_each
 from taxi_platform.months import TripMonth
-from taxi_platform.stores import postgres_waiting
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.model import MonthCounts
-from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform.orchestration.io_managers.isolation import store_each
+from taxi_platform.references import MonthCounts
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.postgres import waiting as postgres_waiting
+from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
 

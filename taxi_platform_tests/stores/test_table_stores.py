@@ -16,12 +16,12 @@ from taxi_platform.contracts.model import Column, ColumnType
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreError
-from taxi_platform.references import CleanMonth
-from taxi_platform.stores.bigquery import BigQueryStore
-from taxi_platform.stores.duckdb import DuckDBStore
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.model import HeldMonth, MonthCounts, TableStore
-from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform.references import CleanMonth, MonthCounts
+from taxi_platform.stores.bigquery.store import BigQueryStore
+from taxi_platform.stores.duckdb.store import DuckDBStore
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.model import HeldMonth, TableStore
+from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
 from tools.emulators.bigquery import PROJECT

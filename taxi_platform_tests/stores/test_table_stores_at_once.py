@@ -8,10 +8,11 @@ import pytest
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.months import TripMonth, add_months
-from taxi_platform.stores.duckdb import DuckDBStore
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.model import MonthCounts, TableStore
-from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform.references import MonthCounts
+from taxi_platform.stores.duckdb.store import DuckDBStore
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.model import TableStore
+from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform_tests.stores import worker
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
 

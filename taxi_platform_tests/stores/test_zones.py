@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.errors import BrokenFileError
-from taxi_platform.stores.lake import Lake
-from taxi_platform.stores.zones import StoredZones, read_zones_csv
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.lake.zones import StoredZones, read_zones_csv
 
 PROVENANCE = {
     "source_url": "https://example.org/misc/taxi_zone_lookup.csv",

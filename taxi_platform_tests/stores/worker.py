@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.months import TripMonth, parse_month
-from taxi_platform.stores.duckdb import DuckDBStore
-from taxi_platform.stores.lake import Lake
+from taxi_platform.stores.duckdb.store import DuckDBStore
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import TableStore
-from taxi_platform.stores.postgres import PostgresStore
+from taxi_platform.stores.postgres.store import PostgresStore
 
 ROOT = Path(__file__).parents[2]
 

@@ -18,7 +18,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from taxi_platform.stores.unprivileged import server_identity
+from taxi_platform.stores.postgres.embedded.unprivileged import server_identity
 
 __all__ = ["pooled"]
 

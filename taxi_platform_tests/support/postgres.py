@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from taxi_platform.stores.unprivileged import server_identity
+from taxi_platform.stores.postgres.embedded.unprivileged import server_identity
 
 __all__ = ["BINARIES", "Server"]
 

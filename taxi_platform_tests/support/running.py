@@ -22,7 +22,7 @@ from typing import Any
 import dagster as dg
 
 import taxi_platform
-from taxi_platform.keys import asset_name
+from taxi_platform.orchestration.keys import asset_name
 from tools.web import ending_with_us
 
 __all__ = ["LocalPlatform", "RunningPlatform", "running_platform", "serving"]

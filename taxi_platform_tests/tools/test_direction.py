@@ -1,13 +1,59 @@
-"""Who may import whom: tests import everything, and nothing imports tests."""
+"""Who may import whom: the wings of the package from above to below, and nothing imports tests."""
 
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "taxi_platform"
+
+WINGS = (
+    ("definitions",),
+    ("cli",),
+    ("orchestration",),
+    ("inspection",),
+    ("settings",),
+    ("stores",),
+    ("cleaning", "ingest"),
+    ("sources",),
+    ("machine", "contracts"),
+    ("references", "transience"),
+    ("months",),
+    ("errors",),
+)
+"""From above to below: each may import what stands further down, and nothing beside it or further up."""
+ROOMS = {
+    "orchestration": (
+        ("build",),
+        ("alerts",),
+        ("assets",),
+        ("automation", "checks"),
+        ("io_managers", "freshness"),
+        ("resources", "checked_months"),
+        ("metadata", "partitions", "jobs", "gcp"),
+        ("keys",),
+    ),
+    "stores": (
+        ("postgres", "duckdb", "bigquery", "ownership"),
+        ("bookkeeping", "catalogue", "arrow_tables"),
+        ("model",),
+        ("lake",),
+        ("google",),
+    ),
+}
+"""The same within the two largest wings; ``stores`` itself, which opens them, stands above."""
+MOST_PACKAGES, MOST_MODULES = 10, 6
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    """Every import of the package, those for types too."""
+    return grimp.build_graph(PACKAGE, include_external_packages=True, cache_dir=None)
 
 
 def imported(file: Path) -> set[str]:
@@ -19,6 +65,67 @@ def imported(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return names
+
+
+def children(graph: grimp.ImportGraph, package: str) -> set[str]:
+    return {module for module in graph.find_children(package) if not module.endswith(".__main__")}
+
+
+@pytest.mark.parametrize("package", [PACKAGE, *(f"{PACKAGE}.{wing}" for wing in ROOMS)])
+def test_nothing_imports_upward(graph: grimp.ImportGraph, package: str) -> None:
+    layers = ROOMS.get(package.partition(".")[2], WINGS)
+    height = {f"{package}.{name}": place for place, layer in enumerate(layers) for name in layer}
+    assert children(graph, package) == set(height)
+    wrong = [
+        f"{importer} -> {target}"
+        for importer, target in arrows(graph, package)
+        if height[above(importer, package)] >= height[above(target, package)]
+    ]
+    assert not wrong
+
+
+def above(module: str, package: str) -> str:
+    """The child of the package that the module is in."""
+    return ".".join(module.split(".")[: package.count(".") + 2])
+
+
+def arrows(graph: grimp.ImportGraph, package: str) -> list[tuple[str, str]]:
+    """Importer and imported, of every import from one child of the package to another."""
+    within = [module for module in graph.modules if module.startswith(f"{package}.")]
+    return [
+        (module, target)
+        for module in sorted(within)
+        for target in sorted(graph.find_modules_directly_imported_by(module))
+        if target.startswith(f"{package}.") and above(module, package) != above(target, package)
+    ]
+
+
+def test_there_is_no_circle(graph: grimp.ImportGraph) -> None:
+    packages = [m for m in graph.modules if m.split(".")[0] == PACKAGE and graph.find_children(m)]
+    assert len(packages) > 10
+    circles = []
+    for package in sorted(packages):
+        sorter = TopologicalSorter[str]()
+        for importer, target in arrows(graph, package):
+            sorter.add(above(importer, package), above(target, package))
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            circles.append(error.args[1])
+    assert not circles
+
+
+def test_the_package_is_small_at_its_top(graph: grimp.ImportGraph) -> None:
+    top = children(graph, PACKAGE)
+    packages = {module for module in top if graph.find_children(module)}
+    assert len(packages) <= MOST_PACKAGES
+    assert len(top - packages) <= MOST_MODULES
+
+
+def test_one_wing_knows_dagster(graph: grimp.ImportGraph) -> None:
+    """Beside it the front door, and the commands that run what it defines."""
+    knowing = {above(module, PACKAGE) for module in graph.find_modules_that_directly_import("dagster")}
+    assert knowing == {f"{PACKAGE}.{wing}" for wing in ("definitions", "orchestration", "cli")}
 
 
 @pytest.mark.parametrize("folder", ["taxi_platform", "tools", "benchmarks", "examples"])

@@ -1,0 +1,98 @@
+"""The one rule of what is behind: which layer does not hold a month as it should, and why.
+
+Belongs here: the rule, over values. Does not: looking into the stores (``status``, ``orchestration.checks``) and
+repairing (``orchestration.automation.repairs``). A store is compared by data version *and* by rows: equal counts may be
+those of other rows, and a version that is recorded may have lost some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from taxi_platform.cleaning.options import CleaningOptions
+from taxi_platform.cleaning.refusals import is_refused
+from taxi_platform.cleaning.version import clean_version
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.references import CleanFacts, RawMonth
+from taxi_platform.stores.lake.month import MonthInLake
+from taxi_platform.stores.model import HeldMonth
+
+__all__ = ["kept_options", "lake_gaps", "table_gap"]
+
+
+def lake_gaps(contract: Contract, found: MonthInLake) -> Mapping[str, str]:
+    """Layer of the lake (``raw``, ``trips``) → what it lacks, in a sentence; empty where it is as it should be."""
+    raw = found.manifest.current_version
+    if found.is_manifest_damaged:
+        return {"raw": found.problems[0]}
+    if found.manifest.refusal and not is_refused(contract, found.manifest.version(found.manifest.upstream or "")):
+        return {"raw": "a version that an earlier release refused has not been cleaned by this one"}
+    if raw is None:
+        return _gaps_without_raw(found)
+    gaps = {"raw": _raw_gap(raw, found), "trips": _trips_gap(contract, raw, found)}
+    return {layer: sentence for layer, sentence in gaps.items() if sentence}
+
+
+def _gaps_without_raw(found: MonthInLake) -> Mapping[str, str]:
+    if found.manifest.is_withdrawn:
+        holds = found.manifest.clean is not None
+        return {"trips": "the lake has trips of a month that upstream has withdrawn"} if holds else {}
+    return {} if found.manifest.refusal else {"raw": "the lake has no raw file of it"}
+
+
+def _raw_gap(raw: RawMonth, found: MonthInLake) -> str | None:
+    from taxi_platform.ingest import is_current_conversion
+
+    if found.raw_rows is None:
+        return next(iter(found.problems), "the raw file is damaged")
+    # What upstream has no longer cannot be converted anew: an earlier version that a person chose, or that stands in
+    # for one that was refused, stays as it is.
+    if raw.version == found.manifest.upstream and not is_current_conversion(raw):
+        return "the raw file was converted by an earlier release"
+    return None
+
+
+def _trips_gap(contract: Contract, raw: RawMonth, found: MonthInLake) -> str | None:
+    clean = found.clean
+    if clean is None:
+        return found.problems[-1] if found.manifest.clean is not None and found.problems else "not cleaned yet"
+    facts = clean.facts
+    if facts.raw_version != raw.version:
+        return f"trips were made from raw version {facts.raw_version}, and {raw.version} is current"
+    if facts.version != clean_version(contract, raw.version, _options(raw, facts)):
+        return "trips were cleaned by an earlier contract or cleaning revision"
+    if not facts.is_conserved or facts.raw_rows != (raw.rows if found.raw_rows is None else found.raw_rows):
+        return (
+            f"{facts.trips_rows:,} trips and {facts.quarantined_rows:,} quarantined rows are not the "
+            f"{raw.rows:,} of the raw file"
+        )
+    return None
+
+
+def kept_options(facts: CleanFacts) -> tuple[str, ...]:
+    """Options of this release that the month was cleaned with, beside the consent, which stays with the raw version."""
+    known = CleaningOptions.model_fields.keys() - {"accept_changed_format"}
+    return tuple(sorted(name for name, is_on in facts.options.items() if is_on and name in known))
+
+
+def _options(raw: RawMonth, facts: CleanFacts) -> CleaningOptions:
+    return CleaningOptions(accept_changed_format=raw.accepts_changed_format, **dict.fromkeys(kept_options(facts), True))
+
+
+def table_gap(found: MonthInLake, held: HeldMonth | None) -> str | None:
+    """What a store of tables lacks, in a sentence, beside what the lake holds now; None where the two agree."""
+    if found.clean is None:
+        if held is None or (found.manifest.clean is not None or found.is_manifest_damaged):
+            return None  # nothing to compare with: the lake's own gap is told
+        return "holds a month that the lake has not"
+    facts = found.clean.facts
+    if held is None:
+        return "does not have it"
+    if held.counts != found.counts:
+        return (
+            f"holds {held.counts.trips:,} trips and {held.counts.quarantined:,} quarantined rows, the lake "
+            f"{facts.trips_rows:,} and {facts.quarantined_rows:,}"
+        )
+    if held.data_version != facts.version:
+        return f"holds version {held.data_version or 'unknown'}, the lake {facts.version}"
+    return None

@@ -1,0 +1,81 @@
+"""What upstream has against what the lake has, month by month.
+
+Belongs here: which months are new, and which upstream has no longer. Does not: looking (``sources.looking``) and asking
+for runs (``orchestration.automation.sensors``). Nothing is remembered here: the lake's manifests say what it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from taxi_platform.errors import DamagedError, TaxiError
+from taxi_platform.months import TripMonth
+from taxi_platform.references import RawMonth
+from taxi_platform.sources.looking import Look
+from taxi_platform.sources.model import UNVERSIONED, Version
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.lake.manifest import Manifest
+
+__all__ = ["Comparison", "compare", "version_label"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One look at upstream beside the lake as it is now."""
+
+    new: Mapping[TripMonth, str]
+    """Months of which upstream has another version than it had when the lake last followed it: what to call that."""
+    vanished: Mapping[TripMonth, RawMonth]
+    """Months that follow upstream, which says that it has them no longer: what the lake has."""
+    is_outage: bool
+    """Upstream has no more than half of the lake's months: that says something of upstream, and nothing of a month."""
+    unreadable: Sequence[str]
+    """What kept the lake from answering, in a sentence each; a damaged manifest is told too, and its month is new."""
+
+
+def compare(look: Look, lake: Lake) -> Comparison:
+    """Compare what upstream answered, month by month, with the lake's manifests."""
+    unreadable: list[str] = []
+    answers = {month: _read(lake, month, unreadable) for month in sorted(_months(look))}
+    manifests = {month: manifest for month, manifest in answers.items() if manifest is not None}
+    held = {month: manifest for month, manifest in manifests.items() if manifest.current is not None}
+    return Comparison(
+        new={
+            month: version_label(version)
+            for month, version in look.published.items()
+            if month in manifests and _is_new(version, manifests[month])
+        },
+        vanished={
+            month: manifest.current_version
+            for month, manifest in held.items()
+            if month in look.unpublished and manifest.current_version and not manifest.is_selected
+        },
+        is_outage=2 * len(held.keys() & look.published.keys()) <= len(held),
+        unreadable=unreadable,
+    )
+
+
+def version_label(version: Version) -> str:
+    """What a version is called among runs: its token, or one name for all where upstream tells no versions apart."""
+    return version.token if version.is_comparable else UNVERSIONED
+
+
+def _months(look: Look) -> set[TripMonth]:
+    return {*look.published, *look.unpublished, *look.unknown}
+
+
+def _read(lake: Lake, month: TripMonth, unreadable: list[str]) -> Manifest | None:
+    try:
+        return lake.manifest(month)
+    except DamagedError as error:
+        unreadable.append(str(error))
+        return Manifest(month)  # as good as none: the run that is asked for makes it again
+    except TaxiError as error:
+        unreadable.append(str(error))
+        return None
+
+
+def _is_new(version: Version, manifest: Manifest) -> bool:
+    known = manifest.upstream_version
+    return known is None or (version.is_comparable and known.source_token != version.token)

@@ -1,0 +1,207 @@
+"""What every store holds of every month, counted in the store itself.
+
+Belongs here: looking into the stores. Does not: judging (``behind``), showing (``cli``). Nothing is taken from what a
+run once recorded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.inspection.behind import kept_options, lake_gaps, table_gap
+from taxi_platform.months import TripMonth
+from taxi_platform.settings import Settings
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.lake.month import MonthInLake
+from taxi_platform.stores.model import HeldMonth, TableStore
+
+__all__ = ["MonthStatus", "State", "held_months", "month_statuses", "strangers"]
+
+State = Literal["whole", "behind", "refused", "withdrawn", "under way"]
+
+_AT_ONCE = 16
+"""Months of a lake that are looked at at a time: in a bucket each is some requests."""
+
+REMOTE_LOOK_SECONDS = 30.0
+"""How long a look waits for a store elsewhere that does not answer: who looks wants to know, now, that it is down."""
+
+
+@dataclass(frozen=True)
+class MonthStatus:
+    """One month's rows in each store; None where a store does not have the month, or is off."""
+
+    dataset: str
+    file_month: date
+    raw_rows: int | None
+    trips_rows: int | None
+    quarantined_rows: int | None
+    warehouse_rows: int | None
+    postgres_rows: int | None
+    source_etag: str | None
+    raw_version: str | None = None
+    """The current one."""
+    data_version: str | None = None
+    """Of the lake's trips."""
+    behind: Mapping[str, str] = field(default_factory=dict)
+    """Layer → what it lacks of the month, in a sentence; of layers that are not off, from upstream to the tables."""
+    refused: str | None = None
+    """Why the version that upstream has is not taken: what every store has is the one before, or nothing."""
+    options: tuple[str, ...] = ()
+    """Cleaning options that the trips were made with."""
+    off: tuple[str, ...] = ()
+    """Stores of tables that are switched off."""
+    is_withdrawn: bool = False
+    """Upstream has withdrawn the month: no store is to have it."""
+    is_selected: bool = False
+    """Somebody has made another version current than upstream's."""
+    is_under_way: bool = False
+    """A run that has not ended is to bring it; False where nobody looked into the run records."""
+
+    def to_json(self) -> dict[str, Any]:
+        rows = {f"{store}_rows": "off" for store in self.off}
+        return {**asdict(self), **rows, "file_month": self.file_month.isoformat(), "state": self.state}
+
+    @property
+    def rows(self) -> tuple[int | None, ...]:
+        """Raw, trips, quarantined, in the warehouse, in PostgreSQL."""
+        return (self.raw_rows, self.trips_rows, self.quarantined_rows, self.warehouse_rows, self.postgres_rows)
+
+    @property
+    def state(self) -> State:
+        """What there is to say of the month, in a word."""
+        if self.is_under_way:
+            return "under way"
+        if self.refused:
+            return "refused"
+        if self.behind:
+            return "behind"
+        return "withdrawn" if self.is_withdrawn else "whole"
+
+    @property
+    def is_gone(self) -> bool:
+        """Withdrawn, and no store has anything of it."""
+        return self.is_withdrawn and not self.behind
+
+    @property
+    def is_whole(self) -> bool:
+        """Every store has the month, in the versions of this release, and raw = trips + quarantine."""
+        return not (self.behind or self.refused or self.is_withdrawn)
+
+
+def month_statuses(
+    settings: Settings,
+    contracts: Collection[Contract],
+    only: Mapping[str, Collection[date]] | None = None,
+    under_way: Collection[TripMonth] = (),
+) -> list[MonthStatus]:
+    """Every month that any store has, or just the months in ``only``, sorted by dataset and month.
+
+    Args:
+        settings: the stores; one that is off is not looked at.
+        contracts: the datasets.
+        only: dataset → months.
+        under_way: months that a run is to bring, by whoever can tell.
+    """
+    lake = Lake(settings.lake, wait_seconds=min(settings.wait_seconds, REMOTE_LOOK_SECONDS))
+    off = tuple(store for store in ("warehouse", "postgres") if store not in settings.table_stores)
+    statuses: list[MonthStatus] = []
+    with _tables(settings) as stores, ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as pool:
+        for contract in sorted(contracts, key=lambda c: c.dataset):
+            chosen = None if only is None else sorted(only.get(contract.dataset, ()))
+            tables = {name: held_months(store, contract, chosen) for name, store in stores.items()}
+            in_lake = [month.first_day for month in lake.months(contract.dataset)] if chosen is None else []
+            days = sorted({*(chosen or ()), *in_lake, *(day for held in tables.values() for day in held)})
+            for found in pool.map(lake.look, map(contract.month, days)):
+                held = {name: months.get(found.month.first_day) for name, months in tables.items()}
+                statuses.append(_status(contract, found, held, off, found.month in under_way))
+    return statuses
+
+
+def strangers(settings: Settings) -> list[str]:
+    """The stores of tables that hold another lake's months, in a sentence each."""
+    from taxi_platform.stores.ownership import stranger
+
+    lake = Lake(settings.lake, wait_seconds=settings.wait_seconds)
+    with _tables(settings) as stores:
+        return [
+            sentence
+            for name, store in stores.items()
+            if store is not None and (sentence := stranger(store, name, lake)) is not None
+        ]
+
+
+def held_months(
+    store: TableStore | None, contract: Contract, months: Collection[date] | None
+) -> Mapping[date, HeldMonth]:
+    """What a store of tables holds; nothing where it was never used."""
+    return {} if store is None else store.held_months(contract, None if months is None else sorted(months))
+
+
+def _status(
+    contract: Contract,
+    found: MonthInLake,
+    held: Mapping[str, HeldMonth | None],
+    off: tuple[str, ...],
+    is_under_way: bool,
+) -> MonthStatus:
+    manifest = found.manifest
+    raw = manifest.current_version
+    rows = {name: there.counts.trips if there else None for name, there in held.items()}
+    gaps = {name: table_gap(found, there) for name, there in held.items()}
+    behind = {**lake_gaps(contract, found), **{name: gap for name, gap in gaps.items() if gap}}
+    return MonthStatus(
+        dataset=found.month.dataset,
+        file_month=found.month.first_day,
+        raw_rows=found.raw_rows,
+        trips_rows=found.trips_rows,
+        quarantined_rows=found.quarantined_rows,
+        warehouse_rows=rows.get("warehouse"),
+        postgres_rows=rows.get("postgres"),
+        source_etag=raw.etag if raw else None,
+        raw_version=raw.version if raw else None,
+        data_version=found.data_version,
+        behind=behind,
+        refused=manifest.refusal,
+        options=kept_options(found.clean.facts) if found.clean else (),
+        off=off,
+        is_withdrawn=manifest.is_withdrawn,
+        is_selected=manifest.is_selected,
+        is_under_way=is_under_way,
+    )
+
+
+@contextlib.contextmanager
+def _tables(settings: Settings) -> Iterator[Mapping[str, TableStore | None]]:
+    """The stores of tables that are not off; None for one that was never used."""
+    from taxi_platform.stores import open_warehouse
+
+    stores: dict[str, TableStore | None] = {}
+    with contextlib.ExitStack() as stack:
+        if "warehouse" in settings.table_stores:
+            at_most = REMOTE_LOOK_SECONDS if settings.warehouse_kind == "bigquery" else math.inf
+            stores["warehouse"] = open_warehouse(settings.warehouse, wait_seconds=min(settings.wait_seconds, at_most))
+        if "postgres" in settings.table_stores:
+            stores["postgres"] = stack.enter_context(_postgres(settings))
+        yield stores
+
+
+@contextlib.contextmanager
+def _postgres(settings: Settings) -> Iterator[TableStore | None]:
+    """The store, or None where the embedded server has never been used: looking must not create one."""
+    from taxi_platform.stores import open_postgres
+
+    url, folder = settings.postgres.get_secret_value(), settings.data / "postgres"
+    if url.startswith("embedded") and not Path(folder).exists():
+        yield None
+        return
+    schema, wait_seconds = settings.postgres_schema, settings.wait_seconds
+    with open_postgres(url, folder, schema=schema, wait_seconds=wait_seconds) as store:
+        yield store

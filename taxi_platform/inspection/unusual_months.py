@@ -1,0 +1,100 @@
+"""Whether a clean month looks like the year before it, as far as the lake has that year.
+
+Belongs here: what is usual. Does not: rules that a row must keep (``contracts.rules``) and telling people
+(``orchestration.checks``). Facts come from the lake's manifests; no row is read.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.errors import DamagedError
+from taxi_platform.months import TripMonth, add_months
+from taxi_platform.references import CleanFacts
+
+if TYPE_CHECKING:
+    from taxi_platform.stores.lake.lake import Lake
+
+__all__ = ["FEWEST_MONTHS", "NULL_POINTS", "REASON_FACTOR", "REASON_POINTS", "VOLUME_FACTOR", "History"]
+
+VOLUME_FACTOR = 2.0
+"""A month with more than so many times the trips of a middling one, or fewer than that fraction, is unusual."""
+NULL_POINTS = 0.1
+"""A column with so much more of its share null than in a middling month is unusual."""
+REASON_POINTS = 0.01
+"""A reason that rejects so much more, or less, of a month's records than of a middling one's is unusual"""
+REASON_FACTOR = 2.0
+"""where it is also more than so many times, or less than that fraction of, the usual share."""
+FEWEST_MONTHS = 3
+"""With fewer months before it, nothing is said of a month."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The clean months of one dataset in a lake; each is looked at once."""
+
+    contract: Contract
+    lake: Lake
+    _known: dict[TripMonth, CleanFacts | None] = field(default_factory=dict)
+
+    def facts(self, month: TripMonth) -> CleanFacts | None:
+        """Of the month's clean pair, by its manifest; None where there is none to read."""
+        if month not in self._known:
+            try:
+                clean = self.lake.manifest(month).clean
+            except DamagedError:
+                clean = None
+            self._known[month] = clean.facts if clean else None
+        return self._known[month]
+
+    def middling_trips(self, month: TripMonth) -> float | None:
+        """The median of trips in the year before the month; None where the lake has too little of it."""
+        year = self._year_before(month)
+        return statistics.median(facts.trips_rows for facts in year) if year else None
+
+    def unusual_nulls(self, month: TripMonth) -> dict[str, tuple[float, float]]:
+        """Columns with far more nulls than in the year before: column → its share now, and its median share then."""
+        now, year = self.facts(month), self._year_before(month)
+        if now is None or not year:
+            return {}
+        shares = {
+            name: (_share(now, name), statistics.median(_share(f, name) for f in year)) for name in now.null_counts
+        }
+        return {name: (share, usual) for name, (share, usual) in shares.items() if share - usual > NULL_POINTS}
+
+    def unusual_reasons(self, month: TripMonth) -> dict[str, tuple[float, float]]:
+        """Reasons with a share of the records far from that of the year before: reason → its share now, and then."""
+        now, year = self.facts(month), self._year_before(month)
+        if now is None or not year:
+            return {}
+        shares = {
+            reason: (_rejected(now, reason), statistics.median(_rejected(facts, reason) for facts in year))
+            for reason in now.reasons
+        }
+        return {reason: (share, usual) for reason, (share, usual) in shares.items() if _is_far(share, usual)}
+
+    def is_judged(self, month: TripMonth) -> bool:
+        """Whether the lake has the month, and enough of the year before it to say what is usual."""
+        return self.facts(month) is not None and bool(self._year_before(month))
+
+    def _year_before(self, month: TripMonth) -> list[CleanFacts]:
+        days = [add_months(month.first_day, -back) for back in range(1, 13)]
+        months = [self.contract.month(day) for day in days if day >= self.contract.first_month]
+        found = [facts for facts in map(self.facts, months) if facts is not None and facts.trips_rows]
+        return found if len(found) >= FEWEST_MONTHS else []
+
+
+def _share(facts: CleanFacts, column: str) -> float:
+    return facts.null_counts.get(column, 0) / facts.trips_rows if facts.trips_rows else 0.0
+
+
+def _rejected(facts: CleanFacts, reason: str) -> float:
+    return facts.reasons.get(reason, 0) / facts.raw_rows if facts.raw_rows else 0.0
+
+
+def _is_far(share: float, usual: float) -> bool:
+    low, high = sorted((share, usual))
+    return high - low > REASON_POINTS and high > low * REASON_FACTOR

@@ -1,0 +1,27 @@
+"""The assets: one per layer and dataset, and the zones.
+
+Belongs here: putting a dataset's assets together. Does not: what an asset does (one layer a module).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.orchestration.assets.raw import raw_asset
+from taxi_platform.orchestration.assets.tables import TableLayer, table_asset
+from taxi_platform.orchestration.assets.trips import trips_asset
+from taxi_platform.orchestration.assets.zones import zones_assets
+
+__all__ = ["build_assets"]
+
+
+def build_assets(contracts: Sequence[Contract], layers: Sequence[TableLayer]) -> list[dg.AssetsDefinition]:
+    """Every asset of those datasets, with a table asset in each of those stores."""
+    assets = zones_assets(layers)
+    for contract in contracts:
+        assets += [raw_asset(contract), trips_asset(contract)]
+        assets += [table_asset(layer, contract, contracts) for layer in layers]
+    return assets

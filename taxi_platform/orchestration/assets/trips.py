@@ -1,0 +1,140 @@
+"""``{dataset}_trips``: raw months cleaned by the dataset's contract into trips and quarantine.
+
+Belongs here: whether a month has to be cleaned at all. Does not: cleaning itself (``cleaning``).
+"""
+
+# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+import contextlib
+import logging
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from taxi_platform.cleaning.options import CleaningOptions
+from taxi_platform.cleaning.refusals import is_refused, refusal
+from taxi_platform.cleaning.version import clean_version, code_version
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.errors import BrokenFileError, ChangedFormatError, DamagedError, RefusedMonthError
+from taxi_platform.months import TripMonth
+from taxi_platform.orchestration.automation.conditions import follows
+from taxi_platform.orchestration.io_managers.failures import ExpectedFailureError
+from taxi_platform.orchestration.io_managers.values import CleanMonths, RawMonths
+from taxi_platform.orchestration.keys import asset_name
+from taxi_platform.orchestration.metadata import column_schema
+from taxi_platform.orchestration.partitions import monthly_partitions
+from taxi_platform.orchestration.resources import LakeResource, StagingResource
+from taxi_platform.references import CleanMonth, RawMonth, StagedClean, WithdrawnMonth
+
+__all__ = ["CleaningConfig", "trips_asset"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class CleaningConfig(dg.Config):
+    """How raw months are cleaned."""
+
+    drop_zero_passengers: bool = Field(
+        False, description=CleaningOptions.model_fields["drop_zero_passengers"].description
+    )
+    fill_missing_passengers: bool = Field(
+        False, description=CleaningOptions.model_fields["fill_missing_passengers"].description
+    )
+    raw_version: str | None = Field(
+        None,
+        description=(
+            "Clean this stored version of the raw month, not the current one, in a run over one month. `taxi versions` "
+            "names them."
+        ),
+    )
+
+    @property
+    def options(self) -> CleaningOptions:
+        return CleaningOptions(
+            drop_zero_passengers=self.drop_zero_passengers, fill_missing_passengers=self.fill_missing_passengers
+        )
+
+
+def trips_asset(contract: Contract) -> dg.AssetsDefinition:
+    """The clean months of one dataset."""
+
+    @dg.asset(
+        key=asset_name("trips", contract.dataset),
+        ins={"raw": dg.AssetIn(key=asset_name("raw", contract.dataset))},
+        partitions_def=monthly_partitions(contract),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=contract.dataset,
+        io_manager_key="lake_io",
+        kinds={"parquet", "silver"},
+        code_version=code_version(contract),
+        automation_condition=follows("raw"),
+        metadata=column_schema(contract.trips),
+        description=(
+            f"{contract.description} One contract for every month since {contract.first_month:%Y-%m}; rows that break "
+            "a rule stand in quarantine with every reason, so that raw = trips + quarantine."
+        ),
+    )
+    def trips(config: CleaningConfig, raw: RawMonths, lake: LakeResource, staging: StagingResource) -> CleanMonths:
+        @contextlib.contextmanager
+        def clean(month: TripMonth) -> Iterator[StagedClean | CleanMonth | WithdrawnMonth]:
+            with _raw_month(month, raw, lake, config) as raw_month:
+                if isinstance(raw_month, WithdrawnMonth):
+                    yield raw_month
+                    return
+                with cleaned(contract, raw_month, lake, staging, config.options) as value:
+                    yield value
+
+        if config.raw_version is not None and len(raw) != 1:
+            raise ExpectedFailureError(f"raw_version goes with a run over one month, and this one has {len(raw)}")
+        return CleanMonths(raw.months, clean)
+
+    return trips
+
+
+@contextlib.contextmanager
+def cleaned(
+    contract: Contract, raw: RawMonth, lake: LakeResource, staging: StagingResource, options: CleaningOptions
+) -> Iterator[StagedClean | CleanMonth]:
+    """The month as the lake has it where nothing it depends on has changed; else cleaned and staged.
+
+    Raises:
+        RefusedMonthError: the file is in another format, which nobody has consented to; the lake keeps it as refused.
+    """
+    from taxi_platform.cleaning import clean_month
+
+    store = lake.open()
+    if raw.refused is not None and is_refused(contract, raw):
+        raise RefusedMonthError(raw.refused.sentence)
+    options = options.model_copy(update={"accept_changed_format": raw.accepts_changed_format})
+    current = store.current_clean(raw.month)
+    if current is not None and current.facts.version == clean_version(contract, raw.version, options):
+        _LOG.info("%s: clean months unchanged", raw.month)
+        yield current
+        return
+    with staging.open() as folder, store.local_copy(raw.path) as file:
+        try:
+            staged = clean_month(contract, raw, file, folder, options)
+        except BrokenFileError as error:
+            if problem := store.set_aside_unreadable_raw(raw):
+                raise DamagedError(f"{problem}; run {raw.month} again, which fetches it again") from error
+            raise
+        except ChangedFormatError as error:
+            store.refuse_raw(raw.month, raw.version, refusal(contract, raw, str(error)))
+            raise RefusedMonthError(str(error)) from error
+        facts = staged.facts
+        _LOG.info("%s: %s trips, %s quarantined", raw.month, f"{facts.trips_rows:,}", f"{facts.quarantined_rows:,}")
+        for column, zones in facts.zones.items():
+            _LOG.warning("%s: times of %s have a zone: %s", raw.month, column, zones)
+        yield staged
+
+
+@contextlib.contextmanager
+def _raw_month(
+    month: TripMonth, raw: RawMonths, lake: LakeResource, config: CleaningConfig
+) -> Iterator[RawMonth | WithdrawnMonth]:
+    if config.raw_version is not None:
+        yield lake.open().raw_version(month, config.raw_version)
+        return
+    with raw.open(month) as stored:
+        assert isinstance(stored, RawMonth | WithdrawnMonth), "what comes from the lake is stored"
+        yield stored

@@ -1,0 +1,88 @@
+"""``zones``, ``zones_warehouse``, ``zones_postgres``: the taxi zone lookup in every store.
+
+Belongs here: whether the lookup has to be fetched. Does not: reading it (``stores.lake.zones``).
+"""
+
+# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from taxi_platform.contracts.zones import ZONES
+from taxi_platform.errors import StoreError
+from taxi_platform.orchestration.assets.raw import UPSTREAM_POOL
+from taxi_platform.orchestration.assets.tables import TableLayer
+from taxi_platform.orchestration.automation.conditions import follows
+from taxi_platform.orchestration.io_managers.values import ReferenceTable, ZonesFile
+from taxi_platform.orchestration.keys import LOOKUP, asset_name
+from taxi_platform.orchestration.metadata import TABLE, column_schema
+from taxi_platform.orchestration.resources import LakeResource, SourceResource, StagingResource
+from taxi_platform.stores.lake.zones import StoredZones
+from taxi_platform.stores.model import SCHEMA
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from taxi_platform.sources.model import Download
+    from taxi_platform.stores.lake.lake import Lake
+
+__all__ = ["zones_assets"]
+
+
+def zones_assets(layers: Iterable[TableLayer]) -> list[dg.AssetsDefinition]:
+    """The lookup in the lake and as a table of each store."""
+    return [_zones(), *map(_zones_table, layers)]
+
+
+def _zones() -> dg.AssetsDefinition:
+    @dg.asset(
+        key=asset_name(LOOKUP, LOOKUP),
+        group_name=LOOKUP,
+        io_manager_key="lake_io",
+        pool=UPSTREAM_POOL,
+        kinds={"parquet"},
+        metadata=column_schema(ZONES),
+        description=ZONES.description,
+    )
+    def zones(source: SourceResource, lake: LakeResource, staging: StagingResource) -> ZonesFile:
+        @contextlib.contextmanager
+        def fetch() -> "Iterator[Download | None]":
+            upstream = source.open()
+            version = upstream.stat_zones()
+            stored = lake.open().stored_zones()
+            if stored is not None and stored.source_token == version.token:
+                yield None
+                return
+            with staging.open() as folder:
+                yield upstream.fetch_zones(version, folder)
+
+        return ZonesFile(fetch)
+
+    return zones
+
+
+def _zones_table(layer: TableLayer) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=asset_name(layer.name, LOOKUP),
+        ins={"zones": dg.AssetIn(key=asset_name(LOOKUP, LOOKUP))},
+        group_name=LOOKUP,
+        io_manager_key=layer.io_manager_key,
+        pool=layer.name,
+        automation_condition=follows(LOOKUP),
+        kinds=layer.kinds,
+        metadata={TABLE: f"{SCHEMA}.{ZONES.name}", **column_schema(ZONES)},
+        description=f"{ZONES.description} In {layer.title} as `{SCHEMA}.{ZONES.name}`.",
+    )
+    def zones_table(zones: StoredZones) -> ReferenceTable:
+        return ReferenceTable(ZONES, zones.sha256, _rows)
+
+    return zones_table
+
+
+def _rows(lake: "Lake") -> "pa.Table":
+    rows = lake.zones()
+    if rows is None:
+        raise StoreError(f"{lake.url} has no zone lookup: materialize zones first")
+    return rows

@@ -1,0 +1,99 @@
+"""When an asset follows its inputs: the condition of every asset below raw, and the sensors that evaluate it.
+
+Belongs here: declarative automation. Does not: what is asked for because of upstream (``sensors``) or because of the
+calendar (``schedules``).
+
+A month is behind where it was made from another version of its input than the newest one on record. That is a state
+and not an event, so that nothing can hide it: not what a run says of itself, not a worker that was killed before it
+could record what it had stored, not that nobody looked when it happened. Dagster's own conditions look at events:
+``eager()`` at those of the newest month only, ``data_version_changed()`` at one version for all months of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import dagster as dg
+from dagster import AutomationCondition as Condition
+
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.orchestration.automation.recorded import recorded_versions
+from taxi_platform.orchestration.metadata import DATA_VERSION, RAW_VERSION, SHA256, VERSION
+from taxi_platform.settings import Settings
+
+__all__ = ["Behind", "build_automation_sensors", "follows"]
+
+_LONGEST_INTERVAL = 30
+
+_NAMES = {"raw": (VERSION, RAW_VERSION), "trips": (DATA_VERSION, DATA_VERSION), "zones": (SHA256, SHA256)}
+"""Input → what its materializations call their own version, and what those made from it call it."""
+
+
+class Behind(Condition[dg.AssetKey]):
+    """True for a month of the asset that names another version of its input than the input itself, or none.
+
+    Read from the newest materialization of each; an input that names no version is no reason for anything.
+    """
+
+    def __init__(self, layer: str) -> None:
+        self.layer = layer
+
+    @property
+    def name(self) -> str:
+        return f"made from another version of its {self.layer}"
+
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        own_name, input_name = _NAMES[self.layer]
+        view = context.asset_graph_view
+        (source,) = view.asset_graph.get(context.key).parent_keys
+        wanted = {month: names[own_name] for month, names in _recorded(context, source) if own_name in names}
+        made_from = {month: names.get(input_name) for month, names in _recorded(context, context.key)}
+        behind = {month for month, version in wanted.items() if made_from.get(month) != version}
+        partitions = view.asset_graph.get(context.key).partitions_def
+        if partitions is None:
+            found = context.candidate_subset if behind else context.get_empty_subset()
+        else:
+            keys = {key for key in context.candidate_subset.expensively_compute_partition_keys() if key in behind}
+            found = view.get_subset_from_partition_keys(context.key, partitions, keys)
+        return dg.AutomationResult(context, found)
+
+
+def _recorded(
+    context: dg.AutomationContext[dg.AssetKey], asset: dg.AssetKey
+) -> Iterable[tuple[str | None, Mapping[str, str]]]:
+    return recorded_versions(context.asset_graph_view.instance, asset).items()
+
+
+def follows(layer: str) -> Condition[dg.AssetKey]:
+    """True for a month that is behind its input in that layer, and was not asked for since the input's last run.
+
+    A request is made once, never before every input exists, and never while an input or the asset itself is under way.
+    What fails is asked for again when its input was looked at again, as it is once a month, and by the reconciliation.
+    """
+    asked = Condition.newly_requested().since(Condition.any_deps_match(Condition.newly_updated()))
+    with_its_input = Condition.any_deps_match(Condition.will_be_requested()).with_label("its input is requested")
+    return (
+        (with_its_input | (Behind(layer) & ~asked.with_label("asked for since its input was last recorded")))
+        & ~Condition.any_deps_missing()
+        & ~Condition.any_deps_in_progress()
+        & ~Condition.in_progress()
+    ).with_label(f"follows {layer}")
+
+
+def build_automation_sensors(
+    contracts: Sequence[Contract], settings: Settings
+) -> list[dg.AutomationConditionSensorDefinition]:
+    """One sensor a dataset, and one for the zones: each can be started and stopped by itself."""
+    groups = {contract.dataset: settings.automates(contract.dataset) for contract in contracts}
+    groups["zones"] = settings.automation == "on"
+    return [
+        dg.AutomationConditionSensorDefinition(
+            f"{group}_automation",
+            target=dg.AssetSelection.groups(group),
+            description=f"Asks for what is behind its input in {group}.",
+            default_status=dg.DefaultSensorStatus.RUNNING if starts else dg.DefaultSensorStatus.STOPPED,
+            minimum_interval_seconds=min(_LONGEST_INTERVAL, settings.poll_seconds),
+            use_user_code_server=True,  # a condition of our own is known to our code only
+        )
+        for group, starts in groups.items()
+    ]

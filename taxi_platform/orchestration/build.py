@@ -1,0 +1,65 @@
+"""Putting assets, jobs, checks, automation, IO managers and resources together.
+
+Belongs here: `build_definitions`, which returns fresh definitions, so that tests and other projects compose instead of
+patching. Does not: building any of them. It opens no store, touches no network and imports no client (a test looks at
+``sys.modules``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.orchestration.alerts import AlertSettings, build_alert_sensors
+from taxi_platform.orchestration.assets import build_assets
+from taxi_platform.orchestration.assets.tables import table_layers
+from taxi_platform.orchestration.automation.conditions import build_automation_sensors
+from taxi_platform.orchestration.automation.record_job import build_record_job
+from taxi_platform.orchestration.automation.recovery import build_recovery_sensor
+from taxi_platform.orchestration.automation.schedules import build_schedules
+from taxi_platform.orchestration.automation.sensors import build_sensors
+from taxi_platform.orchestration.checks import build_checks
+from taxi_platform.orchestration.freshness import build_freshness_sensor
+from taxi_platform.orchestration.io_managers import io_managers
+from taxi_platform.orchestration.jobs import build_jobs
+from taxi_platform.orchestration.resources import resources
+from taxi_platform.settings import Settings
+
+__all__ = ["build_definitions"]
+
+
+def build_definitions(
+    settings: Settings,
+    contracts: Iterable[Contract] = CONTRACTS.values(),
+    overrides: Mapping[str, object] | None = None,
+    alerts: AlertSettings | None = None,
+) -> dg.Definitions:
+    """Definitions of those datasets over the stores that the settings name.
+
+    Args:
+        settings: source, stores and options.
+        contracts: the datasets.
+        overrides: resources and IO managers that take the place of ours, by key.
+        alerts: whom to tell of failures; by default nobody.
+    """
+    datasets = tuple(contracts)
+    given = resources(settings)
+    return dg.Definitions(
+        assets=build_assets(datasets, table_layers(settings)),
+        asset_checks=build_checks(datasets, settings.table_stores),
+        jobs=[*build_jobs(datasets), build_record_job(datasets, settings.table_stores)],
+        schedules=build_schedules(datasets, settings),
+        sensors=[
+            *build_sensors(datasets, settings),
+            *build_automation_sensors(datasets, settings),
+            build_recovery_sensor(),
+            build_freshness_sensor(datasets),
+            *build_alert_sensors(alerts or AlertSettings.from_environment({}), datasets),
+        ],
+        resources={**given, **io_managers(settings, given), **(overrides or {})},
+        # Runs are the unit of parallelism: one process per run imports everything once.
+        executor=dg.in_process_executor,
+    )

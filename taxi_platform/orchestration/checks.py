@@ -1,0 +1,276 @@
+"""Asset checks: is what was stored what it claims to be.
+
+Belongs here: what each check finds of the months of a run. A check is unpartitioned: those per partition are a preview
+in Dagster 1.13, and leave rows planned for ever after a run over a range. Does not: what a check's page shows
+(``checked_months``) and the rules that judge rows (``contracts.rules``).
+"""
+
+# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.inspection.behind import table_gap
+from taxi_platform.inspection.unusual_months import (
+    FEWEST_MONTHS,
+    NULL_POINTS,
+    REASON_FACTOR,
+    REASON_POINTS,
+    VOLUME_FACTOR,
+    History,
+)
+from taxi_platform.months import TripMonth
+from taxi_platform.orchestration.checked_months import Finding, evaluation
+from taxi_platform.orchestration.freshness import CHECK, LATE_AFTER, STALE_AFTER, judged
+from taxi_platform.orchestration.keys import asset_key
+from taxi_platform.orchestration.partitions import run_months
+from taxi_platform.orchestration.resources import LakeResource
+from taxi_platform.references import CleanMonth, MonthCounts
+
+if TYPE_CHECKING:
+    from taxi_platform.stores.lake.lake import Lake
+
+__all__ = ["build_checks"]
+
+_WARN = dg.AssetCheckSeverity.WARN
+_NOT_JUDGED = "not judged"
+
+_SHOWN_CODES = 100
+"""Of a column's unknown codes, the most frequent; a column of free text may have as many as rows."""
+
+
+def build_checks(contracts: Sequence[Contract], table_stores: Sequence[str]) -> list[dg.AssetChecksDefinition]:
+    """Every check of those datasets, with those stores of tables (``warehouse``, ``postgres``)."""
+    checks = []
+    for contract in contracts:
+        checks += [_looked_after(contract), _conservation(contract), _contract_drift(contract), _unusual(contract)]
+        checks += [_same_as_lake(layer, contract) for layer in table_stores]
+    return checks
+
+
+def _looked_after(contract: Contract) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset_key("raw", contract.dataset),
+        name=CHECK,
+        description=(
+            f"Upstream was looked at, and answered, within {LATE_AFTER.days} days (else a warning) or "
+            f"{STALE_AFTER.days} days (else an error), whether it had anything new or not."
+        ),
+    )
+    def looked_after(lake: LakeResource) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(**judged(lake.open().last_look(contract.dataset), datetime.now(timezone.utc)))
+
+    return looked_after
+
+
+def _conservation(contract: Contract) -> dg.AssetChecksDefinition:
+    key = dg.AssetCheckKey(asset_key("trips", contract.dataset), "nothing_lost")
+
+    @dg.asset_check(
+        asset=key.asset_key,
+        name=key.name,
+        blocking=True,
+        description="In every month, rows in the raw file = rows in trips + rows in quarantine, counted in the files.",
+    )
+    def nothing_lost(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
+        store = lake.open()
+        found = {}
+        for month in _months(context, contract, store):
+            raw, trips, quarantined = rows = _rows(store, month)
+            is_whole = raw is not None and trips is not None and quarantined is not None and raw == trips + quarantined
+            found[month] = Finding([rows], not is_whole)
+        header = ("raw", "trips", "quarantined")
+        return evaluation(context, key, header, found, bad_months="months_that_do_not_add_up")
+
+    return nothing_lost
+
+
+def _rows(lake: "Lake", month: TripMonth) -> tuple[int | None, int | None, int | None]:
+    """Raw, trips and quarantined; 0 each of a withdrawn month, of which only earlier versions are there."""
+    found = lake.look(month)
+    cleaned = found.clean
+    if cleaned is None:
+        return (0, 0, 0) if found.manifest.is_withdrawn else (found.raw_rows, None, None)
+    # Not always of the current version: an earlier one can be cleaned again.
+    raw = found.manifest.find(cleaned.facts.raw_version)
+    raw_rows = None if raw is None or lake.raw_problem(raw) else raw.rows
+    return raw_rows, found.trips_rows, found.quarantined_rows
+
+
+def _contract_drift(contract: Contract) -> dg.AssetChecksDefinition:
+    key = dg.AssetCheckKey(asset_key("trips", contract.dataset), "contract_known")
+
+    @dg.asset_check(
+        asset=key.asset_key,
+        name=key.name,
+        description=(
+            "Upstream has no column and no code that the contract does not know; text is UTF-8, times have no zone."
+        ),
+    )
+    def contract_known(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
+        store = lake.open()
+        found = {}
+        for month in _months(context, contract, store):
+            clean = store.look(month).clean
+            drift = [] if clean is None else list(_drift(clean))
+            found[month] = Finding(drift, bool(drift))
+        header = ("column", "code", "rows")
+        return evaluation(context, key, header, found, bad_months="months_with_unknowns", severity=_WARN)
+
+    return contract_known
+
+
+def _unusual(contract: Contract) -> dg.AssetChecksDefinition:
+    trips = asset_key("trips", contract.dataset)
+    volume = dg.AssetCheckSpec(
+        "usual_volume",
+        asset=trips,
+        description=(
+            f"A month has at most {VOLUME_FACTOR:g} times, and at least 1/{VOLUME_FACTOR:g} of, the trips of a "
+            f"middling month in the year before it; said where the lake has {FEWEST_MONTHS} months of that year."
+        ),
+    )
+    nulls = dg.AssetCheckSpec(
+        "usual_nulls",
+        asset=trips,
+        description=f"No column's share of nulls is more than {NULL_POINTS:.0%} above a middling month's, likewise.",
+    )
+
+    reasons = dg.AssetCheckSpec(
+        "usual_reasons",
+        asset=trips,
+        description=(
+            f"No reason's share of the records is more than {REASON_POINTS:.0%} and {REASON_FACTOR:g} times away from "
+            "a middling month's, likewise."
+        ),
+    )
+
+    # One step for all: they read the same facts.
+    @dg.multi_asset_check(name=f"{contract.dataset}_unusual", specs=[volume, nulls, reasons])
+    def unusual(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterable[dg.AssetCheckResult]:
+        history = History(contract, lake.open())
+        months = _months(context, contract, history.lake)
+        yield _judged_volume(context, volume.key, history, months)
+        yield _judged_nulls(context, nulls.key, history, months)
+        yield _judged_reasons(context, reasons.key, history, months)
+
+    return unusual
+
+
+def _judged_volume(
+    context: dg.AssetCheckExecutionContext, key: dg.AssetCheckKey, history: History, months: Sequence[TripMonth]
+) -> dg.AssetCheckResult:
+    found = {}
+    for month in months:
+        facts, middling = history.facts(month), history.middling_trips(month)
+        if facts is None:
+            found[month] = Finding([])
+        elif middling is None:
+            found[month] = Finding([(facts.trips_rows, _NOT_JUDGED)])
+        else:
+            is_usual = middling / VOLUME_FACTOR <= facts.trips_rows <= middling * VOLUME_FACTOR
+            found[month] = Finding([(facts.trips_rows, f"{round(middling):,}")], not is_usual)
+    header = ("trips", "middling month of the year before")
+    return _warning(context, key, header, found, history)
+
+
+def _judged_nulls(
+    context: dg.AssetCheckExecutionContext, key: dg.AssetCheckKey, history: History, months: Sequence[TripMonth]
+) -> dg.AssetCheckResult:
+    found = {}
+    for month in months:
+        columns = history.unusual_nulls(month)
+        lines = [(column, f"{share:.1%}", f"{usual:.1%}") for column, (share, usual) in columns.items()]
+        found[month] = Finding(lines, bool(lines))
+    header = ("column", "null", "in a middling month of the year before")
+    return _warning(context, key, header, found, history)
+
+
+def _judged_reasons(
+    context: dg.AssetCheckExecutionContext, key: dg.AssetCheckKey, history: History, months: Sequence[TripMonth]
+) -> dg.AssetCheckResult:
+    found = {}
+    for month in months:
+        reasons = history.unusual_reasons(month)
+        lines = [(reason, f"{share:.2%}", f"{usual:.2%}") for reason, (share, usual) in reasons.items()]
+        found[month] = Finding(lines, bool(lines))
+    header = ("reason", "rejected", "in a middling month of the year before")
+    return _warning(context, key, header, found, history)
+
+
+def _warning(
+    context: dg.AssetCheckExecutionContext,
+    key: dg.AssetCheckKey,
+    header: Sequence[str],
+    found: Mapping[TripMonth, Finding],
+    history: History,
+) -> dg.AssetCheckResult:
+    """The evaluation; where there is nothing to compare a month with, it says so."""
+    not_judged = [month.label for month in found if not history.is_judged(month)]
+    which = "" if len(not_judged) == len(found) else f" {', '.join(not_judged)}"
+    why = f"{_NOT_JUDGED}{which}: the lake has fewer than {FEWEST_MONTHS} months of the year before"
+    return evaluation(
+        context,
+        key,
+        header,
+        found,
+        bad_months="unusual_months",
+        severity=_WARN,
+        description=why if not_judged else None,
+        more={"months_not_judged": ", ".join(not_judged) or "none"},
+    )
+
+
+def _same_as_lake(layer: str, contract: Contract) -> dg.AssetChecksDefinition:
+    key = dg.AssetCheckKey(asset_key(layer, contract.dataset), "same_as_lake")
+
+    @dg.asset_check(
+        asset=key.asset_key,
+        name=key.name,
+        required_resource_keys={"lake", layer},
+        description=(
+            "Every month has the rows of the lake's trips and quarantine, counted in both now, and their data version."
+        ),
+    )
+    def same_as_lake(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        lake = context.resources.lake.open()
+        months = _months(context, contract, lake)
+        held = getattr(context.resources, layer).open().held_months(contract, [m.first_day for m in months])
+        found = {}
+        for month in months:
+            here, there = held.get(month.first_day), lake.look(month)
+            gap = table_gap(there, here)
+            line = (*_counts(here.counts if here else None), *_counts(there.counts), gap or "")
+            found[month] = Finding([line], bool(gap) or (here is None) != (there.counts is None))
+        header = ("trips", "quarantined", "trips in the lake", "quarantined in the lake", "")
+        return evaluation(context, key, header, found, bad_months="months_that_differ")
+
+    return same_as_lake
+
+
+def _counts(counts: MonthCounts | None) -> tuple[int | None, int | None]:
+    return (counts.trips, counts.quarantined) if counts else (None, None)
+
+
+def _drift(clean: CleanMonth) -> Iterable[tuple[str, str, int | None]]:
+    facts = clean.facts
+    if facts.decoded_rows:
+        yield "(text)", "(not UTF-8, read as Windows-1252)", facts.decoded_rows
+    for column in facts.unknown_columns:
+        yield shown(column), "(column)", None
+    for column, codes in facts.unknown_codes.items():
+        for code, rows in Counter(codes).most_common(_SHOWN_CODES):
+            yield column, shown(code), rows
+    for column, zones in facts.zones.items():
+        yield shown(column), f"(zone) {zones}", None
+
+
+def _months(context: dg.AssetCheckExecutionContext, contract: Contract, lake: "Lake") -> tuple[TripMonth, ...]:
+    """The months of the run; all that the lake has, where the check was started by itself."""
+    months = run_months(contract, context.run.tags)
+    return lake.months(contract.dataset) if months is None else months

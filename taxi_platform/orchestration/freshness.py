@@ -1,0 +1,88 @@
+"""Whether a dataset is looked after: the one rule of what is late and what is stale, and the sensor that tells Dagster.
+
+Belongs here: the rule. Does not: noting a look (whoever looks at upstream does: sensors, the sweep, runs) and telling
+people (``alerts``).
+
+Upstream publishes a month about once a month, some two months late, and at times two of them at once: neither the
+newest month's age nor the time of the newest materialization says that something is wrong. A dataset is stale when
+nobody has looked at upstream, and had an answer, for a long time. The lake keeps when that was: many quiet days with
+daily looks are not stale, and no instance has to remember anything.
+"""
+
+# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+
+import dagster as dg
+
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.orchestration.keys import asset_key
+from taxi_platform.orchestration.resources import LakeResource
+
+__all__ = ["CHECK", "LATE_AFTER", "STALE_AFTER", "Freshness", "build_freshness_sensor", "freshness", "judged"]
+
+CHECK = "looked_after"
+"""The check of raw assets that says so."""
+LATE_AFTER, STALE_AFTER = timedelta(days=45), timedelta(days=75)
+"""Once a month the sweep looks, even where no sensor does."""
+
+_LAKE_SECONDS = 10.0
+"""How long a tick waits for a lake that does not answer: Dagster ends a tick after 60 s."""
+
+Freshness = Literal["unknown", "fresh", "late", "stale"]
+
+
+def freshness(last_look: datetime | None, now: datetime) -> Freshness:
+    """What a dataset is whose upstream was last looked at then; unknown where no look was ever noted."""
+    if last_look is None:
+        return "unknown"
+    age = now - last_look
+    return "stale" if age > STALE_AFTER else "late" if age > LATE_AFTER else "fresh"
+
+
+def judged(last_look: datetime | None, now: datetime) -> dict[str, Any]:
+    """The check's result: a warning where the dataset is late, an error where it is stale."""
+    found = freshness(last_look, now)
+    looked: dict[str, Any] = {"last_look": dg.MetadataValue.timestamp(last_look)} if last_look else {}
+    return {
+        "passed": found in ("unknown", "fresh"),
+        "severity": dg.AssetCheckSeverity.WARN if found == "late" else dg.AssetCheckSeverity.ERROR,
+        "metadata": {**looked, "freshness": found},
+    }
+
+
+def build_freshness_sensor(contracts: Sequence[Contract]) -> dg.SensorDefinition:
+    """The sensor, running from the start: it begins nothing, and says only what has changed."""
+
+    @dg.sensor(
+        name="freshness",
+        minimum_interval_seconds=3600,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Says in the check {CHECK} of raw assets which datasets nobody has looked after.",
+    )
+    def told(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
+        now, before = datetime.now(timezone.utc), _before(context.cursor)
+        hasty = lake.open(_LAKE_SECONDS)
+        looks = {contract.dataset: hasty.last_look(contract.dataset) for contract in contracts}
+        found = {dataset: freshness(look, now) for dataset, look in looks.items()}
+        changed = [name for name, verdict in found.items() if verdict not in ("unknown", before.get(name))]
+        return dg.SensorResult(
+            asset_events=[
+                dg.AssetCheckEvaluation(asset_key=asset_key("raw", name), check_name=CHECK, **judged(looks[name], now))
+                for name in changed
+            ],
+            skip_reason=dg.SkipReason(", ".join(f"{name} is {verdict}" for name, verdict in found.items())),
+            cursor=json.dumps(found),
+        )
+
+    return told
+
+
+def _before(cursor: str | None) -> dict[str, str]:
+    try:
+        found = json.loads(cursor or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,218 @@
+"""Storing the months of a run one by one, so that a bad month fails alone.
+
+Belongs here: the order of work over months and what Dagster records of it. Does not: any store.
+
+Dagster records one event per month with its own metadata when all are good. When one is bad, the good ones are
+recorded by events of our own and the step fails, so that "re-execute from failure" runs what is missing: a bad month
+is never recorded as materialized. The same goes for a run that is interrupted: what it has stored is recorded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import dagster as dg
+
+from taxi_platform.errors import TaxiError, TransientError
+from taxi_platform.months import TripMonth
+from taxi_platform.orchestration.io_managers.failures import ExpectedFailureError
+from taxi_platform.transience import MONTH
+
+__all__ = ["ATTEMPTS", "Metadata", "Outcome", "record", "recorded", "store_each", "trying_again"]
+
+T = TypeVar("T")
+
+Metadata = Mapping[str, Any]
+_LOG = logging.getLogger(__name__)
+
+ATTEMPTS = MONTH.attempts or 1
+"""How often a month is tried while what breaks it is a `TransientError`."""
+_GRACE = 1.5
+"""Seconds in which months under way may end at an interrupt, and are recorded as well."""
+
+
+@dataclass
+class Outcome:
+    """What became of each month."""
+
+    stored: dict[TripMonth, Metadata] = field(default_factory=dict)
+    failed: dict[TripMonth, BaseException] = field(default_factory=dict)
+    at_interrupt: Callable[[], None] = field(default=lambda: None)
+    """Called where an interrupt comes, before the months under way have ended: what is stored by then is not lost."""
+
+    @property
+    def total(self) -> int:
+        return len(self.stored) + len(self.failed)
+
+
+def store_each(
+    months: Sequence[TripMonth],
+    store: Callable[[TripMonth], Metadata],
+    at_once: int,
+    attempts: int = ATTEMPTS,
+    wait_seconds: float = 600.0,
+    outcome: Outcome | None = None,
+) -> Outcome:
+    """Call ``store`` for every month, ``at_once`` of them at a time; an error of one month is kept, not raised.
+
+    A `TransientError` is worth another attempt, after a wait; anything else would only fail again. All the waiting of
+    one month, for whatever store, takes at most ``wait_seconds``.
+
+    An interrupt (Ctrl-C, a cancelled run) starts no further month; months under way are finished or rolled back whole.
+    What became of each month until then stands in ``outcome``, where one is given.
+    """
+    outcome = Outcome() if outcome is None else outcome
+    stopping = threading.Event()
+
+    def one(month: TripMonth) -> Metadata | None:
+        if stopping.is_set():
+            return None
+        started = time.perf_counter()
+        stored = trying_again(month, lambda: store(month), attempts, wait_seconds, stopping)
+        return {**stored, "seconds": round(time.perf_counter() - started, 3)}
+
+    if len(months) == 1:
+        # In this thread, so that an interrupt ends the work itself and not only the waiting for it.
+        _settle(outcome, months[0], lambda: one(months[0]))
+        return outcome
+    with ThreadPoolExecutor(max_workers=max(1, at_once), thread_name_prefix="month") as pool:
+        futures = {pool.submit(one, month): month for month in months}
+        try:
+            for future in as_completed(futures):
+                _settle(outcome, futures[future], future.result)
+                _LOG.debug("%d of %d months done", outcome.total, len(months))
+        except BaseException:
+            stopping.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            wait(futures, timeout=_GRACE)
+            _settle_ended(outcome, futures)
+            outcome.at_interrupt()
+            pool.shutdown()
+            _settle_ended(outcome, futures)
+            raise
+    return outcome
+
+
+def _settle_ended(outcome: Outcome, futures: Mapping[Future[Metadata | None], TripMonth]) -> None:
+    for future, month in futures.items():
+        if future.done() and not future.cancelled() and month not in outcome.stored:
+            _settle(outcome, month, future.result)
+
+
+def trying_again(
+    what: object,
+    work: Callable[[], T],
+    attempts: int = ATTEMPTS,
+    wait_seconds: float = 600.0,
+    stopping: threading.Event | None = None,
+) -> T:
+    """What ``work`` returns, as soon as no `TransientError` keeps it from that.
+
+    Waits grow and are drawn at random, so that workers do not come back all at once; ``stopping`` ends them.
+    """
+    stopping = threading.Event() if stopping is None else stopping
+    failures: list[BaseException] = []
+
+    def attempt() -> T:
+        if failures and stopping.is_set():  # the interrupt came between two attempts
+            raise failures[-1]
+        return work()
+
+    def tell(error: BaseException, seconds: float) -> None:
+        failures.append(error)
+        _LOG.warning("%s: %s; trying again in %.1f s", what, describe(error), seconds)
+
+    def sleep(seconds: float) -> None:
+        stopping.wait(seconds)
+
+    return replace(MONTH, attempts=attempts).call(
+        attempt,
+        wait_seconds=wait_seconds,
+        worth=lambda error: isinstance(error, TransientError) and not stopping.is_set(),
+        tell=tell,
+        sleep=sleep,
+    )
+
+
+def _settle(outcome: Outcome, month: TripMonth, result: Callable[[], Metadata | None]) -> None:
+    try:
+        metadata = result()
+    except Exception as error:  # noqa: BLE001 - whatever breaks one month must not take the others with it
+        outcome.failed[month] = error
+        _LOG.error("%s failed: %s", month, describe(error), exc_info=not isinstance(error, TaxiError))
+    else:
+        if metadata is not None:
+            outcome.stored[month] = metadata
+
+
+@contextlib.contextmanager
+def recorded(context: dg.OutputContext) -> Iterator[Outcome]:
+    """An outcome to be filled; at the end, Dagster records its good months with their metadata.
+
+    Raises `dagster.Failure` naming the bad months, if any. Where the context ends by an error or an interrupt, what
+    was stored until then is recorded all the same.
+    """
+    told: set[TripMonth] = set()
+
+    def tell() -> None:
+        for month, metadata in sorted(outcome.stored.items()):
+            if month not in told:
+                told.add(month)
+                _log_materialization(context, month, metadata)
+
+    outcome = Outcome(at_interrupt=tell)
+    try:
+        yield outcome
+    except BaseException:
+        tell()
+        raise
+    record(context, outcome)
+
+
+def _log_materialization(context: dg.OutputContext, month: TripMonth, metadata: Metadata) -> None:
+    context.log_event(
+        dg.AssetMaterialization(
+            context.asset_key, partition=month.partition_key, metadata={**context.output_metadata, **metadata}
+        )
+    )
+
+
+def record(context: dg.OutputContext, outcome: Outcome) -> None:
+    """Record the good months with their metadata; raise `dagster.Failure` naming the bad ones, if any."""
+    if not outcome.failed:
+        execution = dg.AssetExecutionContext.get()
+        for month, metadata in sorted(outcome.stored.items()):
+            execution.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=month.partition_key)
+        return
+    for month, metadata in sorted(outcome.stored.items()):
+        _log_materialization(context, month, metadata)
+    failed = sorted(outcome.failed.items())
+    sentences = {month.label: describe(error) for month, error in failed}
+    for month, error in failed:
+        # The page of a partition shows what was observed of it; Dagster has no event for a month that did not arrive.
+        said = {"failed": describe(error)}
+        context.log_event(dg.AssetObservation(context.asset_key, partition=month.partition_key, metadata=said))
+    details = "\n".join(f"{label}: {sentence}" for label, sentence in sentences.items())
+    shown: dict[str, Any] = {"failed_months": dg.MetadataValue.json(sentences)}
+    if unforeseen := [error for _, error in failed if not isinstance(error, TaxiError)]:
+        shown["tracebacks"] = dg.MetadataValue.md("\n".join(f"```\n{_traceback(e)}\n```" for e in unforeseen))
+    raise ExpectedFailureError(
+        f"{len(failed)} of {outcome.total} months of {context.asset_key.to_user_string()} failed:\n{details}", shown
+    )
+
+
+def describe(error: BaseException) -> str:
+    """An error as one line: our own sentence, or the class and text of an error nobody foresaw."""
+    return str(error) if isinstance(error, TaxiError) else f"{type(error).__name__}: {error}"
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))

@@ -1,0 +1,238 @@
+"""``lake_io``: raw and clean months into the lake, and out of it as references, Arrow readers or DataFrames.
+
+Belongs here: the choice of what is stored and loaded how. Does not: how the lake stores (``stores.lake.lake``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from taxi_platform.errors import DamagedError, RefusedMonthError, StoreError
+from taxi_platform.months import TripMonth
+from taxi_platform.orchestration.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each
+from taxi_platform.orchestration.io_managers.lake_views import refresh_views
+from taxi_platform.orchestration.io_managers.places import own_place
+from taxi_platform.orchestration.io_managers.raw_views import PATIENCE, refresh_raw_view
+from taxi_platform.orchestration.io_managers.reading import as_annotated, chosen_columns, chosen_months, input_months
+from taxi_platform.orchestration.io_managers.values import CleanMonths, RawMonths, ZonesFile
+from taxi_platform.orchestration.keys import LOOKUP, asset_key, asset_name
+from taxi_platform.orchestration.metadata import clean_metadata, raw_metadata, withdrawn_metadata, zones_metadata
+from taxi_platform.orchestration.resources import LakeResource, WarehouseResource
+from taxi_platform.references import (
+    AcceptedRaw,
+    CleanMonth,
+    RawMonth,
+    SelectedRaw,
+    StagedClean,
+    StagedRaw,
+    WithdrawnMonth,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from taxi_platform.stores.lake.lake import Lake
+
+__all__ = ["LakeIOManager"]
+
+
+class LakeIOManager(dg.ConfigurableIOManager):
+    """Stores `RawMonths` and `CleanMonths` month by month; loads by the annotation of the argument."""
+
+    lake: LakeResource
+    warehouse: WarehouseResource | None = None
+    """Whose view over raw months follows them; None where the warehouse is off."""
+    months_at_once: int = 2
+    attempts: int = ATTEMPTS
+
+    def handle_output(self, context: dg.OutputContext, obj: RawMonths | CleanMonths | ZonesFile) -> None:
+        if not isinstance(obj, RawMonths | CleanMonths | ZonesFile):
+            raise StoreError(
+                f"lake_io stores raw and clean months, and {context.asset_key.to_user_string()} returned a "
+                f"{type(obj).__name__}: give it io_manager_key warehouse_io or postgres_io"
+            )
+        if isinstance(obj, ZonesFile):
+            metadata = self._store_zones(obj)
+            context.add_output_metadata(metadata)
+            if metadata["changed"]:
+                self._refresh_views()
+            return
+
+        store = self._storing_raw(obj) if isinstance(obj, RawMonths) else self._storing_clean(obj)
+        with recorded(context) as outcome:
+            store_each(obj.months, store, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
+            refusals = [month for month, error in outcome.failed.items() if isinstance(error, RefusedMonthError)]
+            if isinstance(obj, CleanMonths):
+                self._record_current(context, refusals)
+            if refusals or (isinstance(obj, RawMonths) and any(m["changed"] for m in outcome.stored.values())):
+                self._refresh_raw_view(own_place(context).dataset)
+            if refusals or any(metadata["changed"] for metadata in outcome.stored.values()):
+                self._refresh_views()
+
+    def _refresh_views(self) -> None:
+        if self.lake.views is not None:
+            refresh_views(Path(self.lake.views), self.lake.open(), PATIENCE)
+
+    def _record_current(self, context: dg.OutputContext, refusals: Sequence[TripMonth]) -> None:
+        """A version was current, and on record, until it was refused: the one that is current since goes on record."""
+        lake = self.lake.open()
+        for month in refusals:
+            raw = lake.current_raw(month)
+            if raw is not None:
+                metadata = raw_metadata(raw, lake.uri(raw.path), changed=True)
+                key = asset_key("raw", month.dataset)
+                context.log_event(dg.AssetMaterialization(key, partition=month.partition_key, metadata=metadata))
+
+    def _refresh_raw_view(self, dataset: str) -> None:
+        warehouse = self.warehouse
+        if warehouse is not None:
+            refresh_raw_view(lambda: warehouse.open(PATIENCE), dataset, self.lake.open())
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        if own_place(context).layer == LOOKUP:
+            return self._load_zones(context)
+        wanted = context.dagster_type.typing_type
+        if wanted is RawMonths:
+            return RawMonths(input_months(context), self._raw)
+        if wanted is CleanMonths:
+            return CleanMonths(input_months(context), self._clean)
+        return as_annotated(context, self._read(context))
+
+    def _storing_raw(self, months: RawMonths) -> Callable[[TripMonth], Metadata]:
+        lake = self.lake.open()
+
+        def store(month: TripMonth) -> Metadata:
+            with months.open(month) as value:
+                if isinstance(value, WithdrawnMonth):
+                    return withdrawn_metadata(changed=lake.withdraw_raw(month))
+                before = lake.current_raw(month)
+                raw = _made_current(lake, value)
+            # Upstream may publish equal bytes under another version of its own: nothing that follows has to run.
+            return raw_metadata(raw, lake.uri(raw.path), changed=before is None or _cleaned(before) != _cleaned(raw))
+
+        return store
+
+    def _storing_clean(self, months: CleanMonths) -> Callable[[TripMonth], Metadata]:
+        lake = self.lake.open()
+
+        def store(month: TripMonth) -> Metadata:
+            with months.open(month) as value:
+                if isinstance(value, WithdrawnMonth):
+                    return withdrawn_metadata(changed=lake.remove_clean(month))
+                if isinstance(value, StagedClean):
+                    clean = lake.store_clean(value)
+                    return clean_metadata(clean, lake.uri(clean.trips_path), changed=True)
+                lake.clear_superseded(month)
+                return clean_metadata(value, lake.uri(value.trips_path), changed=False)
+
+        return store
+
+    def _store_zones(self, zones: ZonesFile) -> Metadata:
+        lake = self.lake.open()
+        with zones.open() as download:
+            if download is not None:
+                lake.store_zones(
+                    download.file,
+                    source_url=download.version.url,
+                    source_token=download.version.token,
+                    etag=download.version.etag,
+                    sha256=download.sha256,
+                    fetched_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                )
+        stored = lake.stored_zones()
+        assert stored is not None, "the lake has just stored them, or had them before"
+        return {**zones_metadata(stored), "changed": download is not None}
+
+    def _load_zones(self, context: dg.InputContext) -> Any:
+        lake = self.lake.open()
+        zones, stored = lake.zones(), lake.stored_zones()
+        if zones is None or stored is None:
+            raise StoreError(f"{self.lake.url} has no zone lookup: materialize zones first")
+        if context.dagster_type.typing_type is type(stored):
+            return stored
+        columns = chosen_columns(context)
+        return as_annotated(context, (zones if columns is None else zones.select(columns)).to_reader())
+
+    @contextlib.contextmanager
+    def _raw(self, month: TripMonth) -> Iterator[RawMonth | WithdrawnMonth]:
+        manifest = self.lake.open().repair(month)
+        raw = WithdrawnMonth(month) if manifest.is_withdrawn else manifest.current_version
+        if raw is None and manifest.refusal is not None:
+            raise RefusedMonthError(manifest.refusal)
+        if raw is None:
+            name = asset_name("raw", month.dataset)
+            raise StoreError(f"{self.lake.url} has no raw {month}: materialize {name} for it first")
+        yield raw
+
+    @contextlib.contextmanager
+    def _clean(self, month: TripMonth) -> Iterator[CleanMonth | WithdrawnMonth]:
+        """A withdrawn month too where it was cleaned again since, from a version that a run named."""
+        lake = self.lake.open()
+        manifest = lake.repair(month)
+        clean = manifest.clean
+        if clean is not None and not lake.clean_problem(clean):
+            yield clean
+        elif manifest.is_withdrawn:
+            yield WithdrawnMonth(month)
+        else:
+            raise StoreError(
+                f"{self.lake.url} has no whole clean {month}: materialize {asset_name('trips', month.dataset)} for it "
+                "first"
+            )
+
+    def _read(self, context: dg.InputContext) -> pa.RecordBatchReader:
+        """The rows of the chosen months, each of which must be there; of all months, those there are."""
+        from taxi_platform.stores.lake.rows import read_objects
+
+        layer, dataset = own_place(context)
+        chosen = chosen_months(context)
+        lake = self.lake.open()
+        months = [TripMonth(dataset, day) for day in chosen] if chosen is not None else lake.months(dataset)
+        found = [(month, _path(lake, layer, month)) for month in months]
+        if missing := [str(month) for month, path in found if path is None and chosen is not None]:
+            raise StoreError(
+                f"{self.lake.url} has no {layer} {', '.join(missing)}: materialize {asset_name(layer, dataset)} for it "
+                "first"
+            )
+        paths = [path for _, path in found if path is not None]
+        if not paths:
+            raise StoreError(f"{self.lake.url} has no month of {asset_name(layer, dataset)} yet: materialize one first")
+        return read_objects(lake, paths, chosen_columns(context))
+
+
+def _made_current(lake: Lake, value: StagedRaw | SelectedRaw | AcceptedRaw | RawMonth) -> RawMonth:
+    if isinstance(value, RawMonth):
+        return value
+    month, version = value.raw.month, value.raw.version
+    if isinstance(value, SelectedRaw):
+        return lake.select_raw(month, version, accept_changed_format=value.accept_changed_format)
+    if isinstance(value, AcceptedRaw):
+        return lake.accept_raw(month, version, accept_changed_format=value.accept_changed_format)
+    stored = lake.store_raw(value)
+    if stored.refused is not None or stored.version != version:
+        refusal = lake.manifest(month).refusal
+        if refusal is not None:
+            raise RefusedMonthError(refusal)
+    return stored
+
+
+def _cleaned(raw: RawMonth) -> tuple[str, bool]:
+    """What of a raw month decides how its rows are cleaned."""
+    return raw.version, raw.accepts_changed_format
+
+
+def _path(lake: Lake, layer: str, month: TripMonth) -> str | None:
+    """The object with the month's rows in that layer."""
+    if layer == "raw":
+        raw = lake.current_raw(month)
+        return raw.path if raw else None
+    clean = lake.manifest(month).clean
+    if clean is not None and (problem := lake.clean_problem(clean)):
+        raise DamagedError(f"{problem}; run {month} again, which cleans it again")
+    return clean.trips_path if clean else None

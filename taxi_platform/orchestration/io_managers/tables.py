@@ -1,0 +1,160 @@
+"""``warehouse_io`` and ``postgres_io``: clean months and users' own rows into tables, and rows out of them.
+
+Belongs here: what the two share, which is everything but the store. Does not: any SQL (``stores``), and what DataFrames
+become (``frames``).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import dagster as dg
+
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.errors import DamagedError, StoreError, TransientError
+from taxi_platform.months import TripMonth, month_label
+from taxi_platform.orchestration.io_managers.frames import store_rows, table_name
+from taxi_platform.orchestration.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each, trying_again
+from taxi_platform.orchestration.io_managers.raw_views import refresh_raw_view
+from taxi_platform.orchestration.io_managers.reading import as_annotated, chosen_columns, chosen_months, wants_frame
+from taxi_platform.orchestration.io_managers.values import ReferenceTable, TableMonths
+from taxi_platform.orchestration.metadata import SHA256, loaded_metadata, withdrawn_metadata
+from taxi_platform.orchestration.resources import LakeResource, PostgresResource, StagingResource, WarehouseResource
+from taxi_platform.references import CleanMonth, WithdrawnMonth
+from taxi_platform.stores.model import SCHEMA, TableStore, split_name
+from taxi_platform.stores.ownership import claim
+
+if TYPE_CHECKING:
+    from taxi_platform.stores.bigquery.store import BigQueryStore
+    from taxi_platform.stores.lake.lake import Lake
+
+__all__ = ["PostgresIOManager", "WarehouseIOManager"]
+
+T = TypeVar("T")
+
+
+class TableIOManager(dg.ConfigurableIOManager):
+    """Stores `TableMonths` month by month and users' own rows as tables of theirs, each replaced atomically.
+
+    Loads rows by the argument's annotation.
+    """
+
+    lake: LakeResource
+    staging: StagingResource
+    months_at_once: int = 2
+    attempts: int = ATTEMPTS
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As settings and commands call the store."""
+
+    @abstractmethod
+    def store(self) -> TableStore: ...
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        if isinstance(obj, TableMonths):
+            self._store_months(context, obj)
+        elif isinstance(obj, ReferenceTable):
+            store, lake = self._claimed(), self.lake.open()
+            rows = self._patiently(obj.table.name, lambda: store.replace_table(obj.table, obj.read(lake)))
+            context.add_output_metadata({"dagster/row_count": rows, SHA256: obj.sha256})
+        else:
+            with self.staging.open() as folder:
+                store_rows(context, obj, self.store(), folder)
+
+    def _claimed(self) -> TableStore:
+        """The store, which is this lake's from now on, if it was nobody's; raises `StoreError` if another's."""
+        store = self.store()
+        self._patiently(self.name, lambda: claim(store, self.name, self.lake.open()))
+        return store
+
+    def _patiently(self, what: str, work: Callable[[], T]) -> T:
+        """What is done once for all months of a step waits as long for the store as each of them."""
+        return trying_again(what, work, self.attempts, self.lake.wait_seconds)
+
+    def _store_months(self, context: dg.OutputContext, months: TableMonths) -> None:
+        store, lake = self._claimed(), self.lake.open()
+
+        def load(month: TripMonth) -> Metadata:
+            with months.open(month) as clean:
+                if isinstance(clean, WithdrawnMonth):
+                    return withdrawn_metadata(changed=_taken_out(store, months.contract, month))
+                try:
+                    loaded = store.replace_month(months.contract, clean, lake)
+                except Exception as error:
+                    if problem := _unreadable(lake, clean, error):
+                        raise DamagedError(f"{problem}; run {month} again, which cleans it again") from error
+                    raise
+                return loaded_metadata(clean, loaded)
+
+        with recorded(context) as outcome:
+            store_each(months.months, load, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
+            if outcome.stored:
+                self._patiently("the views", lambda: store.refresh_views(months.all_contracts))
+                refresh_raw_view(lambda: store, months.contract.dataset, lake)
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        upstream = context.upstream_output
+        name = table_name(context.asset_key, upstream.definition_metadata if upstream else None)
+        months, store = chosen_months(context), self.store()
+        if months is not None:
+            _check_loaded(store, name, months)
+        columns = chosen_columns(context)
+        if store.kind == "bigquery" and wants_frame(context):
+            from taxi_platform.orchestration.io_managers.bigquery_frames import read_frame
+
+            return read_frame(context, cast("BigQueryStore", store), name, months, columns)
+        return as_annotated(context, store.read_months(name, months, columns))
+
+
+class WarehouseIOManager(TableIOManager):
+    """Tables of the warehouse."""
+
+    warehouse: WarehouseResource
+
+    @property
+    def name(self) -> str:
+        return "warehouse"
+
+    def store(self) -> TableStore:
+        return self.warehouse.open()
+
+
+class PostgresIOManager(TableIOManager):
+    """Tables of PostgreSQL."""
+
+    postgres: PostgresResource
+
+    @property
+    def name(self) -> str:
+        return "postgres"
+
+    def store(self) -> TableStore:
+        return self.postgres.open()
+
+
+def _unreadable(lake: Lake, clean: CleanMonth, error: Exception) -> str | None:
+    """Why a month does not load, where its objects do not read: no footer tells that before somebody reads them."""
+    return None if isinstance(error, TransientError) else lake.discard_unreadable_clean(clean)
+
+
+def _taken_out(store: TableStore, contract: Contract, month: TripMonth) -> bool:
+    """Whether the month was there."""
+    there = bool(store.count_months(contract, [month.first_day]))
+    store.delete_month(contract, month.first_day)
+    return there
+
+
+def _check_loaded(store: TableStore, name: str, months: Sequence[date]) -> None:
+    """Refuse months of trips that were never loaded: without rows they would look as if nobody had taken a taxi."""
+    schema, table = split_name(name)
+    if schema != SCHEMA:
+        return
+    records = store.read_months(f"{SCHEMA}.months", months, ["dataset", "file_month"]).read_all().to_pylist()
+    loaded = {row["file_month"] for row in records if name == f"{SCHEMA}.{row['dataset']}_trips"}
+    if missing := [month_label(month) for month in months if month not in loaded]:
+        raise StoreError(f"{name} does not hold {', '.join(missing)}: materialize {table} for it first")

@@ -1,0 +1,153 @@
+"""What Dagster's catalogue shows of months and tables, under the keys that its UI understands.
+
+Belongs here: turning references and contracts into metadata. Does not: recording it (``io_managers``).
+Keys: https://docs.dagster.io/guides/build/assets/metadata-and-tags
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform.contracts.model import Table
+from taxi_platform.contracts.schemas import describe
+from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.references import CleanMonth, RawMonth
+from taxi_platform.stores.lake.zones import StoredZones
+from taxi_platform.stores.model import LoadedMonth
+
+__all__ = [
+    "DATA_VERSION",
+    "RAW_VERSION",
+    "ROWS",
+    "SHA256",
+    "TABLE",
+    "VERSION",
+    "VERSION_NAMES",
+    "WITHDRAWN",
+    "clean_metadata",
+    "column_schema",
+    "loaded_metadata",
+    "raw_metadata",
+    "withdrawn_metadata",
+    "zones_metadata",
+]
+
+ROWS = "dagster/partition_row_count"
+URI = "dagster/uri"
+TABLE = "dagster/table_name"
+COLUMNS = "dagster/column_schema"
+WITHDRAWN = "withdrawn"
+"""True on the materialization that took a month out of a store: Dagster has no event for what is gone."""
+VERSION = "version"
+"""Of a raw month: which version it is."""
+RAW_VERSION = "raw_version"
+"""Of trips and of tables: the raw version that the rows came from."""
+DATA_VERSION = "data_version"
+"""Of trips and of tables: raw version, contract, cleaning code and options."""
+SHA256 = "sha256"
+"""Of upstream's file: what the zone lookup and its tables are a version of."""
+VERSION_NAMES = (VERSION, RAW_VERSION, DATA_VERSION, SHA256)
+"""What automation compares; every materialization names all that it knows."""
+
+_SHOWN_CODES = 100
+"""Of a column's unknown codes, the most frequent; a column of free text may have as many as rows."""
+
+
+def column_schema(table: Table) -> Mapping[str, Any]:
+    """The table's columns, with types and descriptions, as an asset's definition metadata."""
+    columns = [
+        dg.TableColumn(
+            c.name,
+            c.type.postgres,
+            description=describe(c),
+            constraints=dg.TableColumnConstraints(nullable=c.nullable),
+        )
+        for c in table.columns
+    ]
+    return {
+        COLUMNS: dg.TableSchema(
+            columns=columns, constraints=dg.TableConstraints(other=[f"clustered by {', '.join(table.cluster_by)}"])
+        )
+        if table.cluster_by
+        else dg.TableSchema(columns=columns)
+    }
+
+
+def raw_metadata(raw: RawMonth, uri: str, *, changed: bool) -> Mapping[str, Any]:
+    """Counts and provenance of a raw month."""
+    return {
+        ROWS: raw.rows,
+        URI: uri,
+        "unparsed_rows": raw.unparsed_rows,
+        "decoded_rows": raw.decoded_rows,
+        VERSION: raw.version,
+        "source_url": raw.source_url,
+        "source_version": raw.source_token,
+        "source_bytes": raw.source_size,
+        "bytes": raw.size,
+        SHA256: raw.sha256,
+        "schema_fingerprint": raw.schema_fingerprint,
+        "fetched_at": raw.fetched_at,
+        "accepts_changed_format": raw.accepts_changed_format,
+        "changed": changed,
+    }
+
+
+def clean_metadata(clean: CleanMonth, uri: str, *, changed: bool) -> Mapping[str, Any]:
+    """Counts and reasons; each reason is a number of its own, so that the UI plots it over the months."""
+    facts = clean.facts
+    table = "\n".join(f"| {reason} | {rows:,} |" for reason, rows in facts.reasons.items() if rows)
+    return {
+        ROWS: facts.trips_rows,
+        URI: uri,
+        "raw_rows": facts.raw_rows,
+        "quarantined_rows": facts.quarantined_rows,
+        DATA_VERSION: facts.version,
+        RAW_VERSION: facts.raw_version,
+        "reasons": dg.MetadataValue.md(f"| reason | rows |\n|---|---:|\n{table}" if table else "no row was rejected"),
+        **{f"rejected/{reason}": rows for reason, rows in facts.reasons.items()},
+        "options": dict(facts.options),
+        "unknown_columns": [shown(column) for column in facts.unknown_columns],
+        "unknown_codes": {column: _most_frequent(codes) for column, codes in facts.unknown_codes.items()},
+        "equal_rows": facts.equal_rows,
+        "decoded_rows": facts.decoded_rows,
+        "zones": dict(facts.zones),
+        "bytes": clean.trips_size + clean.quarantine_size,
+        "changed": changed,
+    }
+
+
+def _most_frequent(codes: Mapping[str, int]) -> dict[str, int]:
+    return {shown(code): rows for code, rows in Counter(codes).most_common(_SHOWN_CODES)}
+
+
+def loaded_metadata(clean: CleanMonth, loaded: LoadedMonth) -> Mapping[str, Any]:
+    """Counts of a month in a table, counted there."""
+    return {
+        ROWS: loaded.counts.trips,
+        "quarantined_rows": loaded.counts.quarantined,
+        DATA_VERSION: clean.facts.version,
+        RAW_VERSION: clean.facts.raw_version,
+        "changed": loaded.changed,
+        **loaded.facts,
+    }
+
+
+def withdrawn_metadata(*, changed: bool) -> Mapping[str, Any]:
+    """Of a month that upstream has withdrawn: the store holds no row of it."""
+    return {ROWS: 0, WITHDRAWN: True, "changed": changed}
+
+
+def zones_metadata(stored: StoredZones) -> Mapping[str, Any]:
+    """Rows and provenance of the zone lookup."""
+    return {
+        "dagster/row_count": stored.rows,
+        "source_url": stored.source_url,
+        "source_version": stored.source_token,
+        SHA256: stored.sha256,
+        "fetched_at": stored.fetched_at,
+    }

@@ -1,0 +1,195 @@
+"""BigQuery's dataset behind ``bigquery://project/dataset?location=EU``: the client, queries with a bound, errors.
+
+Belongs here: what every use of BigQuery shares. Does not: months and tables (``store``), load jobs
+(``jobs``).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+from taxi_platform.errors import SettingsError, StoreError, StoreUnavailableError
+from taxi_platform.stores.bigquery.requests import connected, failure_of, reasons
+from taxi_platform.stores.model import SCHEMA, split_name
+from taxi_platform.transience import PATIENT, Failure, is_distrust
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+    from google.cloud import bigquery
+
+__all__ = ["LABELS", "MAXIMUM_BYTES_BILLED", "BigQueryDataset", "parse_address"]
+
+T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
+
+MAXIMUM_BYTES_BILLED = 200 * 10**9
+"""A query that would read more is refused before it costs anything; all of yellow's trips are less."""
+
+_CREDENTIALS = "run `gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS"
+_MAINTENANCE = "a limit on requests, or a moment's trouble there, for longer than TAXI_WAIT_SECONDS: run it again later"
+_REMEDIES = {
+    "accessDenied": (
+        "permission denied; these credentials need roles/bigquery.jobUser on the project and "
+        "roles/bigquery.dataEditor on the dataset"
+    ),
+    "accountDisabled": "the account is disabled, or has no billing: settle it with Google",
+    "billingNotEnabled": "the project has no billing, without which BigQuery loads but changes no rows: enable it",
+    "billingTierLimitExceeded": "a limit on costs of the project's: raise it",
+    "bytesBilledLimitExceeded": "the query would read more than the platform lets any: look at what it reads",
+    "quotaExceeded": "a quota of the project is used up: wait until it is given anew, or have it raised",
+    "blocked": "the project or the user is blocked by Google for a while: ask there",
+}
+"""By BigQuery's own reasons (https://cloud.google.com/bigquery/docs/error-messages)."""
+
+
+def parse_address(url: str, wait_seconds: float = 600.0) -> BigQueryDataset:
+    """``bigquery://project/dataset?location=EU``; the location is US without one. Raises `SettingsError`."""
+    parts = urlsplit(url)
+    dataset = parts.path.strip("/")
+    if parts.scheme != "bigquery" or not parts.netloc or not re.fullmatch(r"\w+", dataset, re.ASCII):
+        raise SettingsError(f"TAXI_WAREHOUSE={url} is not bigquery://project/dataset?location=…")
+    location = parse_qs(parts.query).get("location", ["US"])[0]
+    return BigQueryDataset(parts.netloc, dataset, location, wait_seconds)
+
+
+@dataclass(frozen=True)
+class BigQueryDataset:
+    """One dataset of one project; the client is made at first use, no request before that."""
+
+    project: str
+    name: str
+    location: str
+    wait_seconds: float = 600.0
+    """How long a request, or a job, waits for BigQuery where what it fails of may pass."""
+
+    def __str__(self) -> str:
+        return f"the BigQuery dataset {self.project}.{self.name}"
+
+    def table_id(self, qualified_name: str) -> str:
+        """A table's full name: the platform's own (``taxi.…``) are in this dataset, others in that of their schema.
+
+        Raises:
+            StoreError: the schema is this dataset, where it could be taken for one of the platform's own.
+        """
+        schema, name = split_name(qualified_name)
+        if schema == self.name != SCHEMA:
+            raise StoreError(
+                f"{qualified_name} would stand among the platform's own tables, which are in {self}: give it another "
+                "schema, or TAXI_WAREHOUSE another dataset"
+            )
+        return f"{self.project}.{self.name if schema == SCHEMA else schema}.{name}"
+
+    def sql(self, qualified_name: str) -> str:
+        """A table's full name in a query."""
+        return f"`{self.table_id(qualified_name)}`"
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Application Default Credentials; none for the emulator at ``BIGQUERY_EMULATOR_HOST``."""
+        from google.auth.credentials import AnonymousCredentials
+
+        from taxi_platform.stores import google
+
+        anonymous: Any = AnonymousCredentials
+        return anonymous() if google.emulator("BIGQUERY_EMULATOR_HOST") else google.credentials()
+
+    @cached_property
+    def client(self) -> bigquery.Client:
+        """A client of the project, in the dataset's location."""
+        return connected(self.project, self.credentials, self.location, self.wait_seconds)
+
+    def query(self, sql: str, **parameters: object) -> bigquery.table.RowIterator:
+        """Run one query or statement, its values bound by name (``@file_month``); waits for its end.
+
+        A statement that fails of what may pass, such as another change of the same table, is run again.
+        """
+        from google.cloud import bigquery
+
+        config = bigquery.QueryJobConfig(
+            maximum_bytes_billed=MAXIMUM_BYTES_BILLED,
+            query_parameters=[_parameter(name, value) for name, value in parameters.items()],
+            labels=dict(LABELS),
+        )
+        return self.run(
+            "query", lambda: self.client.query(sql, job_config=config, job_retry=None).result(job_retry=None)
+        )
+
+    def run(self, doing: str, job: Callable[[], T]) -> T:
+        """Run a job to its end, and again for as long as what it fails of may pass; ``doing`` is for the sentence."""
+
+        def attempt() -> T:
+            with self.clear_errors(doing):
+                return job()
+
+        return PATIENT.call(
+            attempt,
+            wait_seconds=self.wait_seconds,
+            worth=lambda error: isinstance(error, StoreUnavailableError),
+            tell=lambda error, seconds: _LOG.warning("%s; trying again in %.1f s", error, seconds),
+        )
+
+    @contextmanager
+    def clear_errors(self, doing: str) -> Iterator[None]:
+        """Turn what BigQuery, the network and the search for credentials refuse into one sentence."""
+        from google.api_core.exceptions import GoogleAPIError
+        from google.auth.exceptions import GoogleAuthError
+        from requests import RequestException
+
+        try:
+            yield
+        except (GoogleAPIError, GoogleAuthError, RequestException, ConnectionError) as error:
+            raise self._explained(doing, error) from error
+
+    def _explained(self, doing: str, error: Exception) -> StoreError | StoreUnavailableError:
+        from google.api_core.exceptions import GoogleAPIError
+        from google.auth.exceptions import GoogleAuthError
+
+        what, own = f"{self} cannot {doing}", _first_line(error)
+        if failure_of(error) is Failure.TRANSIENT:
+            if isinstance(error, GoogleAPIError):
+                return StoreUnavailableError(f"{what} ({own}): {_MAINTENANCE}")
+            return StoreUnavailableError(f"{what} ({_trouble(error)}): check the network, then run it again")
+        if is_distrust(error):
+            return StoreError(
+                f"{what}: Google's certificate is not trusted: set REQUESTS_CA_BUNDLE to the authority's file"
+            )
+        if isinstance(error, GoogleAuthError) or getattr(error, "code", None) == HTTPStatus.UNAUTHORIZED:
+            return StoreError(f"no valid credentials for {self} ({own}): {_CREDENTIALS}")
+        remedies = [_REMEDIES[reason] for reason in sorted(reasons(error)) if reason in _REMEDIES]
+        return StoreError(f"{what} ({own}): {remedies[0]}" if remedies else f"{what}: {own}")
+
+
+LABELS: Mapping[str, str] = {"managed_by": "taxi_platform"}
+"""On the dataset, its tables and every job, so that a bill can be split by them."""
+
+
+def _parameter(name: str, value: object) -> bigquery.ScalarQueryParameter:
+    from datetime import date, datetime
+
+    from google.cloud import bigquery
+
+    kind = {str: "STRING", int: "INT64", date: "DATE", datetime: "DATETIME", type(None): "DATETIME"}[type(value)]
+    return bigquery.ScalarQueryParameter(name, kind, value)  # type: ignore[arg-type]
+
+
+def _trouble(error: Exception) -> str:
+    """The innermost text of a connection that failed: what a person would say happened."""
+    text = str(error)
+    if "timed out" in text:
+        return "it is silent"
+    found = re.findall(r"\[Errno -?\d+\] ([\w ]+)", text)
+    return found[-1] if found else _first_line(error)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(getattr(error, "message", "") or error).strip()
+    line = text.splitlines()[0] if text else type(error).__name__
+    return line if len(line) <= 300 else line[:299] + "…"

@@ -1,0 +1,172 @@
+"""``raw_green`` on BigQuery: a view over external tables, one per generation of upstream's columns.
+
+Belongs here: which objects, and the order of changes. Does not: columns and SQL (``raw_sql``), and when it is
+made (``orchestration.io_managers.raw_views``).
+
+An external table takes one type per column for all of its files and fails at query time where a file disagrees
+(https://cloud.google.com/bigquery/docs/external-tables). Raw files are as upstream made them, so that files of the same
+columns and types share a table, ``raw_green__`` and a fingerprint of those, and the view unites them: by name, in a
+type that holds all of a column's. Tables and view name exact objects, for only manifests know which version is current.
+
+Readers see one state of the lake or the next: tables first take what is new beside what they have, then the view, which
+says which of it counts, changes in one request, then tables let go of what is superseded. Every change is conditional
+on nobody else having made one since the manifests were read, so that no refresh can put an older state in place of a
+newer one, and a refresh killed half-way leaves a view that is right.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from taxi_platform.errors import StoreBusyError
+from taxi_platform.references import RawMonth
+from taxi_platform.stores.bigquery.connection import LABELS, BigQueryDataset
+from taxi_platform.stores.bigquery.raw_sql import Generation, bigquery_columns, create_sql, view_sql
+from taxi_platform.stores.bigquery.tables import create_dataset, keep_for_good
+from taxi_platform.transience import RACE
+
+if TYPE_CHECKING:
+    from google.cloud import bigquery
+
+    from taxi_platform.stores.lake.lake import Lake
+
+__all__ = ["refresh_raw_view"]
+
+
+_AT_ONCE = 16
+"""Manifests read at a time: a dataset has up to 200."""
+
+
+class _RefreshedMeanwhileError(StoreBusyError):
+    """What was read has changed since: read it again."""
+
+
+def refresh_raw_view(dataset: BigQueryDataset, name: str, lake: Lake) -> None:
+    """Make the view ``raw_{name}`` the current version of every raw month; nothing is written where it is already.
+
+    Raises:
+        StoreBusyError: others keep refreshing it.
+        StoreError: BigQuery refuses.
+    """
+    from google.api_core.exceptions import Conflict, PreconditionFailed
+
+    def attempt() -> None:
+        with dataset.clear_errors(f"refresh raw_{name}"):
+            # The order matters: what stands first, then the manifests, so that a change made on them is the newer one.
+            standing = _standing(dataset, name)
+            generations = _generations(lake, name)
+            try:
+                done = not (standing or generations) or _refreshed(dataset, name, lake, standing, generations)
+            except (Conflict, PreconditionFailed) as error:
+                raise _RefreshedMeanwhileError(
+                    f"other runs keep refreshing raw_{name} in {dataset}: let them end first"
+                ) from error
+        if not done:
+            raise _RefreshedMeanwhileError(
+                f"tables of raw_{name} in {dataset} keep coming and going: let other runs end first"
+            )
+
+    RACE.call(
+        attempt,
+        wait_seconds=dataset.wait_seconds,
+        worth=lambda error: isinstance(error, _RefreshedMeanwhileError),
+    )
+
+
+def _refreshed(
+    dataset: BigQueryDataset,
+    name: str,
+    lake: Lake,
+    standing: dict[str, bigquery.Table],
+    generations: list[Generation],
+) -> bool:
+    """Change what differs; False where tables were created, whose state was unknown when the manifests were read."""
+    missing = [generation for generation in generations if generation.table not in standing]
+    if missing and not standing:
+        create_dataset(dataset, dataset.name)
+    for generation in missing:
+        dataset.query(create_sql(dataset, generation, lake.uri(f"raw/{name}")))
+    if missing:
+        return False
+    for generation in generations:
+        table = standing[generation.table]
+        standing[generation.table] = _with_uris(dataset, table, {*_uris(table), *generation.uris})
+    _replace_view(dataset, name, standing.get(f"raw_{name}"), view_sql(dataset, generations))
+    for generation in generations:
+        _with_uris(dataset, standing[generation.table], set(generation.uris))
+    return True
+
+
+# ---- the lake
+
+
+def _generations(lake: Lake, name: str) -> list[Generation]:
+    """The current raw months by the columns of their files, the generation of the newest month first."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        current = [raw for raw in pool.map(lake.readable_raw, reversed(lake.months(name))) if raw is not None]
+        examples = {raw.schema_fingerprint: raw for raw in current}
+        columns = dict(zip(examples, pool.map(lambda raw: _columns(lake, raw), examples.values()), strict=True))
+    groups: dict[str, list[Generation]] = {}
+    for raw in current:
+        single = Generation(name, columns[raw.schema_fingerprint], (lake.uri(raw.view_path),))
+        groups.setdefault(single.table, []).append(single)
+    return [
+        Generation(name, group[0].columns, tuple(sorted(uri for single in group for uri in single.uris)))
+        for group in groups.values()
+    ]
+
+
+def _columns(lake: Lake, raw: RawMonth) -> dict[str, str]:
+    with lake.open_parquet(raw.view_path) as file:
+        return bigquery_columns(file.schema_arrow)
+
+
+# ---- BigQuery
+
+
+def _standing(dataset: BigQueryDataset, name: str) -> dict[str, bigquery.Table]:
+    """The view and its external tables as they stand."""
+    from google.api_core.exceptions import NotFound
+
+    mine = re.compile(rf"raw_{re.escape(name)}(__[0-9a-f]{{12}})?")
+    try:
+        items = list(dataset.client.list_tables(f"{dataset.project}.{dataset.name}"))
+        names = [item.table_id for item in items if mine.fullmatch(item.table_id)]
+        tables = {found: dataset.client.get_table(dataset.table_id(found)) for found in names}
+    except NotFound:
+        return {}
+    return {found: keep_for_good(dataset, table) for found, table in tables.items()}
+
+
+def _uris(table: bigquery.Table) -> set[str]:
+    config: Any = table.external_data_configuration
+    return set(config.source_uris or ())
+
+
+def _with_uris(dataset: BigQueryDataset, table: bigquery.Table, uris: set[str]) -> bigquery.Table:
+    """The table over those objects, changed unless somebody else has changed it since it was read."""
+    if uris == _uris(table):
+        return table
+    config: Any = table.external_data_configuration
+    config.source_uris = sorted(uris)
+    table.external_data_configuration = config
+    return dataset.client.update_table(table, ["external_data_configuration"])
+
+
+def _replace_view(dataset: BigQueryDataset, name: str, standing: bigquery.Table | None, sql: str) -> None:
+    from google.cloud import bigquery
+
+    if standing is None:
+        view = bigquery.Table(dataset.table_id(f"raw_{name}"))
+        view.view_query = sql
+        view.description = (
+            f"Raw {name} records, the current version of every month in the lake, as upstream published them. "
+            "Filter by month ('2020-03') to read, and pay for, that month alone."
+        )
+        view.labels = dict(LABELS)
+        keep_for_good(dataset, dataset.client.create_table(view))
+    elif standing.view_query != sql:
+        standing.view_query = sql
+        dataset.client.update_table(standing, ["view_query"])

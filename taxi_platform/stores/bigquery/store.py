@@ -1,0 +1,265 @@
+"""The warehouse in production: trips, quarantine and zones in one dataset of BigQuery.
+
+Belongs here: tables and rows. Does not: the client (``connection``) and load jobs (``jobs``). A month is
+loaded by one job per table, which replaces the month's partition as a whole: trips first, for they are what a job may
+refuse, so that both tables keep the month before. Jobs are no part of BigQuery's transactions, so ``months`` says which
+data version stands there: its row is written last, and only if nobody else has replaced the month meanwhile.
+"""
+# ruff: noqa: S608 - names in SQL come from contracts and the address; values are bound
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import ColumnType, Table
+from taxi_platform.contracts.schemas import arrow_schema
+from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
+from taxi_platform.contracts.zones import ZONES
+from taxi_platform.errors import StoreBusyError, StoreError
+from taxi_platform.references import CleanMonth, MonthCounts
+from taxi_platform.stores.bigquery.connection import BigQueryDataset, parse_address
+from taxi_platform.stores.bigquery.jobs import LoadedPartition, MonthLoad
+from taxi_platform.stores.bigquery.raw import refresh_raw_view
+from taxi_platform.stores.bigquery.tables import (
+    ensure_table,
+    existing_tables,
+    replace_rows,
+    replace_view,
+    standing_table,
+)
+from taxi_platform.stores.bookkeeping import (
+    MONTHS,
+    VIEW_DESCRIPTION,
+    LoadRecord,
+    check_conserved,
+    check_loaded,
+    months_row,
+)
+from taxi_platform.stores.catalogue import months_sql, selected
+from taxi_platform.stores.model import HeldMonth, LoadedMonth
+from taxi_platform.transience import RACE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from taxi_platform.stores.lake.lake import Lake
+
+__all__ = ["BigQueryStore"]
+
+_LOADS_OF_ONE_MONTH = replace(RACE, attempts=5, charges_attempts=False)
+"""How often a month is loaded again because another run replaced it meanwhile."""
+
+_SQL_TYPES = {"INTEGER": "INT64", "FLOAT": "FLOAT64"}
+
+
+class _ReplacedMeanwhileError(StoreBusyError):
+    """Another run has recorded the month while this one loaded it."""
+
+
+class BigQueryStore:
+    """Tables in one dataset, ``bigquery://project/dataset?location=…``; made at the first write.
+
+    Raises:
+        SettingsError: the address is none.
+    """
+
+    kind = "bigquery"
+
+    def __init__(self, url: str, *, wait_seconds: float = 600.0) -> None:
+        self.url = url
+        self._dataset = parse_address(url, wait_seconds)
+
+    def __repr__(self) -> str:
+        return f"BigQueryStore({self._dataset.project}.{self._dataset.name})"
+
+    @property
+    def dataset(self) -> BigQueryDataset:
+        """Where the platform's own tables are."""
+        return self._dataset
+
+    # ---- writing
+
+    def replace_month(self, contract: Contract, clean: CleanMonth, lake: Lake) -> LoadedMonth:
+        check_conserved(clean)
+        check_loaded(clean, _footers(clean, lake), lake.url)
+        for table in (contract.trips, contract.quarantine, MONTHS):
+            ensure_table(self._dataset, table)
+        name = self._dataset.table_id(contract.trips.name)
+
+        def attempt() -> LoadedMonth:
+            record, since = self._record(contract, clean.file_month)
+            if record is not None and record.is_current(clean.facts):
+                return LoadedMonth(record.counted, False, name)
+            trips, quarantine = self._load(contract, clean, lake, since)
+            if not self._recorded(clean, since):
+                raise _ReplacedMeanwhileError(
+                    f"other runs keep replacing {clean.month} in {self._dataset}: let them end first"
+                )
+            facts = {"trips": trips.facts, "quarantine": quarantine.facts}
+            return LoadedMonth(MonthCounts(trips.rows, quarantine.rows), True, name, facts)
+
+        return _LOADS_OF_ONE_MONTH.call(
+            attempt,
+            wait_seconds=self._dataset.wait_seconds,
+            worth=lambda error: isinstance(error, _ReplacedMeanwhileError),
+        )
+
+    def _load(
+        self, contract: Contract, clean: CleanMonth, lake: Lake, since: datetime | None
+    ) -> tuple[LoadedPartition, LoadedPartition]:
+        """Trips, then quarantine; what a run loaded and did not live to record is taken if it is still there."""
+        pairs = ((contract.trips, clean.trips_path), (contract.quarantine, clean.quarantine_path))
+        loads = [MonthLoad(self._dataset, table, clean.file_month, clean.facts.version, path) for table, path in pairs]
+        for adopt in (True, False):
+            trips, quarantine = (load.run(lake, since=since, adopt=adopt) for load in loads)
+            counted = self._counts(contract, [clean.file_month]).get(clean.file_month, MonthCounts(0, 0))
+            if counted == MonthCounts(trips.rows, quarantine.rows) or not (trips.adopted or quarantine.adopted):
+                break
+        check_loaded(clean, counted, str(self._dataset))
+        return trips, quarantine
+
+    def _recorded(self, clean: CleanMonth, since: datetime | None) -> bool:
+        """Write the month's row, unless another run has written it since; tells whether it did."""
+        dataset, file_month, version, raw_rows, trips_rows, quarantined_rows, _ = months_row(clean)
+        changed = self._dataset.query(
+            f"""
+            MERGE {self._dataset.sql(MONTHS.name)} AS m
+            USING (SELECT @dataset AS dataset, @file_month AS file_month) AS s
+            ON m.dataset = s.dataset AND m.file_month = s.file_month
+            WHEN MATCHED AND m.loaded_at = @since THEN UPDATE SET
+                data_version = @version, raw_rows = @raw_rows, trips_rows = @trips_rows,
+                quarantined_rows = @quarantined_rows, loaded_at = CURRENT_DATETIME()
+            WHEN NOT MATCHED THEN INSERT
+                (dataset, file_month, data_version, raw_rows, trips_rows, quarantined_rows, loaded_at)
+                VALUES (@dataset, @file_month, @version, @raw_rows, @trips_rows, @quarantined_rows, CURRENT_DATETIME())
+            """,
+            dataset=dataset,
+            file_month=file_month,
+            version=version,
+            raw_rows=raw_rows,
+            trips_rows=trips_rows,
+            quarantined_rows=quarantined_rows,
+            since=since,
+        )
+        return changed.num_dml_affected_rows == 1
+
+    def delete_month(self, contract: Contract, file_month: date) -> None:
+        tables = [
+            table
+            for table in (contract.trips, contract.quarantine, MONTHS)
+            if table.name in existing_tables(self._dataset)
+        ]
+        if not tables:
+            return
+        deletes = "".join(
+            f"DELETE FROM {self._dataset.sql(table.name)} WHERE file_month = @file_month"
+            f"{' AND dataset = @dataset' if table is MONTHS else ''};\n"
+            for table in tables
+        )
+        sql = f"BEGIN TRANSACTION;\n{deletes}COMMIT TRANSACTION;"
+        self._dataset.query(sql, file_month=file_month, dataset=contract.dataset)
+
+    def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
+        import pyarrow as pa
+
+        if file_month is not None:
+            ensure_table(self._dataset, table)
+        return replace_rows(self._dataset, table, pa.RecordBatchReader.from_stream(rows), file_month)
+
+    def refresh_views(self, contracts: Sequence[Contract]) -> None:
+        ensure_table(self._dataset, ZONES)
+        sql = unified_view_sql(contracts, existing_tables(self._dataset), self._dataset.sql, _sql_type)
+        if sql:
+            replace_view(self._dataset, UNIFIED.name, sql, VIEW_DESCRIPTION)
+
+    def refresh_raw_view(self, dataset: str, lake: Lake) -> None:
+        """Nothing is made over a lake elsewhere: BigQuery reads external tables from Cloud Storage."""
+        if lake.url.startswith("gs://"):
+            refresh_raw_view(self._dataset, dataset, lake)
+
+    # ---- reading
+
+    def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
+        return {month: held.counts for month, held in self.held_months(contract, months).items()}
+
+    def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
+        if MONTHS.name not in existing_tables(self._dataset):
+            return {}
+        rows = self._dataset.query(
+            f"SELECT file_month, data_version FROM {self._dataset.sql(MONTHS.name)} WHERE dataset = @dataset "
+            "ORDER BY loaded_at",
+            dataset=contract.dataset,
+        )
+        versions = {row["file_month"]: row["data_version"] for row in rows}
+        known = sorted(versions if months is None else versions.keys() & set(months))
+        counted = self._counts(contract, known)
+        return {month: HeldMonth(counted[month], versions[month]) for month in known}
+
+    def standing_table(self, table: str) -> Table | None:
+        return standing_table(self._dataset, table)
+
+    def read_months(
+        self, table: str, months: Sequence[date] | None, columns: Sequence[str] | None = None
+    ) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
+        declared = self.standing_table(table)
+        if declared is None:
+            raise StoreError(f"{self._dataset} has no table {table}: materialize its months first")
+        wanted = selected(declared, columns)
+        schema = arrow_schema(wanted)
+        listed = ", ".join(f"`{column}`" for column in wanted.column_names)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            if months is None or months:
+                source = f"{self._dataset.sql(wanted.qualified_name)} {months_sql(months)}"
+                for batch in self._dataset.query(f"SELECT {listed} FROM {source}").to_arrow_iterable():
+                    yield batch.cast(schema)
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    # ---- inside
+
+    def _record(self, contract: Contract, file_month: date) -> tuple[LoadRecord | None, datetime | None]:
+        """What ``months`` says beside what a count finds, and since when (UTC) it says so."""
+        rows = self._dataset.query(
+            f"SELECT data_version, trips_rows, quarantined_rows, loaded_at FROM {self._dataset.sql(MONTHS.name)} "
+            "WHERE dataset = @dataset AND file_month = @file_month ORDER BY loaded_at DESC LIMIT 1",
+            dataset=contract.dataset,
+            file_month=file_month,
+        )
+        for row in rows:
+            recorded = MonthCounts(row["trips_rows"], row["quarantined_rows"])
+            counted = self._counts(contract, [file_month])[file_month]
+            return LoadRecord(row["data_version"], recorded, counted), row["loaded_at"]
+        return None, None
+
+    def _counts(self, contract: Contract, months: Sequence[date]) -> dict[date, MonthCounts]:
+        """Rows of those months; a month without rows counts 0."""
+        if not months:
+            return {}
+        counts = " UNION ALL ".join(
+            f"SELECT '{table.name}' AS name, file_month, COUNT(*) AS row_count FROM {self._dataset.sql(table.name)} "
+            f"{months_sql(months)} GROUP BY file_month"
+            for table in (contract.trips, contract.quarantine)
+        )
+        found = {(row["name"], row["file_month"]): row["row_count"] for row in self._dataset.query(counts)}
+        names = (contract.trips.name, contract.quarantine.name)
+        return {month: MonthCounts(*(found.get((name, month), 0) for name in names)) for month in months}
+
+
+def _footers(clean: CleanMonth, lake: Lake) -> MonthCounts:
+    """Rows of the two objects: a month that contradicts its facts must not replace the one before."""
+    rows = []
+    for path in (clean.trips_path, clean.quarantine_path):
+        with lake.open_parquet(path) as file:
+            rows.append(file.metadata.num_rows)
+    return MonthCounts(*rows)
+
+
+def _sql_type(column_type: ColumnType) -> str:
+    return _SQL_TYPES.get(column_type.bigquery, column_type.bigquery)

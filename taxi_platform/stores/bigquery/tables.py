@@ -1,0 +1,301 @@
+"""Tables of a BigQuery dataset as their declarations say: partitions, clustering, descriptions, labels.
+
+Belongs here: creating and describing, and replacing small tables and views as a whole. Does not: months (``store``).
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
+from taxi_platform.contracts.schemas import bigquery_schema
+from taxi_platform.contracts.unified import UNIFIED
+from taxi_platform.errors import StoreBusyError, StoreError
+from taxi_platform.stores.bigquery.connection import LABELS, BigQueryDataset
+from taxi_platform.stores.bigquery.jobs import load_config, partition
+from taxi_platform.stores.bigquery.upload import load_file
+from taxi_platform.stores.bookkeeping import MONTHS
+from taxi_platform.stores.catalogue import CatalogueColumn, declaration, missing_columns
+from taxi_platform.stores.model import SCHEMA
+from taxi_platform.transience import RACE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from google.cloud import bigquery
+
+_LOG = logging.getLogger(__name__)
+
+__all__ = [
+    "create_dataset",
+    "create_table",
+    "ensure_table",
+    "existing_tables",
+    "keep_for_good",
+    "replace_rows",
+    "replace_view",
+    "standing_table",
+]
+
+
+class _ChangedMeanwhileError(StoreBusyError):
+    """A table is not what it was when it was read."""
+
+
+def ensure_table(dataset: BigQueryDataset, table: Table) -> None:
+    """Create the table if need be; bring descriptions up to date, keep it for good. New columns come with a load.
+
+    Raises:
+        StoreError: a column stands there in another type than the declaration's, or months cannot be replaced there.
+    """
+    standing = _standing(dataset, table.qualified_name)
+    if standing is None:
+        create_table(dataset, table)
+        return
+    _check_partitions(dataset, standing, table)
+    missing_columns(table, _catalogue(standing), _type_name)
+    standing = keep_for_good(dataset, standing)
+    with dataset.clear_errors(f"describe {table.qualified_name}"):
+        _describe(dataset, standing, table)
+
+
+def create_table(dataset: BigQueryDataset, table: Table) -> None:
+    """Create the table, and its dataset, unless they are there."""
+    from google.api_core.exceptions import Conflict, NotFound
+
+    declared = _declared(dataset, table)
+    with dataset.clear_errors(f"create the table {table.qualified_name}"), suppress(Conflict):
+        try:
+            created = dataset.client.create_table(declared)
+        except NotFound:
+            create_dataset(dataset, declared.dataset_id)
+            created = dataset.client.create_table(declared)
+        keep_for_good(dataset, created)
+
+
+def keep_for_good(dataset: BigQueryDataset, table: bigquery.Table) -> bigquery.Table:
+    """Clear the expiry of a table or view, and of its partitions, which a dataset's defaults give to all.
+
+    https://cloud.google.com/bigquery/docs/managing-tables#updating_a_tables_expiration_time
+    """
+
+    def change(table: bigquery.Table) -> list[str]:
+        partitioning, changed = table.time_partitioning, []
+        if table.expires is not None:
+            table.expires = None
+            changed.append("expires")
+        if partitioning is not None and partitioning.expiration_ms is not None:
+            partitioning.expiration_ms = None
+            table.time_partitioning = partitioning
+            changed.append("time_partitioning")
+        return changed
+
+    with dataset.clear_errors(f"keep {table.table_id} for good"):
+        kept = _changed(dataset, table, change)
+    if kept is not table:
+        _LOG.warning("%s was to expire, as its dataset's defaults have it for new tables: it stays for good now", table)
+    return kept
+
+
+def _check_partitions(dataset: BigQueryDataset, standing: bigquery.Table, table: Table) -> None:
+    """A month is replaced by replacing its partition, which a table that somebody made in another way does not have."""
+    wanted = _declared(dataset, table).time_partitioning
+    found = standing.time_partitioning
+    if wanted is None or (found is not None and (found.type_, found.field) == (wanted.type_, wanted.field)):
+        return
+    how = f"by {found.type_} of {found.field or 'its time of loading'}" if found is not None else "in no partitions"
+    if standing.range_partitioning is not None:
+        how = f"by ranges of {standing.range_partitioning.field}"
+    raise StoreError(
+        f"{dataset} has a table {standing.table_id} that keeps its rows {how}, where a month is replaced as "
+        f"a partition by {wanted.type_} of {wanted.field}: rename that table, or drop it, then run it again"
+    )
+
+
+def existing_tables(dataset: BigQueryDataset) -> frozenset[str]:
+    """Names of the tables and views there are; none where there is no dataset."""
+    from google.api_core.exceptions import NotFound
+
+    with dataset.clear_errors("list its tables"):
+        try:
+            return frozenset(item.table_id for item in dataset.client.list_tables(f"{dataset.project}.{dataset.name}"))
+        except NotFound:
+            return frozenset()
+
+
+def replace_rows(dataset: BigQueryDataset, table: Table, rows: pa.RecordBatchReader, file_month: date | None) -> int:
+    """Replace a table's rows, or those of one month, by one load job, all or nothing; returns their number."""
+    import pyarrow.parquet as pq
+
+    create_table(dataset, table)
+    table_id = dataset.table_id(table.qualified_name)
+    with tempfile.TemporaryDirectory(prefix="taxi_bigquery_") as folder:
+        file = Path(folder) / "rows.parquet"
+        with pq.ParquetWriter(file, rows.schema, compression="zstd") as writer:
+            for batch in rows:
+                writer.write_batch(batch)
+        destination = table_id if file_month is None else partition(table_id, file_month)
+
+        def load() -> int:
+            job = load_file(dataset, file, destination, load_config(table, file_month))
+            job.result()
+            return int(job.output_rows or 0)
+
+        replaced = dataset.run(f"replace {table.qualified_name}", load)
+    with dataset.clear_errors(f"describe {table.qualified_name}"):
+        _describe(dataset, dataset.client.get_table(table_id), table)
+    return replaced
+
+
+def replace_view(dataset: BigQueryDataset, name: str, sql: str, description: str) -> None:
+    """Create or replace a view, in one statement."""
+    text = description.replace("\\", "\\\\").replace('"', '\\"')
+    dataset.query(f'CREATE OR REPLACE VIEW {dataset.sql(name)} OPTIONS (description = "{text}") AS\n{sql}')
+    standing = _standing(dataset, f"{SCHEMA}.{name}")
+    if standing is not None:
+        keep_for_good(dataset, standing)
+
+
+def create_dataset(dataset: BigQueryDataset, name: str) -> None:
+    """Create a dataset of that name beside the platform's own, or that one, unless it is there."""
+    from google.cloud import bigquery
+
+    declared = bigquery.Dataset(f"{dataset.project}.{name}")
+    declared.location = dataset.location
+    declared.labels = dict(LABELS)
+    if name == dataset.name:
+        declared.description = "New York taxi trips: clean months, what cleaning rejected, and taxi zones."
+    dataset.client.create_dataset(declared, exists_ok=True)
+
+
+def _declared(dataset: BigQueryDataset, table: Table) -> bigquery.Table:
+    from google.cloud import bigquery
+
+    declared = bigquery.Table(dataset.table_id(table.qualified_name), schema=_schema(table))
+    declared.description = table.description
+    declared.labels = dict(LABELS)
+    if FILE_MONTH.name in table.column_names and table is not MONTHS:
+        declared.time_partitioning = bigquery.TimePartitioning(
+            type_=bigquery.TimePartitioningType.MONTH, field=FILE_MONTH.name
+        )
+        declared.clustering_fields = list(table.cluster_by) or None
+    return declared
+
+
+def _describe(dataset: BigQueryDataset, standing: bigquery.Table, table: Table) -> None:
+    """Bring descriptions up to date where the declaration has changed them."""
+    from google.cloud import bigquery
+
+    described = {field["name"]: field["description"] for field in bigquery_schema(table)}
+
+    def change(standing: bigquery.Table) -> list[str]:
+        fields = [
+            {**field.to_api_repr(), "description": described.get(field.name, field.description)}
+            for field in standing.schema
+        ]
+        changed = []
+        if [field["description"] for field in fields] != [field.description for field in standing.schema]:
+            standing.schema = [bigquery.SchemaField.from_api_repr(field) for field in fields]
+            changed.append("schema")
+        if standing.description != table.description:
+            standing.description = table.description
+            changed.append("description")
+        return changed
+
+    _changed(dataset, standing, change)
+
+
+def _changed(
+    dataset: BigQueryDataset, standing: bigquery.Table, change: Callable[[bigquery.Table], list[str]]
+) -> bigquery.Table:
+    """The table after ``change``, which names the properties that it has set; made anew where somebody was faster."""
+    from google.api_core.exceptions import PreconditionFailed
+
+    def attempt() -> bigquery.Table:
+        nonlocal standing
+        if not (changed := change(standing)):
+            return standing
+        try:
+            return dataset.client.update_table(standing, changed)
+        except PreconditionFailed as error:
+            standing = dataset.client.get_table(standing.reference)
+            raise _ChangedMeanwhileError(
+                f"other runs keep changing {standing.table_id} in {dataset}: let them end first"
+            ) from error
+
+    return RACE.call(
+        attempt,
+        wait_seconds=dataset.wait_seconds,
+        worth=lambda error: isinstance(error, _ChangedMeanwhileError),
+    )
+
+
+def standing_table(dataset: BigQueryDataset, qualified_name: str) -> Table | None:
+    """The declaration of a table that is there; None where there is none.
+
+    BigQuery has one type of integers: columns of a contract read in the contract's type.
+    """
+    standing = _standing(dataset, qualified_name)
+    if standing is None:
+        return None
+    declared = declaration(qualified_name, _catalogue(standing), _type_name, str(dataset))
+    known = {
+        column.name: column.type
+        for table in _known_tables()
+        if table.qualified_name == declared.qualified_name
+        for column in table.columns
+    }
+    columns = tuple(
+        replace(column, type=known[column.name])
+        if column.name in known and known[column.name].bigquery == column.type.bigquery
+        else column
+        for column in declared.columns
+    )
+    return replace(declared, columns=columns)
+
+
+def _standing(dataset: BigQueryDataset, qualified_name: str) -> bigquery.Table | None:
+    from google.api_core.exceptions import NotFound
+
+    with dataset.clear_errors(f"look at {qualified_name}"):
+        try:
+            return dataset.client.get_table(dataset.table_id(qualified_name))
+        except NotFound:
+            return None
+
+
+def _known_tables() -> Iterator[Table]:
+    for contract in CONTRACTS.values():
+        yield contract.trips
+        yield contract.quarantine
+    yield UNIFIED
+
+
+def _catalogue(standing: bigquery.Table) -> list[CatalogueColumn]:
+    return [
+        CatalogueColumn(
+            field.name,
+            f"{field.field_type}{' REPEATED' if field.mode == 'REPEATED' else ''}",
+            field.mode == "NULLABLE",
+            field.description,
+        )
+        for field in standing.schema
+    ]
+
+
+def _schema(table: Table) -> list[bigquery.SchemaField]:
+    from google.cloud import bigquery
+
+    return [bigquery.SchemaField.from_api_repr(field) for field in bigquery_schema(table)]
+
+
+def _type_name(column_type: ColumnType) -> str:
+    """A column type as the catalogue writes it, of a repeated field with its mode."""
+    return column_type.bigquery + (" REPEATED" if column_type is ColumnType.TEXT_LIST else "")

@@ -1,0 +1,126 @@
+"""One DuckDB file shared by many processes: opening it in turn, and its errors as sentences.
+
+Belongs here: connections and their life time. Does not: tables and rows (``store``).
+
+DuckDB lets one process write or several read, and refuses everybody else at once. Here they wait: writers for one
+another by a lock file beside the database, and everybody for DuckDB's own lock, which also a foreign reader such as a
+notebook may hold. Nothing but DuckDB may open the file itself: closing it in another way would drop DuckDB's lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxi_platform.errors import StoreError
+from taxi_platform.machine.locks import HeldError, exclusive, keep_trying
+from taxi_platform.stores.model import SCHEMA
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["DuckDBFile"]
+
+_HOLDER = re.compile(r"PID (\d+)")
+_HELD_HERE = ("different configuration", "Unique file handle conflict")
+
+
+class DuckDBFile:
+    """A DuckDB database file which holds the schema ``taxi``."""
+
+    def __init__(self, path: Path, *, memory_limit: str, threads: int, wait_seconds: float) -> None:
+        """Look at the path only; raises `StoreError` for a name with which DuckDB cannot work."""
+        if path.stem == SCHEMA:
+            raise StoreError(
+                f"the DuckDB file {path} needs another name: DuckDB cannot tell a database called {SCHEMA} from the "
+                f"schema {SCHEMA} within it"
+            )
+        self.path = path
+        self._wait_seconds = wait_seconds
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "threads": threads,
+            # Insertion order means nothing here, and keeping it would hold the whole month in memory.
+            "preserve_insertion_order": False,
+            "temp_directory": f"{path}.tmp",
+            # An extension is code: none is fetched because a query happens to mention one.
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+
+    def __str__(self) -> str:
+        return f"the DuckDB file {self.path}"
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[DuckDBPyConnection]:
+        """The only connection to the file, which is made where there is none yet."""
+        with self.clear_errors():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with exclusive(self.path.with_name(f"{self.path.name}.lock"), str(self), self._wait_seconds):
+                if not self.path.exists():
+                    self._create()
+                with contextlib.closing(self._connect(self.path, read_only=False)) as connection:
+                    yield connection
+
+    def reader(self) -> DuckDBPyConnection | None:
+        """A read-only connection, to be closed by the caller; None where there is no file yet."""
+        with self.clear_errors():
+            return self._connect(self.path, read_only=True) if self.path.exists() else None
+
+    def _create(self) -> None:
+        """Make the file beside its place and move it there whole: a kill half-way leaves none that cannot be read."""
+        new = self.path.with_name(f"{self.path.name}.new")
+        for leftover in (new, new.with_name(f"{new.name}.wal")):
+            leftover.unlink(missing_ok=True)
+        with contextlib.closing(self._connect(new, read_only=False)) as connection:
+            connection.execute(f"CREATE SCHEMA {SCHEMA}")
+        new.replace(self.path)
+
+    def _connect(self, path: Path, *, read_only: bool) -> DuckDBPyConnection:
+        import duckdb
+
+        def attempt() -> DuckDBPyConnection:
+            try:
+                connection = duckdb.connect(str(path), read_only=read_only, config=self._config)
+            except duckdb.IOException as error:
+                if "Could not set lock" not in str(error):
+                    raise
+                holder = _HOLDER.search(str(error))
+                raise HeldError(int(holder[1]) if holder else None) from error
+            except duckdb.Error as error:
+                # Another thread has it open for the other purpose, or is just about to open or close it.
+                if not any(text in str(error) for text in _HELD_HERE):
+                    raise
+                raise HeldError(os.getpid()) from error
+            # DuckDB draws one on stdout in every process that was not started from a file, such as a daemon's workers.
+            connection.execute("SET enable_progress_bar_print = false")
+            return connection
+
+        return keep_trying(attempt, str(self), self._wait_seconds)
+
+    @contextlib.contextmanager
+    def clear_errors(self) -> Iterator[None]:
+        """What DuckDB or the disk refuses, as one sentence."""
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            text = " ".join(str(error).split())
+            raise StoreError(f"{self} refused the work: {text}{_remedy(text)}") from error
+        except OSError as error:
+            raise StoreError(f"{self} cannot be used: {error.strerror} ({error.filename})") from error
+
+
+def _remedy(text: str) -> str:
+    if "No space left" in text or "File too large" in text or "quota" in text.lower():
+        return "; the disk is full: free space, then run it again"
+    if "Is a directory" in text:
+        return "; name a file, not a folder"
+    if "not a valid DuckDB" in text:
+        return "; name another file, or move this one away"
+    return ""

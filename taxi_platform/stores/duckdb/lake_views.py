@@ -1,0 +1,235 @@
+"""``views.duckdb``: a small DuckDB file of views over exactly the lake's current versions. Its readers never wait.
+
+Belongs here: the file's content, and how it is exchanged. Does not: when
+(``orchestration.io_managers.lake_views``, ``cli``). Only a lake on disk has one: DuckDB reads buckets by an extension,
+which is code that nobody asked for.
+
+The file is made anew from the manifests whenever they name other objects, under one lock, beside its place, and moved
+there by a rename. A connection keeps the file that it opened, and so the versions of that moment. Their objects stay
+for the lake's grace period; after it a query says that a file is missing. Connect again, then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import Table
+from taxi_platform.contracts.schemas import describe, duckdb_columns, quoted, sql_literal
+from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
+from taxi_platform.contracts.zones import ZONES
+from taxi_platform.errors import DamagedError, StoreError
+from taxi_platform.machine.locks import exclusive
+from taxi_platform.references import CleanMonth
+from taxi_platform.stores.bookkeeping import MONTHS, months_row
+from taxi_platform.stores.duckdb.raw import raw_view_sql
+from taxi_platform.stores.duckdb.tables import qualified, rows_of, sql_type
+from taxi_platform.stores.lake.lake import ZONES_PATH, Lake
+from taxi_platform.stores.model import SCHEMA
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["ViewsFile"]
+
+_REVISION = 1
+"""Of what this module puts into the file: a file of another one is behind."""
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Month:
+    """What readers of one month take."""
+
+    raw_path: str | None
+    clean: CleanMonth | None
+
+
+class ViewsFile:
+    """The file of views over one lake on disk.
+
+    Args:
+        path: of the file, which is made at the first `refresh`.
+        lake: on disk.
+        wait_seconds: how long to wait for another process that makes it.
+    """
+
+    def __init__(self, path: Path, lake: Lake, *, wait_seconds: float = 600.0) -> None:
+        self.path = path
+        self._note = path.with_name(f".{path.name}.json")
+        self._lake = lake
+        self._wait_seconds = wait_seconds
+
+    def __str__(self) -> str:
+        return f"the file of views {self.path}"
+
+    def refresh(self, contracts: Sequence[Contract]) -> bool:
+        """Make the file anew where it is behind the lake, or the lake has moved; returns whether it was.
+
+        Raises:
+            StoreError: it cannot be written.
+            StoreBusyError: another process makes it for too long.
+        """
+        import duckdb
+
+        try:
+            if self._made_from() == self._fingerprint(self._months(contracts), contracts):
+                return False
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with exclusive(self.path.with_name(f".{self.path.name}.lock"), str(self), self._wait_seconds):
+                # Read within the lock: of two writers the last one knows of all that both have stored.
+                months = self._months(contracts)
+                fingerprint = self._fingerprint(months, contracts)
+                if self._made_from() == fingerprint:
+                    return False
+                self._exchange(months, contracts, fingerprint)
+        except duckdb.Error as error:
+            raise StoreError(f"{self} cannot be made: {' '.join(str(error).split())}") from error
+        except OSError as error:
+            raise StoreError(f"{self} cannot be made: {error.strerror} ({error.filename})") from error
+        return True
+
+    def _months(self, contracts: Iterable[Contract]) -> dict[str, dict[str, _Month]]:
+        """Dataset → month → what readers take; damaged objects are left out, with a warning."""
+        return {
+            contract.dataset: {month.label: self._month(month) for month in self._lake.months(contract.dataset)}
+            for contract in contracts
+        }
+
+    def _month(self, month: Any) -> _Month:
+        try:
+            manifest = self._lake.manifest(month)
+        except DamagedError as error:
+            _LOG.warning("%s is left out of the views: %s", month, error)
+            return _Month(None, None)
+        raw, clean = manifest.current_version, manifest.clean
+        if clean is not None and not self._is_there(clean):
+            _LOG.warning("%s is left out of the views: %s is damaged", month, self._lake.uri(clean.trips_path))
+            clean = None
+        # One that is lost is left out of its view, which is behind again once the object is back.
+        is_whole = raw is not None and self._lake.raw_problem_at_a_glance(raw) is None
+        return _Month(raw.view_path if raw is not None and is_whole else None, clean)
+
+    def _is_there(self, clean: CleanMonth) -> bool:
+        """Told by the sizes: the views are made far more often than a disk loses bytes within a file."""
+        sizes = {clean.trips_path: clean.trips_size, clean.quarantine_path: clean.quarantine_size}
+        with contextlib.suppress(OSError):
+            return all(Path(self._lake.uri(path)).stat().st_size == size for path, size in sizes.items())
+        return False
+
+    def _fingerprint(self, months: Mapping[str, Mapping[str, _Month]], contracts: Sequence[Contract]) -> str:
+        zones = self._lake.stored_zones()
+        content = {
+            "revision": _REVISION,
+            "lake": self._lake.url,
+            "zones": zones and zones.sha256,
+            "tables": [repr((contract.trips, contract.quarantine)) for contract in contracts],
+            "months": {
+                dataset: {
+                    label: (month.raw_path, month.clean and (month.clean.trips_path, month.clean.quarantine_path))
+                    for label, month in by_label.items()
+                }
+                for dataset, by_label in months.items()
+            },
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def _made_from(self) -> str | None:
+        """The fingerprint of the file that is there; None for none, or for one that was not made here.
+
+        It stands beside the file, with what tells this very file from another: opened by DuckDB, the file would be in
+        the way of a reader in this process.
+        """
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            note = json.loads(self._note.read_text())
+            return str(note["fingerprint"]) if note["file"] == self._identity() else None
+        return None
+
+    def _identity(self) -> list[int]:
+        status = self.path.stat()
+        return [status.st_ino, status.st_size, status.st_mtime_ns]
+
+    def _exchange(
+        self, months: Mapping[str, Mapping[str, _Month]], contracts: Sequence[Contract], fingerprint: str
+    ) -> None:
+        import duckdb
+
+        new = self.path.with_name(f".{self.path.name}.new")
+        for leftover in (new, new.with_name(f"{new.name}.wal")):
+            leftover.unlink(missing_ok=True)
+        with contextlib.closing(duckdb.connect(str(new), config=_CONFIG)) as connection:
+            connection.execute(f"CREATE SCHEMA {SCHEMA}")
+            self._create_views(connection, months, contracts)
+        new.replace(self.path)
+        self._note.write_text(json.dumps({"fingerprint": fingerprint, "file": self._identity()}))
+
+    def _create_views(
+        self, connection: DuckDBPyConnection, months: Mapping[str, Mapping[str, _Month]], contracts: Sequence[Contract]
+    ) -> None:
+        self._create_zones(connection)
+        _create_months(
+            connection, [month.clean for named in months.values() for month in named.values() if month.clean]
+        )
+        existing: set[str] = set()
+        for contract in contracts:
+            cleans = [month.clean for month in months[contract.dataset].values() if month.clean]
+            if any(month.raw_path for month in months[contract.dataset].values()):
+                for statement in raw_view_sql(contract.dataset, self._lake):
+                    connection.execute(statement)
+            if cleans:
+                _create_view(connection, contract.trips, [self._lake.uri(clean.trips_path) for clean in cleans])
+                rejected = [self._lake.uri(clean.quarantine_path) for clean in cleans]
+                _create_view(connection, contract.quarantine, rejected)
+                existing.add(contract.trips.name)
+        if existing:
+            sql = unified_view_sql(contracts, existing, lambda name: f"{SCHEMA}.{quoted(name)}", sql_type)
+            connection.execute(f"CREATE VIEW {qualified(UNIFIED)} AS {sql}")
+            _describe_view(connection, UNIFIED)
+
+    def _create_zones(self, connection: DuckDBPyConnection) -> None:
+        """A view over the lookup; before it was ever fetched, a table without rows, so that every view can be read."""
+        if self._lake.stored_zones() is None:
+            connection.execute(f"CREATE TABLE {qualified(ZONES)} ({duckdb_columns(ZONES)})")
+        else:
+            _create_view(connection, ZONES, [self._lake.uri(ZONES_PATH)])
+
+
+def _create_months(connection: DuckDBPyConnection, cleans: Sequence[CleanMonth]) -> None:
+    connection.execute(f"CREATE TABLE {qualified(MONTHS)} ({duckdb_columns(MONTHS)})")
+    for column in MONTHS.columns:
+        comment = f"COMMENT ON COLUMN {qualified(MONTHS)}.{quoted(column.name)} IS {sql_literal(describe(column))}"
+        connection.execute(comment)
+    for clean in cleans:
+        values = months_row(clean)
+        if clean.stored_at is not None:
+            values[-1] = datetime.fromisoformat(clean.stored_at).replace(tzinfo=None)
+        marks = ", ".join("?" * len(values))
+        rows_of(connection, f"INSERT INTO {qualified(MONTHS)} VALUES ({marks})", values)  # noqa: S608
+
+
+def _create_view(connection: DuckDBPyConnection, table: Table, files: Sequence[str]) -> None:
+    """The table's columns over those files, united by name: an older file lacks what the contract has gained since."""
+    listed = ", ".join(map(sql_literal, files))
+    columns = ", ".join(map(quoted, table.column_names))
+    source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    connection.execute(f"CREATE VIEW {qualified(table)} AS SELECT {columns} FROM {source}")  # noqa: S608
+    _describe_view(connection, table)
+
+
+def _describe_view(connection: DuckDBPyConnection, table: Table) -> None:
+    connection.execute(f"COMMENT ON VIEW {qualified(table)} IS {sql_literal(table.description)}")
+    for column in table.columns:
+        comment = f"COMMENT ON COLUMN {qualified(table)}.{quoted(column.name)} IS {sql_literal(describe(column))}"
+        connection.execute(comment)

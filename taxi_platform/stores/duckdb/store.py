@@ -1,0 +1,265 @@
+"""The warehouse on a laptop: trips, quarantine and zones in one DuckDB file.
+
+Belongs here: tables and rows. Does not: opening and sharing the file (``connection``). Every change is one
+transaction, so that readers and a kill at any instant find the month before or the one after.
+"""
+# ruff: noqa: S608 - names in SQL come from contracts, quoted; values are bound
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import Table
+from taxi_platform.contracts.schemas import (
+    arrow_schema,
+    quoted,
+    sql_literal,
+)
+from taxi_platform.contracts.unified import unified_view_sql
+from taxi_platform.contracts.zones import ZONES
+from taxi_platform.references import CleanMonth, MonthCounts
+from taxi_platform.stores.bookkeeping import (
+    MONTHS,
+    VIEW_DESCRIPTION,
+    LoadRecord,
+    check_conserved,
+    check_loaded,
+    months_row,
+)
+from taxi_platform.stores.catalogue import declaration, months_sql, selected
+from taxi_platform.stores.duckdb.connection import DuckDBFile
+from taxi_platform.stores.duckdb.raw import raw_view_sql
+from taxi_platform.stores.duckdb.tables import (
+    columns_of,
+    ensure,
+    qualified,
+    replace_month_of,
+    replace_whole,
+    rows_of,
+    sql_type,
+    transaction,
+)
+from taxi_platform.stores.model import SCHEMA, HeldMonth, LoadedMonth
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+    from taxi_platform.stores.lake.lake import Lake
+
+__all__ = ["DuckDBStore"]
+
+_BATCH_ROWS = 65_536
+
+
+class DuckDBStore:
+    """Tables in the schema ``taxi`` of one DuckDB file, which is made at the first write.
+
+    Args:
+        path: the file.
+        memory_limit: DuckDB's own; loading 7.7 million rows peaks at 75 MB above it.
+        threads: of each connection.
+        wait_seconds: how long any operation waits for other processes that hold the file.
+    """
+
+    kind = "duckdb"
+
+    def __init__(
+        self, path: Path | str, *, memory_limit: str = "100MB", threads: int = 2, wait_seconds: float = 600.0
+    ) -> None:
+        self._file = DuckDBFile(
+            Path(path).expanduser().absolute(), memory_limit=memory_limit, threads=threads, wait_seconds=wait_seconds
+        )
+
+    @property
+    def path(self) -> Path:
+        """The database file, absolute; absent before the first write."""
+        return self._file.path
+
+    def __repr__(self) -> str:
+        return f"DuckDBStore({str(self.path)!r})"
+
+    # ---- writing
+
+    def replace_month(self, contract: Contract, clean: CleanMonth, lake: Lake) -> LoadedMonth:
+        check_conserved(clean)
+        with self._reading() as connection:
+            if connection is not None and (unchanged := _unchanged(connection, contract, clean)):
+                return unchanged
+        # Fetched before the file is held: a download must not keep others waiting.
+        with (
+            lake.local_copy(clean.trips_path) as trips,
+            lake.local_copy(clean.quarantine_path) as quarantine,
+            self._file.writing() as connection,
+        ):
+            for table in (contract.trips, contract.quarantine, MONTHS):
+                ensure(connection, table)
+            if unchanged := _unchanged(connection, contract, clean):
+                return unchanged
+            with transaction(connection):
+                files = ((contract.trips, trips), (contract.quarantine, quarantine))
+                counts = self._replace(connection, contract, clean, files)
+        return LoadedMonth(counts, changed=True, table=contract.trips.qualified_name)
+
+    def _replace(
+        self, connection: DuckDBPyConnection, contract: Contract, clean: CleanMonth, files: Sequence[tuple[Table, Path]]
+    ) -> MonthCounts:
+        _delete(connection, contract, clean.file_month)
+        # The lake's folders are named month=2020-03, which DuckDB would take for one more column.
+        files_sql = "read_parquet(?, hive_partitioning = false)"
+        inserted = [
+            rows_of(connection, f"INSERT INTO {qualified(table)} BY NAME SELECT * FROM {files_sql}", [str(file)])[0][0]
+            for table, file in files
+        ]
+        check_loaded(clean, MonthCounts(*inserted), str(self._file))
+        # Equal again only if every inserted row is of this file month.
+        counts = _count(connection, contract, clean.file_month)
+        check_loaded(clean, counts, str(self._file))
+        rows_of(connection, f"INSERT INTO {qualified(MONTHS)} VALUES (?, ?, ?, ?, ?, ?, ?)", months_row(clean))
+        return counts
+
+    def delete_month(self, contract: Contract, file_month: date) -> None:
+        if file_month not in self.count_months(contract):
+            return
+        with self._file.writing() as connection, transaction(connection):
+            _delete(connection, contract, file_month)
+
+    def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
+        import pyarrow as pa
+
+        reader = pa.RecordBatchReader.from_stream(rows)
+        with self._file.writing() as connection:
+            if file_month is None:
+                return replace_whole(connection, table, reader)
+            return replace_month_of(connection, table, reader, file_month)
+
+    def refresh_views(self, contracts: Sequence[Contract]) -> None:
+        with self._file.writing() as connection:
+            ensure(connection, ZONES)
+            sql_tables = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
+            existing = {name for (name,) in rows_of(connection, sql_tables, [SCHEMA])}
+            sql = unified_view_sql(contracts, existing, lambda name: f"{SCHEMA}.{quoted(name)}", sql_type)
+            if sql:
+                with transaction(connection):
+                    connection.execute(f"CREATE OR REPLACE VIEW {SCHEMA}.trips AS {sql}")
+                    connection.execute(f"COMMENT ON VIEW {SCHEMA}.trips IS {sql_literal(VIEW_DESCRIPTION)}")
+
+    def refresh_raw_view(self, dataset: str, lake: Lake) -> None:
+        """Nothing is made over a lake in a cloud: DuckDB reads it only with an extension, which is code."""
+        if "://" in lake.url:
+            return
+        with self._file.writing() as connection, transaction(connection):
+            for statement in raw_view_sql(dataset, lake):
+                connection.execute(statement)
+
+    # ---- reading
+
+    def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
+        return {month: held.counts for month, held in self.held_months(contract, months).items()}
+
+    def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
+        with self._reading() as connection:
+            if connection is None:
+                return {}
+            trips, quarantined = (_months(connection, table, months) for table in (contract.trips, contract.quarantine))
+            recorded = _recorded(connection, contract)
+        known = {*trips, *quarantined, *recorded}
+        known = known if months is None else known & set(months)
+        return {
+            month: HeldMonth(
+                MonthCounts(trips.get(month, 0), quarantined.get(month, 0)),
+                recorded[month][0] if month in recorded else None,
+            )
+            for month in sorted(known)
+        }
+
+    def standing_table(self, table: str) -> Table | None:
+        with self._reading() as connection:
+            existing = [] if connection is None else columns_of(connection, table)
+        return declaration(table, existing, sql_type, str(self._file)) if existing else None
+
+    def read_months(
+        self, table: str, months: Sequence[date] | None, columns: Sequence[str] | None = None
+    ) -> pa.RecordBatchReader:
+        """Stream the rows; the file stays open for reading, so that writers wait, until the reader ends or closes."""
+        import pyarrow as pa
+
+        batches = self._stream(table, months, columns)
+        schema = next(batches)
+        return pa.RecordBatchReader.from_batches(schema, batches)
+
+    def _stream(self, name: str, months: Sequence[date] | None, columns: Sequence[str] | None) -> Iterator[Any]:
+        """First the schema, then batches: errors show before the first, and closing the generator closes the file."""
+        with self._reading() as connection:
+            existing = [] if connection is None else columns_of(connection, name)
+            table = selected(declaration(name, existing, sql_type, str(self._file)), columns)
+            schema = arrow_schema(table)
+            yield schema
+            if connection is None or (months is not None and not months):
+                return
+            listed = ", ".join(map(quoted, table.column_names))
+            # A relation streams in every release of DuckDB; with bound parameters it would be held in memory.
+            relation = connection.sql(f"SELECT {listed} FROM {qualified(table)} {months_sql(months)}")
+            for batch in relation.arrow(_BATCH_ROWS):
+                yield batch.cast(schema)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[DuckDBPyConnection | None]:
+        connection = self._file.reader()
+        if connection is None:
+            yield None
+            return
+        with self._file.clear_errors(), contextlib.closing(connection):
+            yield connection
+
+
+def _delete(connection: DuckDBPyConnection, contract: Contract, file_month: date) -> None:
+    for table in (contract.trips, contract.quarantine):
+        rows_of(connection, f"DELETE FROM {qualified(table)} WHERE file_month = ?", [file_month])
+    rows_of(
+        connection,
+        f"DELETE FROM {qualified(MONTHS)} WHERE dataset = ? AND file_month = ?",
+        [contract.dataset, file_month],
+    )
+
+
+def _count(connection: DuckDBPyConnection, contract: Contract, file_month: date) -> MonthCounts:
+    sql = "SELECT count(*) FROM {} WHERE file_month = ?"
+    tables = (contract.trips, contract.quarantine)
+    return MonthCounts(*(rows_of(connection, sql.format(qualified(table)), [file_month])[0][0] for table in tables))
+
+
+def _months(connection: DuckDBPyConnection, table: Table, months: Sequence[date] | None) -> dict[date, int]:
+    if not columns_of(connection, table.qualified_name):
+        return {}
+    chosen = "" if months is None else "WHERE list_contains(?, file_month)"
+    sql = f"SELECT file_month, count(*) FROM {qualified(table)} {chosen} GROUP BY file_month"
+    return dict(rows_of(connection, sql, [] if months is None else [list(months)]))
+
+
+def _recorded(connection: DuckDBPyConnection, contract: Contract) -> dict[date, tuple[str, int, int]]:
+    """Data version, trips and quarantined rows of each month the bookkeeping names."""
+    if not columns_of(connection, MONTHS.qualified_name):
+        return {}
+    sql = f"SELECT file_month, data_version, trips_rows, quarantined_rows FROM {qualified(MONTHS)} WHERE dataset = ?"
+    return {
+        month: (version, trips, quarantined)
+        for month, version, trips, quarantined in rows_of(connection, sql, [contract.dataset])
+    }
+
+
+def _unchanged(connection: DuckDBPyConnection, contract: Contract, clean: CleanMonth) -> LoadedMonth | None:
+    """The month as it stands, if it is of this data version and whole."""
+    recorded = _recorded(connection, contract).get(clean.file_month)
+    if recorded is None or not all(
+        columns_of(connection, table.qualified_name) for table in (contract.trips, contract.quarantine)
+    ):
+        return None
+    version, trips, quarantined = recorded
+    record = LoadRecord(version, MonthCounts(trips, quarantined), _count(connection, contract, clean.file_month))
+    return LoadedMonth(record.counted, False, contract.trips.qualified_name) if record.is_current(clean.facts) else None

@@ -1,0 +1,128 @@
+"""Tables of a DuckDB file: made, described, extended, and replaced as a whole or by the month.
+
+Belongs here: DDL from declarations, and tables of any schema. Does not: trips (``store``), the file (``connection``).
+"""
+# ruff: noqa: S608 - names in SQL come from declarations, quoted; values are bound
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from taxi_platform.contracts.model import ColumnType, Table
+from taxi_platform.contracts.schemas import duckdb_columns, postgres_comments, quoted
+from taxi_platform.stores.catalogue import CatalogueColumn, can_become, is_current, missing_columns
+from taxi_platform.stores.model import split_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+__all__ = [
+    "columns_of",
+    "ensure",
+    "qualified",
+    "replace_month_of",
+    "replace_whole",
+    "rows_of",
+    "sql_type",
+    "transaction",
+]
+
+
+def qualified(table: Table) -> str:
+    """``"taxi"."green_trips"``."""
+    return f"{quoted(table.schema)}.{quoted(table.name)}"
+
+
+def sql_type(column_type: ColumnType) -> str:
+    """As DuckDB's catalogue writes it."""
+    return column_type.duckdb
+
+
+def rows_of(connection: DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    """Every row: DuckDB begins no other work on a connection whose result was read in part."""
+    return connection.execute(sql, list(parameters)).fetchall()
+
+
+@contextlib.contextmanager
+def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
+    """Committed at the end, rolled back on any error."""
+    import duckdb
+
+    connection.begin()
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        # After a fatal error, such as a full disk, there is no transaction left to roll back.
+        with contextlib.suppress(duckdb.Error):
+            connection.rollback()
+        raise
+
+
+def columns_of(connection: DuckDBPyConnection, name: str) -> list[CatalogueColumn]:
+    """In the table's order; empty where there is no such table."""
+    sql = """
+        SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns()
+        WHERE schema_name = ? AND table_name = ? ORDER BY column_index
+    """
+    return [CatalogueColumn(*row) for row in rows_of(connection, sql, split_name(name))]
+
+
+def ensure(connection: DuckDBPyConnection, table: Table) -> None:
+    """Create the table, or add what its declaration has gained; comments follow the declaration."""
+    existing = columns_of(connection, table.qualified_name)
+    if is_current(table, existing, sql_type):
+        return
+    with transaction(connection):
+        if existing:
+            for column in missing_columns(table, existing, sql_type):
+                sql = f"ALTER TABLE {qualified(table)} ADD COLUMN {quoted(column.name)} {column.type.duckdb}"
+                connection.execute(sql)
+            _describe(connection, table)
+        else:
+            _create(connection, table)
+
+
+def replace_month_of(connection: DuckDBPyConnection, table: Table, rows: pa.RecordBatchReader, file_month: date) -> int:
+    """Exchange a month's rows for those, in one transaction."""
+    ensure(connection, table)
+    with transaction(connection):
+        rows_of(connection, f"DELETE FROM {qualified(table)} WHERE file_month = ?", [file_month])
+        return _insert(connection, table, rows)
+
+
+def replace_whole(connection: DuckDBPyConnection, table: Table, rows: pa.RecordBatchReader) -> int:
+    """Exchange all rows for those, and the columns for the declaration's, in one transaction."""
+    fits = can_become(table, columns_of(connection, table.qualified_name), sql_type)
+    if fits:
+        ensure(connection, table)
+    with transaction(connection):
+        if fits:
+            rows_of(connection, f"DELETE FROM {qualified(table)}")
+        else:
+            connection.execute(f"DROP TABLE {qualified(table)}")
+            _create(connection, table)
+        return _insert(connection, table, rows)
+
+
+def _create(connection: DuckDBPyConnection, table: Table) -> None:
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(table.schema)}")
+    connection.execute(f"CREATE TABLE {qualified(table)} ({duckdb_columns(table)})")
+    _describe(connection, table)
+
+
+def _describe(connection: DuckDBPyConnection, table: Table) -> None:
+    for comment in postgres_comments(table, qualified(table)):
+        connection.execute(comment)
+
+
+def _insert(connection: DuckDBPyConnection, table: Table, rows: pa.RecordBatchReader) -> int:
+    connection.register("incoming", rows)
+    try:
+        return int(rows_of(connection, f"INSERT INTO {qualified(table)} BY NAME SELECT * FROM incoming")[0][0])
+    finally:
+        connection.unregister("incoming")

@@ -1,0 +1,144 @@
+"""Clean months of a lake: pairs of trips and quarantine under names of their own, of which the manifest names one.
+
+Belongs here: the order of writes that shows a pair whole or not at all, and what becomes of pairs that no manifest
+names any longer. Does not: how two footers are compared (``footers``), and the manifest itself (``manifests``).
+
+Both objects are put first, under names that nobody used before; then the manifest names them, in one write. A reader of
+the pair before goes on reading it: a superseded pair is removed by the next writer of its month after a grace period,
+and so is what a killed writer put and never named.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta, timezone
+
+from taxi_platform.errors import DamagedError, StoreError
+from taxi_platform.months import TripMonth
+from taxi_platform.references import CleanMonth, StagedClean
+from taxi_platform.stores.lake.footers import belong_together, read_footer, rows_read, standing_footer
+from taxi_platform.stores.lake.manifest import Manifest
+from taxi_platform.stores.lake.manifests import Manifests, month_folder
+from taxi_platform.stores.lake.objects.model import Objects
+
+__all__ = ["CleanPairs"]
+
+_LAYERS = ("quarantine", "trips")
+
+
+class CleanPairs:
+    """The layers ``trips`` and ``quarantine`` of a lake; `Lake` says what each method promises."""
+
+    def __init__(self, objects: Objects, manifests: Manifests, grace: timedelta) -> None:
+        self._objects = objects
+        self._manifests = manifests
+        self._grace = grace
+
+    def store(self, staged: StagedClean) -> CleanMonth:
+        _check_staged(staged)
+        month, facts = staged.month, staged.facts
+        name = f"{re.sub(r'[^A-Za-z0-9_.-]', '.', facts.version)}-{secrets.token_hex(4)}.parquet"
+        clean = CleanMonth(
+            month=month,
+            facts=facts,
+            trips_path=f"{month_folder('trips', month)}/{name}",
+            quarantine_path=f"{month_folder('quarantine', month)}/{name}",
+            trips_size=staged.trips_file.stat().st_size,
+            quarantine_size=staged.quarantine_file.stat().st_size,
+            stored_at=_now().isoformat(timespec="seconds"),
+        )
+        attributes = {"version": facts.version, "raw_version": facts.raw_version}
+        with self._exclusive(month):
+            for path, file, rows in (
+                (clean.quarantine_path, staged.quarantine_file, facts.quarantined_rows),
+                (clean.trips_path, staged.trips_file, facts.trips_rows),
+            ):
+                self._objects.create(path, file, {**attributes, "rows": str(rows)})
+            self._change(month, lambda manifest: manifest.with_clean(clean, _now()))
+        return clean
+
+    def remove(self, month: TripMonth) -> bool:
+        if self._manifests.read(month).clean is None:
+            return False
+        with self._exclusive(month):
+            self._change(month, lambda manifest: manifest.with_clean(None, _now()))
+        return True
+
+    def clear(self, month: TripMonth) -> None:
+        manifest = self._manifests.read(month)
+        if manifest.without_expired(_now(), self._grace) == manifest:
+            return
+        with self._exclusive(month):
+            self._change(month, lambda manifest: manifest)
+
+    def discard_unreadable(self, clean: CleanMonth) -> str | None:
+        """Read every page of the pair; where one does not read, the month has no pair any more, and why is returned."""
+        try:
+            for path in (clean.trips_path, clean.quarantine_path):
+                rows_read(self._objects, path)
+        except DamagedError as error:
+            with self._exclusive(clean.month):
+                self._change(clean.month, lambda m: m.with_clean(None, _now()) if m.clean == clean else m)
+            return str(error)
+        return None
+
+    def problem(self, clean: CleanMonth) -> str | None:
+        """What is wrong with the pair's objects; None where they are whole, as far as sizes and footers tell."""
+        try:
+            trips = standing_footer(self._objects, clean.trips_path, clean.trips_size)
+            quarantine = standing_footer(self._objects, clean.quarantine_path, clean.quarantine_size)
+        except DamagedError as error:
+            return str(error)
+        both = f"{self._objects.uri(clean.trips_path)} and its quarantine"
+        if (trips.size, quarantine.size) != (clean.trips_size, clean.quarantine_size):
+            return (
+                f"{both} have {trips.size:,} and {quarantine.size:,} bytes, where {clean.trips_size:,} and "
+                f"{clean.quarantine_size:,} were stored"
+            )
+        if not belong_together(trips, quarantine) or trips.facts != clean.facts:
+            return f"{both} do not have the facts that the manifest has"
+        return None
+
+    @contextmanager
+    def _exclusive(self, month: TripMonth) -> Iterator[None]:
+        with ExitStack() as locks:
+            for layer in _LAYERS:
+                locks.enter_context(self._objects.exclusive(month_folder(layer, month)))
+            yield
+
+    def _change(self, month: TripMonth, change: Callable[[Manifest], Manifest]) -> None:
+        """Change the manifest in one write, then remove the objects that it has ceased to name."""
+        expired: frozenset[str] = frozenset()
+
+        def changed(manifest: Manifest) -> Manifest:
+            nonlocal expired
+            manifest = change(manifest)
+            kept = manifest.without_expired(_now(), self._grace)
+            expired = manifest.clean_paths - kept.clean_paths
+            return kept
+
+        with self._objects.exclusive(month_folder("raw", month)):
+            named = self._manifests.update(month, changed).clean_paths
+        self._objects.discard([*sorted(expired), *self._never_named(month, named)])
+
+    def _never_named(self, month: TripMonth, named: Collection[str]) -> Iterator[str]:
+        """What killed writers left; one that is at work may have put objects that it has still to name."""
+        old = _now() - max(self._grace, self._objects.unfinished_age)
+        for layer in _LAYERS:
+            for path, stored in self._objects.ages(month_folder(layer, month)).items():
+                if path not in named and stored <= old:
+                    yield path
+
+
+def _check_staged(staged: StagedClean) -> None:
+    with staged.trips_file.open("rb") as trips, staged.quarantine_file.open("rb") as quarantine:
+        pair = (read_footer(trips, staged.trips_file.name), read_footer(quarantine, staged.quarantine_file.name))
+    if not belong_together(*pair) or pair[0].facts != staged.facts:
+        raise StoreError(f"the cleaned files of {staged.month} do not carry their facts: nothing was stored")
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,47 @@
+"""When upstream was last looked at, by whomever: one small object a dataset in the lake.
+
+Belongs here: that object. Does not: looking (``sources``) and judging what is stale.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+
+from taxi_platform.stores.lake.objects.model import Objects
+
+__all__ = ["Looks"]
+
+
+class Looks:
+    """``looks/{dataset}.json``; `Lake` says what each method promises."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def note(self, dataset: str, when: datetime) -> None:
+        with self._objects.exclusive("looks"):
+            self._objects.update(_path(dataset), lambda content: _with(content, when.astimezone(timezone.utc)))
+
+    def last(self, dataset: str) -> datetime | None:
+        return _time(self._objects.read(_path(dataset)))
+
+
+def _path(dataset: str) -> str:
+    return f"looks/{dataset}.json"
+
+
+def _with(content: bytes | None, when: datetime) -> bytes:
+    """That time, unless a later one stands there."""
+    times = [when, *filter(None, [_time(content)])]
+    return json.dumps({"looked_at": max(times).isoformat(timespec="seconds")}).encode()
+
+
+def _time(content: bytes | None) -> datetime | None:
+    """None for a damaged object too: the next look writes it again."""
+    if content is None:
+        return None
+    try:
+        return datetime.fromisoformat(json.loads(content)["looked_at"]).astimezone(timezone.utc)
+    except (ValueError, KeyError, TypeError):
+        return None

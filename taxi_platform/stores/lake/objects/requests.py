@@ -1,0 +1,324 @@
+"""Requests to one bucket, each of them waited for and repeatable, their refusals as sentences.
+
+Belongs here: sending a request again for as long as what it fails of may pass, and looking whether what came is whole.
+Does not: the order of requests (``cloud``), addresses and credentials (``clouds``), what a refusal means
+(``refusals``).
+
+A request whose answer was lost is sent again, so that a condition may fail because this very request has changed the
+object before: `LostRaceError` says only that the condition does not hold now.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property, partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from urllib.parse import quote
+
+from taxi_platform.errors import StoreBusyError, StoreError, StoreUnavailableError, TaxiError
+from taxi_platform.transience import PATIENT, Failure
+
+if TYPE_CHECKING:
+    from obstore import Attributes, ObjectMeta, PutMode, PutResult, UpdateVersion
+
+    from taxi_platform.stores.lake.objects.clouds import Cloud
+    from taxi_platform.stores.lake.objects.refusals import Refusal
+
+__all__ = ["PART_SIZE", "CloudRequests", "LostRaceError"]
+
+T = TypeVar("T")
+_EMPTY_RANGE = "bytes 0--1/0"
+"""How Azurite answers for a range of an empty object, where Azure itself refuses the range."""
+_LOG = logging.getLogger(__name__)
+
+PART_SIZE = 5 << 20
+"""Bytes of one part of a multipart upload: at least 5 MiB on S3, and at most 10,000 parts."""
+SLOW_LINES = ((4, 30.0), (1, 60.0), (1, 300.0))
+"""Parts in flight (with `PART_SIZE` they bound the memory of an upload), and seconds that one may take. Where a line is
+too slow for the first, the next is tried, and kept: 700 kB/s are enough for the first, 18 kB/s for the last."""
+_END = 256 << 10
+"""Bytes: the footer of a month of twenty million rows is in them."""
+_PART_PATIENCE = 60.0
+"""Seconds in which a part is sent again by itself; after that the whole upload begins again."""
+
+
+class LostRaceError(StoreBusyError):
+    """A condition on a write did not hold."""
+
+
+class CloudRequests:
+    """Requests below ``{scheme}://{bucket}/{prefix}``; connected at the first.
+
+    Every method raises `StoreUnavailableError` where the store did not do it for as long as this waits, `StoreError`
+    where it refuses, or where there are no credentials.
+    """
+
+    def __init__(self, scheme: str, bucket: str, prefix: str, wait_seconds: float) -> None:
+        self._scheme = scheme
+        self._bucket = bucket
+        self._prefix = prefix
+        self._wait_seconds = wait_seconds
+        self._line = 0
+
+    @property
+    def url(self) -> str:
+        return f"{self._scheme}://{self._bucket}" + (f"/{self._prefix}" if self._prefix else "")
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        from taxi_platform.stores.lake.objects.clouds import connect
+
+        return connect(self._scheme, self._bucket, self._prefix)
+
+    def uri(self, path: str) -> str:
+        return f"{self.url}/{path}"
+
+    def look(self, path: str) -> ObjectMeta | None:
+        """Size and version of an object; None where there is none."""
+        import obstore
+        from obstore.exceptions import BaseError
+
+        from taxi_platform.stores.lake.objects.refusals import Refusal
+
+        def request() -> ObjectMeta:
+            try:
+                return obstore.head(self.cloud.store, path)
+            except BaseError as error:
+                if Refusal.of(error).failure is Failure.TRANSIENT:
+                    raise
+                # The answer to a HEAD has no body: what the store has to say comes with a GET.
+                return obstore.get(self.cloud.store, path, options={"range": (0, 1)}).meta
+
+        with suppress(FileNotFoundError):
+            return self._ask("read", path, request)
+        return None
+
+    def open(self, path: str, size: int | None = None) -> BinaryIO | None:
+        """An object for reading at any position, all of one version; None where there is none.
+
+        Of one that should have so many bytes, the last come with the answer that tells how many it has.
+        """
+        from taxi_platform.stores.lake.objects.ranged import open_ranged
+
+        end = memoryview(b"")
+        if (found := self._end(path, size) if size else None) is not None:
+            meta, end = found
+        elif (looked := self.look(path)) is not None:
+            meta = looked
+        else:
+            return None
+        return open_ranged(self.cloud.store, path, meta, partial(self._ask, "read", path), end)
+
+    def _end(self, path: str, size: int) -> tuple[ObjectMeta, memoryview] | None:
+        """The object and its last bytes; None where there is none, or one of another size."""
+        import obstore
+        from obstore.exceptions import BaseError
+
+        from taxi_platform.stores.lake.objects.refusals import Refusal
+
+        start = max(0, size - _END)
+
+        def request() -> tuple[ObjectMeta, memoryview] | None:
+            try:
+                # Not "the last so many": Azure does not answer that.
+                found = obstore.get(self.cloud.store, path, options={"range": (start, size)})
+            except BaseError as error:
+                if Refusal.of(error).status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    raise
+                return None
+            meta = found.meta
+            if meta["size"] != size:
+                return None
+            content = memoryview(found.bytes())
+            if len(content) != size - start:
+                raise StoreUnavailableError(f"only {len(content):,} of {size - start:,} bytes of {path} came")
+            return meta, content
+
+        with suppress(FileNotFoundError):
+            return self._ask("read", path, request)
+        return None
+
+    def get(self, path: str) -> tuple[bytes, UpdateVersion] | None:
+        """A small object, and its version; None where there is none."""
+        import obstore
+        from obstore.exceptions import BaseError
+
+        from taxi_platform.stores.lake.objects.refusals import Refusal
+
+        def request() -> tuple[bytes, UpdateVersion]:
+            try:
+                # As a range, because only such an answer tells how much there is beside how much of it comes.
+                found = obstore.get(self.cloud.store, path, options={"range": {"offset": 0}})
+            except BaseError as error:
+                is_refused = Refusal.of(error).status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+                if not is_refused and _EMPTY_RANGE not in str(error):
+                    raise
+                return b"", _version(obstore.head(self.cloud.store, path))  # an empty object has no range
+            content, size = bytes(found.bytes()), found.meta["size"]
+            if len(content) != size:
+                raise StoreUnavailableError(f"only {len(content):,} of its {size:,} bytes came")
+            return content, _version(found.meta)
+
+        with suppress(FileNotFoundError):
+            return self._ask("read", path, request)
+        return None
+
+    def list(self, folder: str) -> Sequence[ObjectMeta]:
+        """Every object below a folder."""
+        import obstore
+
+        def request() -> Sequence[ObjectMeta]:
+            return [meta for page in obstore.list(self.cloud.store, folder) for meta in page]
+
+        return self._ask("list", folder, request)
+
+    def put_small(self, path: str, content: bytes, mode: PutMode) -> None:
+        """Write a small object on condition; raises `LostRaceError` where that does not hold."""
+        import obstore
+
+        attributes: Attributes = {"Content-Type": "application/json"}
+        try:
+            self._ask(
+                "write", path, lambda: obstore.put(self.cloud.store, path, content, attributes=attributes, mode=mode)
+            )
+        except FileNotFoundError as error:  # S3 says so of a version to replace that is no longer there
+            raise LostRaceError(f"{self.uri(path)} was removed while it was being changed: run it again") from error
+
+    def put_file(self, path: str, file: Path, attributes: Mapping[str, str]) -> None:
+        """Stream a file into an object and verify what the store says it has."""
+        import obstore
+
+        from taxi_platform.stores.lake.objects.clouds import Pace
+
+        watched = _WatchedFile(file)
+
+        def request() -> PutResult:
+            parts, silence = SLOW_LINES[self._line]
+            watched.seek(0)
+            return obstore.put(
+                self.cloud.at(Pace(silence, keeps_at_it=min(_PART_PATIENCE, self._wait_seconds))),
+                path,
+                watched,
+                attributes={
+                    "Content-Type": "application/vnd.apache.parquet",
+                    # Header values are ASCII: anything else of a URL is percent-encoded, as in a URL.
+                    **{name: quote(value, safe="/:?&=%+,;@()'!*$#[]~") for name, value in attributes.items()},
+                },
+                chunk_size=PART_SIZE,
+                max_concurrency=parts,
+            )
+
+        with watched:
+            put = self._ask("write", path, lambda: self._on_a_line(request), since=lambda: watched.moved)
+        self._ask("write", path, lambda: self._verify(path, file, put["e_tag"]))
+
+    def _on_a_line(self, request: Callable[[], T]) -> T:
+        from taxi_platform.stores.lake.objects.refusals import Refusal
+
+        try:
+            return request()
+        except Exception as error:
+            if Refusal.of(error).is_silence:
+                self._line = min(self._line + 1, len(SLOW_LINES) - 1)
+            raise
+
+    def _verify(self, path: str, file: Path, e_tag: str | None) -> None:
+        import obstore
+
+        meta = obstore.head(self.cloud.store, path)
+        if e_tag != meta["e_tag"]:
+            return  # another writer has replaced it since, and verifies its own
+        if meta["size"] != (expected := file.stat().st_size):
+            raise StoreError(f"{self.uri(path)} arrived with {meta['size']:,} of {expected:,} bytes: run it again")
+        self.cloud.verify(path, meta, file)
+
+    def copy_to_free_name(self, source: str, path: str) -> None:
+        """Copy inside the bucket; raises `LostRaceError` where there is an object of that name."""
+        import obstore
+
+        try:
+            self._ask("write", path, lambda: obstore.copy(self.cloud.store, source, path, overwrite=False))
+        except FileNotFoundError as error:
+            raise StoreError(
+                f"{self.uri(source)} is gone before it could be copied: keep other programs and rules out of .incoming"
+            ) from error
+
+    def delete(self, *paths: str) -> None:
+        """Take objects away; nothing happens where there are none."""
+        import obstore
+
+        with suppress(FileNotFoundError):  # S3 and Azure say nothing of an absent one
+            self._ask("remove", paths[0], lambda: obstore.delete(self.cloud.store, list(paths)))
+
+    def _ask(self, verb: str, path: str, request: Callable[[], T], *, since: Callable[[], float] = lambda: 0.0) -> T:
+        """One request, sent again for as long as what it fails of may pass.
+
+        Args:
+            verb: what the lake then cannot do, for the sentence.
+            path: of the object.
+            request: what to do.
+            since: `time.monotonic` of the last progress inside it.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+            LostRaceError: a condition did not hold.
+            StoreUnavailableError: the store did not do it for as long as this waits.
+            StoreError: it refuses, or there are no credentials.
+        """
+        from taxi_platform.stores.lake.objects.refusals import Refusal, is_refusal
+
+        def attempt() -> T:
+            try:
+                return request()
+            except StoreUnavailableError as error:
+                raise StoreUnavailableError(f"the lake cannot {verb} {self.uri(path)}: {error}") from error
+            except TaxiError:
+                raise
+            except Exception as error:
+                refusal = Refusal.of(error)
+                if not is_refusal(error) or refusal.is_absent:
+                    raise
+                raise self._refused(verb, path, refusal) from error
+
+        def tell(error: BaseException, seconds: float) -> None:
+            _LOG.warning("%s; trying again in %.1f s", error, seconds)
+
+        return PATIENT.call(
+            attempt,
+            wait_seconds=self._wait_seconds,
+            worth=lambda error: isinstance(error, StoreUnavailableError),
+            tell=tell,
+            since=since,
+        )
+
+    def _refused(self, verb: str, path: str, refusal: Refusal) -> TaxiError:
+        if refusal.failure is Failure.RACE:
+            return LostRaceError(f"other runs keep changing {self.uri(path)}: let them end, then run it again")
+        sentence = refusal.sentence(self._scheme, self._bucket, verb)
+        kind = StoreUnavailableError if refusal.failure is Failure.TRANSIENT else StoreError
+        return kind(f"the lake cannot {verb} {self.uri(path)}: {sentence}")
+
+
+class _WatchedFile(io.FileIO):
+    """A file being uploaded that knows when the next part of it was last asked for."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, "rb")
+        self.moved = time.monotonic()
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.moved = time.monotonic()
+        return super().read(-1 if size is None else size) or b""
+
+
+def _version(meta: ObjectMeta) -> UpdateVersion:
+    version: UpdateVersion = {"e_tag": meta["e_tag"]}
+    if meta["version"] is not None:
+        version["version"] = meta["version"]
+    return version

@@ -1,0 +1,58 @@
+"""A connection that knows in which schema of its database the platform's own tables are.
+
+Belongs here: from declared names (``taxi.green_trips``) to those that stand in the database, in SQL, in sentences and
+in the names of locks. Does not: opening one (``session``).
+"""
+# ruff: noqa: TID253 - imported only once a session is opened
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from taxi_platform.contracts.model import SCHEMA, Table
+from taxi_platform.contracts.schemas import quoted
+from taxi_platform.errors import StoreError
+from taxi_platform.stores.model import split_name
+
+__all__ = ["PostgresConnection"]
+
+
+class PostgresConnection(psycopg.Connection[TupleRow]):
+    """Declarations say ``taxi`` of a table of the platform's own; here that is the schema of this connection."""
+
+    schema: str = SCHEMA
+
+    def place(self, name: str) -> tuple[str, str]:
+        """Schema and table as they stand: the platform's own in its schema, others in that of their name.
+
+        Raises:
+            StoreError: the name is of this schema, where it could be taken for one of the platform's own.
+        """
+        schema, table = split_name(name)
+        if schema == SCHEMA:
+            return self.schema, table
+        if schema.lower() == self.schema:
+            raise StoreError(
+                f"{name} would stand among the platform's own tables, which are in the schema {self.schema}: give it "
+                "another schema, or TAXI_POSTGRES_SCHEMA another name"
+            )
+        return schema, table
+
+    def named(self, name: str) -> str:
+        """``taxi.green_trips``, as it stands: for sentences, and for the lock of a table."""
+        return ".".join(self.place(name))
+
+    def qualified(self, name: str) -> str:
+        """``"taxi"."green_trips"``, as it stands: for SQL."""
+        return ".".join(map(quoted, self.place(name)))
+
+    def standing(self, table: Table) -> Table:
+        """A declaration that says where the table stands."""
+        return replace(table, schema=self.place(table.qualified_name)[0])
+
+    def own_lock(self, name: str) -> str:
+        """The name of a lock that platforms in other schemas of the database do not share."""
+        return name if self.schema == SCHEMA else f"{name} in the schema {self.schema}"

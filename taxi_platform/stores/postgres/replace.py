@@ -1,0 +1,162 @@
+"""Small tables of PostgreSQL, in any schema, replaced as a whole or by the month, each in one transaction.
+
+Belongs here: changing no more rows than have changed, and never making a reader wait for a COPY. Does not: trips
+(``store``), DDL (``tables``), the COPY itself (``copy``).
+
+Rows come into a table of their own first and are compared there: what is the same is not touched, so that a foreign key
+to the table, or a subscriber of its changes, notices nothing.
+"""
+# ruff: noqa: S608 - names in SQL come from declarations, quoted
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from taxi_platform.contracts.model import SCHEMA, Table
+from taxi_platform.contracts.schemas import quoted
+from taxi_platform.stores.catalogue import can_become
+from taxi_platform.stores.postgres.copy import copy_in
+from taxi_platform.stores.postgres.grants import keepsakes_of
+from taxi_platform.stores.postgres.tables import (
+    columns_of,
+    create_table,
+    ensure_tables,
+    primary_key,
+    sql_type,
+    take_names_over,
+)
+from taxi_platform.stores.postgres.waiting import Locks, lock_for_transaction, with_felt_locks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from taxi_platform.stores.postgres.connection import PostgresConnection
+
+__all__ = ["replace_month_of", "replace_whole"]
+
+
+def replace_month_of(
+    connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, file_month: date, wait_seconds: float
+) -> int:
+    """Exchange a month's rows for those; who reads goes on with the rows of before."""
+    ensure_tables(connection, (table,), wait_seconds)
+    lock_for_transaction(connection, f"{connection.named(table.qualified_name)} {file_month:%Y-%m}", wait_seconds)
+    return _merge(connection, table, rows, f"old.file_month = DATE '{file_month}'")
+
+
+def replace_whole(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> int:
+    """Exchange all rows for those; who reads goes on with the rows of before.
+
+    Other columns than a user's table has need another table in its place: it gets the grants of the old one; views upon
+    that one refuse it and are named. The platform's own tables keep what users have added to them.
+    """
+    fits = table.schema == SCHEMA or _can_become(connection, table)
+    if fits:
+        ensure_tables(connection, (table,), wait_seconds)
+    lock_for_transaction(connection, connection.named(table.qualified_name), wait_seconds)
+    if not fits:
+        return _exchange(connection, table, rows, wait_seconds)
+    return _merge(connection, table, rows, "TRUE")
+
+
+def _can_become(connection: PostgresConnection, table: Table) -> bool:
+    """Whether the table that stands has these columns; those of a primary key that a user gave it are not null."""
+    key = primary_key(connection, table.qualified_name)
+    nullable = {column.name: column.nullable for column in table.columns}
+    standing = [
+        replace(column, nullable=nullable.get(column.name, True)) if column.name in key else column
+        for column in columns_of(connection, table.qualified_name)
+    ]
+    return can_become(table, standing, sql_type)
+
+
+def _exchange(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> int:
+    """Fill a new table beside the old one, then take its place: only that last step needs the readers gone."""
+    new, old = _beside(table), connection.qualified(table.qualified_name)
+    create_table(connection, new)
+    copied = copy_in(connection, connection.qualified(new.qualified_name), rows.schema, rows, frozen=True)
+
+    def swap() -> None:
+        kept = keepsakes_of(connection, old)
+        if kept:
+            connection.execute(f"DROP TABLE {old}")
+        take_names_over(connection, connection.standing(table).schema, new.name, new.name, table.name)
+        if kept:
+            kept.give_to(connection, old)
+
+    with_felt_locks(connection, swap, _locks(connection, table, wait_seconds))
+    return copied
+
+
+def _locks(connection: PostgresConnection, table: Table, wait_seconds: float) -> Locks:
+    old = (connection.qualified(table.qualified_name),) if columns_of(connection, table.qualified_name) else ()
+    return Locks(f"the table {connection.named(table.qualified_name)}", old, wait_seconds)
+
+
+def _merge(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, scope: str) -> int:
+    """Make those rows all that the table has where ``scope`` holds; returns how many came."""
+    name, new = connection.qualified(table.qualified_name), connection.qualified(_beside(table).qualified_name)
+    columns = list(dict.fromkeys([*rows.schema.names, *_left_null(connection, table)]))
+    listed = _listed(columns)
+    connection.execute(f"CREATE TABLE {new} AS SELECT {listed} FROM {name} WITH NO DATA")
+    copied = copy_in(connection, new, rows.schema, rows, frozen=True)
+    key = primary_key(connection, table.qualified_name)
+    if key and set(key) <= set(columns):
+        _merge_by_key(connection, name, new, columns, key, scope)
+    elif not _is_same(connection, name, new, listed, scope):
+        connection.execute(f"DELETE FROM {name} AS old WHERE {scope}")
+        connection.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM {new}")
+    connection.execute(f"DROP TABLE {new}")
+    return copied
+
+
+def _left_null(connection: PostgresConnection, table: Table) -> list[str]:
+    """Columns that rows may lack and then have no value in; those that fill themselves are a user's, and so are those
+    that a table of the platform's own has beside its declaration's."""
+    sql = """
+        SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+          AND NOT atthasdef AND attidentity = ''
+    """
+    standing = [column for (column,) in connection.execute(sql, [connection.qualified(table.qualified_name)])]
+    return [column for column in standing if table.schema != SCHEMA or column in table.column_names]
+
+
+def _merge_by_key(
+    connection: PostgresConnection, name: str, new: str, columns: list[str], key: tuple[str, ...], scope: str
+) -> None:
+    # Refuses a key that comes twice.
+    connection.execute(f"ALTER TABLE {new} ADD PRIMARY KEY ({_listed(key)})")
+    same_key = f"ROW({_listed(key, 'new')}) = ROW({_listed(key, 'old')})"
+    connection.execute(
+        f"DELETE FROM {name} AS old WHERE {scope} AND NOT EXISTS (SELECT FROM {new} AS new WHERE {same_key})"
+    )
+    if others := [column for column in columns if column not in key]:
+        connection.execute(
+            f"UPDATE {name} AS old SET ({_listed(others)}) = ROW({_listed(others, 'new')}) FROM {new} AS new "
+            f"WHERE {scope} AND {same_key} AND ROW({_listed(others, 'old')}) IS DISTINCT FROM "
+            f"ROW({_listed(others, 'new')})"
+        )
+    connection.execute(
+        f"INSERT INTO {name} ({_listed(columns)}) SELECT {_listed(columns)} FROM {new} AS new "
+        f"WHERE NOT EXISTS (SELECT FROM {name} AS old WHERE {scope} AND {same_key})"
+    )
+
+
+def _is_same(connection: PostgresConnection, name: str, new: str, listed: str, scope: str) -> bool:
+    sql = f"""
+        SELECT (SELECT count(*) FROM {name} AS old WHERE {scope}) = (SELECT count(*) FROM {new})
+           AND NOT EXISTS (SELECT {listed} FROM {name} AS old WHERE {scope} EXCEPT ALL SELECT {listed} FROM {new})
+    """
+    return connection.execute(sql).fetchone() == (True,)
+
+
+def _listed(columns: Iterable[str], of: str = "") -> str:
+    return ", ".join(f"{of}.{quoted(column)}" if of else quoted(column) for column in columns)
+
+
+def _beside(table: Table) -> Table:
+    """The table in which rows arrive; no table of a user's can have its name."""
+    return replace(table, name=f"{table.name}~new", key=())

@@ -1,0 +1,426 @@
+"""PostgreSQL: trips, quarantine and zones in one schema of a database.
+
+Belongs here: what the store does, step by step. Does not: sessions, DDL, partitions and COPY (``session``,
+``tables``, ``partitions``, ``copy``). Every change is one transaction, so that readers and a
+kill at any instant find the month before or the one after.
+"""
+# ruff: noqa: S608 - names in SQL come from contracts, quoted; values are bound
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.model import ColumnType, Table
+from taxi_platform.contracts.schemas import arrow_schema, quoted, sql_literal
+from taxi_platform.contracts.unified import unified_view_sql
+from taxi_platform.contracts.zones import ZONES
+from taxi_platform.errors import StoreBusyError
+from taxi_platform.references import CleanMonth, MonthCounts
+from taxi_platform.stores.bookkeeping import (
+    MONTHS,
+    VIEW_DESCRIPTION,
+    LoadRecord,
+    check_conserved,
+    check_loaded,
+    months_row,
+)
+from taxi_platform.stores.catalogue import selected
+from taxi_platform.stores.model import SCHEMA, HeldMonth, LoadedMonth, split_name
+from taxi_platform.stores.postgres.copy import copy_in, copy_out
+from taxi_platform.stores.postgres.grants import keepsakes_of
+from taxi_platform.stores.postgres.partitions import (
+    KeptPartitionError,
+    attach_partitions,
+    create_partition,
+    drop_partitions,
+    empty_partition,
+    finish_partition,
+    partition,
+    standing_partitions,
+)
+from taxi_platform.stores.postgres.replace import replace_month_of, replace_whole
+from taxi_platform.stores.postgres.session import PostgresAddress
+from taxi_platform.stores.postgres.tables import (
+    columns_of,
+    ensure_tables,
+    existing_tables,
+    give_to_owner_of_schema,
+    table_of,
+)
+from taxi_platform.stores.postgres.waiting import (
+    Locks,
+    lock_for_transaction,
+    wait_as_long_as_allowed,
+    with_felt_locks,
+)
+from taxi_platform.transience import waiting_at_most
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from taxi_platform.stores.lake.lake import Lake
+    from taxi_platform.stores.postgres.connection import PostgresConnection
+
+__all__ = ["PostgresStore"]
+
+_BATCH_ROWS = 32_768
+_LOOKS = 3
+
+
+class PostgresStore:
+    """Tables in one schema of the database that the URL names.
+
+    The role needs no more than to own that schema, or to be allowed to create it.
+
+    Args:
+        url: ``postgresql://user:password@host:port/database``, as libpq reads it.
+        schema: of the platform's own tables, which declarations and callers call ``taxi``: stores with different ones
+            share a database.
+        wait_seconds: how long any operation waits for locks of other sessions, all of its waiting together.
+    """
+
+    kind = "postgres"
+
+    def __init__(self, url: str, *, schema: str = SCHEMA, wait_seconds: float = 600.0) -> None:
+        self._address = PostgresAddress(url, schema)
+        self._wait_seconds = wait_seconds
+
+    @property
+    def url(self) -> str:
+        """As it was given, password included."""
+        return self._address.url
+
+    def __repr__(self) -> str:
+        return f"PostgresStore('{self._address}')"
+
+    # ---- writing
+
+    @contextmanager
+    def _writing(self) -> Iterator[PostgresConnection]:
+        """A session in which all the waiting is bounded by one time."""
+        from psycopg.errors import LockNotAvailable
+
+        with waiting_at_most(self._wait_seconds) as budget:
+            try:
+                with self._address.session() as connection:
+                    yield connection
+            except StoreBusyError as busy:
+                if isinstance(busy.__cause__, LockNotAvailable):
+                    budget.spent = budget.seconds  # one statement has waited for all that was left
+                raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[PostgresConnection]:
+        """A session that changes nothing; each of its statements waits for locks for the one time at most."""
+        with self._address.session(reading=True) as connection:
+            wait_as_long_as_allowed(connection, self._wait_seconds)
+            yield connection
+
+    def replace_month(self, contract: Contract, clean: CleanMonth, lake: Lake) -> LoadedMonth:
+        check_conserved(clean)
+        with self._writing() as connection:
+            ensure_tables(connection, (contract.trips, contract.quarantine, MONTHS), self._wait_seconds)
+            lock_for_transaction(connection, connection.own_lock(str(clean.month)), self._wait_seconds)
+            if unchanged := _unchanged(connection, contract, clean):
+                return unchanged
+            _record(connection, clean)
+            loading = _Loading(connection, contract, clean, lake, str(self), self._wait_seconds)
+            try:
+                with connection.transaction():
+                    counts = loading.exchange()
+                refilled: list[str] = []
+            except KeptPartitionError:
+                counts, refilled = loading.refill()
+        self._address.vacuum(refilled)
+        return LoadedMonth(counts, changed=True, table=f"{self._address.schema}.{contract.trips.name}")
+
+    def delete_month(self, contract: Contract, file_month: date) -> None:
+        with self._writing() as connection:
+            if MONTHS.name not in existing_tables(connection):
+                return
+            lock = connection.own_lock(str(contract.month(file_month)))
+            lock_for_transaction(connection, lock, self._wait_seconds)
+            _forget(connection, contract, file_month)
+            old = standing_partitions(connection, (contract.trips, contract.quarantine), file_month)
+            try:
+                with connection.transaction():
+                    drop_partitions(connection, old, file_month, self._wait_seconds)
+                emptied: list[str] = []
+            except KeptPartitionError:
+                for table in old:
+                    empty_partition(connection, table, file_month, self._wait_seconds)
+                emptied = [connection.qualified(partition(table, file_month)) for table in old]
+        self._address.vacuum(emptied)
+
+    def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
+        import pyarrow as pa
+
+        reader = pa.RecordBatchReader.from_stream(rows)
+        with self._writing() as connection:
+            if file_month is None:
+                return replace_whole(connection, table, reader, self._wait_seconds)
+            return replace_month_of(connection, table, reader, file_month, self._wait_seconds)
+
+    def refresh_views(self, contracts: Sequence[Contract]) -> None:
+        with self._writing() as connection:
+            ensure_tables(connection, (ZONES,), self._wait_seconds)
+            lock_for_transaction(connection, f"the schema {connection.schema}", self._wait_seconds)
+            sql = unified_view_sql(contracts, existing_tables(connection), connection.qualified, _type_name)
+            if sql:
+                self._replace_view(connection, sql)
+
+    def _replace_view(self, connection: PostgresConnection, sql: str) -> None:
+        """Touch the view only if it would change: replacing it waits for everybody who reads it."""
+        view = connection.qualified("trips")
+        # Nothing stays locked of what the view reads.
+        with connection.transaction(force_rollback=True):
+            if _is_view(connection, view, sql):
+                return
+
+        def replace() -> None:
+            kept = keepsakes_of(connection, view)
+            _create_view(connection, view, sql)
+            if kept:
+                kept.give_to(connection, view)
+            else:
+                give_to_owner_of_schema(connection, view)
+
+        locks = Locks(f"the view {connection.named('trips')}", (view,), self._wait_seconds, mode=None)
+        with_felt_locks(connection, replace, locks)
+
+    # ---- reading
+
+    def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
+        return {month: held.counts for month, held in self.held_months(contract, months).items()}
+
+    def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
+        with self._reading() as connection:
+            names = existing_tables(connection)
+            tables = [table for table in (contract.trips, contract.quarantine) if table.name in names]
+            if MONTHS.name not in names:
+                return {}
+            return _held(connection, contract, tables, months)
+
+    def standing_table(self, table: str) -> Table | None:
+        with self._address.session(reading=True) as connection:
+            if not columns_of(connection, table):
+                return None
+            return replace(table_of(connection, table, str(self)), schema=split_name(table)[0])
+
+    def read_months(
+        self, table: str, months: Sequence[date] | None, columns: Sequence[str] | None = None
+    ) -> pa.RecordBatchReader:
+        """Stream the rows; the session stays open until the reader ends or is dropped."""
+        import pyarrow as pa
+
+        batches = self._stream(table, months, columns)
+        schema = next(batches)
+        return pa.RecordBatchReader.from_batches(schema, batches)
+
+    def _stream(self, name: str, months: Sequence[date] | None, columns: Sequence[str] | None) -> Iterator[Any]:
+        """First the schema, then batches: errors show before the first, and closing the generator ends the session."""
+        with self._reading() as connection:
+            table = selected(table_of(connection, name, str(self)), columns)
+            yield arrow_schema(table)
+            if months is None or months:
+                yield from copy_out(connection, table, connection.qualified(name), months)
+
+    def __str__(self) -> str:
+        return f"PostgreSQL at {self._address}"
+
+
+class _Loading:
+    """One month on its way into its partitions, in one transaction.
+
+    Both ways count what came before readers can feel anything.
+    """
+
+    def __init__(
+        self,
+        connection: PostgresConnection,
+        contract: Contract,
+        clean: CleanMonth,
+        lake: Lake,
+        store: str,
+        wait_seconds: float,
+    ) -> None:
+        self._connection = connection
+        self._tables = (contract.trips, contract.quarantine)
+        self._paths = {contract.trips.name: clean.trips_path, contract.quarantine.name: clean.quarantine_path}
+        self._clean = clean
+        self._lake = lake
+        self._store = store
+        self._wait_seconds = wait_seconds
+
+    def exchange(self) -> MonthCounts:
+        """New partitions in place of those that stand; raises `KeptPartitionError` where these had better stay."""
+        counts = self._checked([self._create(table) for table in self._tables])
+        # Last of all: from here to the commit, readers of an old month wait.
+        attach_partitions(self._connection, self._tables, self._clean.file_month, self._wait_seconds)
+        return counts
+
+    def refill(self) -> tuple[MonthCounts, list[str]]:
+        """Delete and copy within the partitions that stand: no reader waits; also returns what is to be vacuumed."""
+        month = self._clean.file_month
+        standing = standing_partitions(self._connection, self._tables, month)
+        missing = [table for table in self._tables if table not in standing]
+        rows = []
+        for table in self._tables:
+            if table in standing:
+                empty_partition(self._connection, table, month, self._wait_seconds)
+                rows.append(self._copy(table, partition(table, month), frozen=False))
+            else:
+                rows.append(self._create(table))
+        counts = self._checked(rows)
+        attach_partitions(self._connection, missing, month, self._wait_seconds)
+        return counts, [self._connection.qualified(partition(table, month)) for table in standing]
+
+    def _create(self, table: Table) -> int:
+        """A new partition with its rows and indexes, to be attached."""
+        month = self._clean.file_month
+        rows = self._copy(table, create_partition(self._connection, table, month), frozen=True)
+        finish_partition(self._connection, table, month, self._wait_seconds)
+        return rows
+
+    def _copy(self, table: Table, name: str, *, frozen: bool) -> int:
+        """Fill a partition with the table's Parquet object of the lake; returns its rows."""
+        with self._lake.open_parquet(self._paths[table.name]) as file:
+            present = tuple(column for column in table.columns if column.name in file.schema_arrow.names)
+            schema = arrow_schema(Table(table.name, table.description, present))
+            batches = file.iter_batches(_BATCH_ROWS, columns=schema.names, use_threads=False)
+            return copy_in(self._connection, self._connection.qualified(name), schema, batches, frozen=frozen)
+
+    def _checked(self, rows: Sequence[int]) -> MonthCounts:
+        counts = MonthCounts(*rows)
+        check_loaded(self._clean, counts, self._store)
+        return counts
+
+
+def _is_view(connection: PostgresConnection, view: str, sql: str) -> bool:
+    """Whether the view stands and reads as that SELECT does; makes a view beside it, to be rolled back."""
+    new = connection.qualified("trips_new")
+    connection.execute(f"CREATE VIEW {new} AS {sql}")
+    same = "SELECT pg_get_viewdef(%s::regclass) IS NOT DISTINCT FROM pg_get_viewdef(to_regclass(%s))"
+    return connection.execute(same, (new, view)).fetchone() == (True,)
+
+
+def _create_view(connection: PostgresConnection, view: str, sql: str) -> None:
+    from psycopg import errors
+
+    try:
+        with connection.transaction():
+            connection.execute(f"CREATE OR REPLACE VIEW {view} AS {sql}")
+    except errors.InvalidTableDefinition:
+        # A release that changes the view's columns: views that build on it must go first, and are named.
+        connection.execute(f"DROP VIEW {view}")
+        connection.execute(f"CREATE VIEW {view} AS {sql}")
+    connection.execute(f"COMMENT ON VIEW {view} IS {sql_literal(VIEW_DESCRIPTION)}")
+
+
+def _type_name(column_type: ColumnType) -> str:
+    return column_type.postgres
+
+
+def _unchanged(connection: PostgresConnection, contract: Contract, clean: CleanMonth) -> LoadedMonth | None:
+    """The month as it stands, if it is of this data version and whole."""
+    recorded = _recorded(connection, contract).get(clean.file_month)
+    if recorded is None:
+        return None
+    counted = MonthCounts(
+        *(_count(connection, table, clean.file_month) for table in (contract.trips, contract.quarantine))
+    )
+    if not LoadRecord(recorded[0], MonthCounts(*recorded[1:]), counted).is_current(clean.facts):
+        return None
+    return LoadedMonth(counted, changed=False, table=connection.named(contract.trips.name))
+
+
+def _record(connection: PostgresConnection, clean: CleanMonth) -> None:
+    row = months_row(clean)
+    updates = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in MONTHS.column_names[2:])
+    connection.execute(
+        f"INSERT INTO {connection.qualified(MONTHS.name)} VALUES ({', '.join(['%s'] * len(row))}) "
+        f"ON CONFLICT (dataset, file_month) DO UPDATE SET {updates}",
+        row,
+    )
+
+
+def _forget(connection: PostgresConnection, contract: Contract, file_month: date) -> None:
+    sql = f"DELETE FROM {connection.qualified(MONTHS.name)} WHERE dataset = %s AND file_month = %s"
+    connection.execute(sql, (contract.dataset, file_month))
+
+
+def _recorded(connection: PostgresConnection, contract: Contract) -> dict[date, tuple[str, int, int]]:
+    """Data version, trips and quarantined rows of each month the bookkeeping names."""
+    columns = "file_month, data_version, trips_rows, quarantined_rows"
+    rows = connection.execute(
+        f"SELECT {columns} FROM {connection.qualified(MONTHS.name)} WHERE dataset = %s", [contract.dataset]
+    )
+    return {month: (version, trips, quarantined) for month, version, trips, quarantined in rows}
+
+
+def _count(connection: PostgresConnection, table: Table, file_month: date) -> int:
+    """Rows of the month, counted in its own partition.
+
+    A look at the whole table would lock it until the transaction ends: two months that are replaced at once would each
+    keep the other from exchanging its partition.
+    """
+    name = partition(table, file_month)
+    if name not in existing_tables(connection):
+        return 0
+    row: tuple[Any, ...] | None = connection.execute(f"SELECT count(*) FROM {connection.qualified(name)}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _held(
+    connection: PostgresConnection, contract: Contract, tables: Sequence[Table], months: Sequence[date] | None
+) -> dict[date, HeldMonth]:
+    """Record and rows of each month, in one statement: between two, a load could end.
+
+    A month that is attached while the statement is planned may still be seen in one of the tables alone: months whose
+    record and rows disagree are looked at again.
+    """
+    held: dict[date, HeldMonth] = {}
+    for _ in range(_LOOKS):
+        recorded, counted = _looked_at(connection, contract, tables, months)
+        found = {
+            month: HeldMonth(counted.get(month, MonthCounts(0, 0)), recorded[month][0] if month in recorded else None)
+            for month in {*counted, *recorded}
+        }
+        held = {month: holds for month, holds in held.items() if month not in (months or ())} | found
+        months = [month for month in found if month not in recorded or recorded[month][1] != found[month].counts]
+        if not months:
+            break
+    return dict(sorted(held.items()))
+
+
+def _looked_at(
+    connection: PostgresConnection, contract: Contract, tables: Sequence[Table], months: Sequence[date] | None
+) -> tuple[dict[date, tuple[str, MonthCounts]], dict[date, MonthCounts]]:
+    """Data version and rows of each month by the record, and its rows as they are."""
+    chosen = "" if months is None else "AND file_month = ANY(%(months)s)"
+    parts = [
+        (
+            f"SELECT {sql_literal(MONTHS.name)}, file_month, trips_rows, quarantined_rows, data_version "
+            f"FROM {connection.qualified(MONTHS.name)} WHERE dataset = %(dataset)s {chosen}"
+        ),
+        *(
+            f"SELECT {sql_literal(table.name)}, file_month, count(*), 0, NULL FROM {connection.qualified(table.name)} "
+            f"WHERE true {chosen} GROUP BY file_month"
+            for table in tables
+        ),
+    ]
+    bound = {"dataset": contract.dataset, "months": None if months is None else list(months)}
+    recorded: dict[date, tuple[str, MonthCounts]] = {}
+    rows: dict[date, dict[str, int]] = {}
+    for name, month, count, quarantined, version in connection.execute(" UNION ALL ".join(parts), bound):
+        if name == MONTHS.name:
+            recorded[month] = (version, MonthCounts(count, quarantined))
+        else:
+            rows.setdefault(month, {})[name] = count
+    names = (contract.trips.name, contract.quarantine.name)
+    return recorded, {month: MonthCounts(*(found.get(name, 0) for name in names)) for month, found in rows.items()}

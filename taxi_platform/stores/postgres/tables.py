@@ -1,0 +1,218 @@
+"""The platform's own tables in PostgreSQL, and users' own: made, described, extended, and whose they are.
+
+Belongs here: DDL from contracts. Does not: partitions (``partitions``), rows, sessions (``copy``,
+``session``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
+from taxi_platform.contracts.schemas import postgres_columns, postgres_comments, quoted, sql_literal
+from taxi_platform.errors import StoreError
+from taxi_platform.stores.bookkeeping import MONTHS
+from taxi_platform.stores.catalogue import CatalogueColumn, declaration, is_current, missing_columns
+from taxi_platform.stores.model import SCHEMA, split_name
+from taxi_platform.stores.postgres.session import new_transaction
+from taxi_platform.stores.postgres.waiting import Locks, lock_for_transaction, with_felt_locks, with_quiet_locks
+
+if TYPE_CHECKING:
+    from taxi_platform.stores.postgres.connection import PostgresConnection
+
+__all__ = [
+    "columns_of",
+    "create_table",
+    "ensure_tables",
+    "existing_tables",
+    "give_to_owner_of_schema",
+    "give_to_owner_of_table",
+    "primary_key",
+    "sql_type",
+    "table_of",
+    "take_names_over",
+]
+
+
+def existing_tables(connection: PostgresConnection) -> set[str]:
+    """Names of the tables in the schema; empty where it does not exist."""
+    sql = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'p')"
+    return {name for (name,) in connection.execute(sql, [quoted(connection.schema)])}
+
+
+def table_of(connection: PostgresConnection, name: str, store: str) -> Table:
+    """The declaration of a table as and where it stands; raises `StoreError` where there is none.
+
+    Of the platform's own tables a column of a type that no contract has is the user's own affair, and left out.
+    """
+    columns = columns_of(connection, name)
+    if split_name(name)[0] == SCHEMA:
+        known = {sql_type(kind) for kind in ColumnType}
+        columns = [column for column in columns if column.type in known]
+    return declaration(connection.named(name), columns, sql_type, store)
+
+
+def ensure_tables(connection: PostgresConnection, tables: tuple[Table, ...], wait_seconds: float) -> None:
+    """Create what is missing of the schema and these tables, add what contracts have gained; comments follow them.
+
+    Nothing is locked where everything stands. Commits, so that loading holds no lock of it.
+    """
+    if not all(_stands(connection, table) for table in tables):
+        new_transaction(connection)
+        for schema in sorted({connection.standing(table).schema for table in tables}):
+            lock_for_transaction(connection, f"the schema {schema}", wait_seconds)
+            _create_schema(connection, schema)
+        for table in tables:
+            _create_or_extend(connection, table, wait_seconds)
+    new_transaction(connection)
+
+
+def _stands(connection: PostgresConnection, table: Table) -> bool:
+    columns = columns_of(connection, table.qualified_name)
+    return is_current(table, columns, sql_type) and _is_identified(connection, table)
+
+
+def _is_identified(connection: PostgresConnection, table: Table) -> bool:
+    """Whether rows can be updated and deleted where every table is published for logical replication."""
+    sql = """
+        SELECT relkind = 'p' OR EXISTS (SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary)
+               OR (relreplident IN ('f', 'i') AND NOT %s)
+        FROM pg_class WHERE oid = to_regclass(%s)
+    """
+    return bool(_value(connection, sql, bool(table.key), connection.qualified(table.qualified_name)))
+
+
+def _create_schema(connection: PostgresConnection, schema: str) -> None:
+    if _value(connection, "SELECT to_regnamespace(%s) IS NULL", quoted(schema)):
+        connection.execute(f"CREATE SCHEMA {quoted(schema)}")
+        if schema == connection.schema:
+            description = "New York taxi trips: one table per dataset, partitioned by file month."
+            connection.execute(f"COMMENT ON SCHEMA {quoted(schema)} IS {sql_literal(description)}")
+
+
+def _create_or_extend(connection: PostgresConnection, table: Table, wait_seconds: float) -> None:
+    name = connection.qualified(table.qualified_name)
+    if not columns_of(connection, table.qualified_name):
+        create_table(connection, table)
+    existing = columns_of(connection, table.qualified_name)
+
+    missing = missing_columns(connection.standing(table), existing, sql_type)
+    what = f"the table {connection.named(table.qualified_name)}"
+
+    def extend() -> None:
+        for column in missing:
+            connection.execute(f"ALTER TABLE {name} ADD COLUMN {quoted(column.name)} {column.type.postgres}")
+        _identify(connection, table)
+
+    def describe() -> None:
+        _describe(connection, table)
+
+    if missing or not _is_identified(connection, table):
+        with_felt_locks(connection, extend, Locks(what, (name, *_partitions(connection, table)), wait_seconds))
+    if not _stands(connection, table):
+        with_quiet_locks(connection, describe, Locks(what, (name,), wait_seconds, "SHARE UPDATE EXCLUSIVE"))
+
+
+def _partitions(connection: PostgresConnection, table: Table) -> list[str]:
+    sql = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass(%s) ORDER BY 1"
+    return [name for (name,) in connection.execute(sql, [connection.qualified(table.qualified_name)])]
+
+
+def create_table(connection: PostgresConnection, table: Table) -> None:
+    """Create a table with its comments; trips and quarantine are partitioned, a user's own months are indexed."""
+    name = connection.qualified(table.qualified_name)
+    months = f" PARTITION BY LIST ({FILE_MONTH.name})" if _is_partitioned(table) else ""
+    connection.execute(f"CREATE TABLE {name} ({postgres_columns(table)}){months}")
+    if FILE_MONTH in table.columns and table.schema != SCHEMA:
+        connection.execute(f"CREATE INDEX ON {name} ({FILE_MONTH.name})")
+    _identify(connection, table)
+    _describe(connection, table)
+    give_to_owner_of_schema(connection, name)
+
+
+def _identify(connection: PostgresConnection, table: Table) -> None:
+    """The table's primary key, or the whole row where nothing else tells one from another."""
+    if _is_identified(connection, table):
+        return
+    name = connection.qualified(table.qualified_name)
+    if table.key:
+        connection.execute(f"ALTER TABLE {name} ADD PRIMARY KEY ({', '.join(map(quoted, table.key))})")
+    else:
+        connection.execute(f"ALTER TABLE {name} REPLICA IDENTITY FULL")
+
+
+def primary_key(connection: PostgresConnection, name: str) -> tuple[str, ...]:
+    """Columns of the primary key that a table has, whoever gave it; none where there is none."""
+    sql = """
+        SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
+        WHERE indrelid = to_regclass(%s) AND indisprimary ORDER BY array_position(indkey::int2[], attnum)
+    """
+    return tuple(column for (column,) in connection.execute(sql, [connection.qualified(name)]))
+
+
+def give_to_owner_of_table(connection: PostgresConnection, relation: str, of: str) -> None:
+    """Let a relation of ours be its owner's whose table that is: whoever may load the one may load the other."""
+    sql = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(%s)"
+    owner = _value(connection, sql, of)
+    if owner != _value(connection, sql, relation):
+        connection.execute(f"ALTER TABLE {relation} OWNER TO {quoted(owner)}")
+
+
+def give_to_owner_of_schema(connection: PostgresConnection, relation: str) -> None:
+    """Let a relation of ours be the schema's owner's, if this role may act for that one: several logins may load."""
+    sql = """
+        SELECT pg_get_userbyid(nspowner) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE pg_class.oid = to_regclass(%s) AND nspowner <> relowner
+          AND pg_has_role(current_user, nspowner, %s) AND has_schema_privilege(nspowner, relnamespace, 'CREATE')
+    """
+    # Since PostgreSQL 16 a membership says whether it may be acted for.
+    right = "SET" if connection.info.server_version >= 160000 else "MEMBER"
+    for (owner,) in connection.execute(sql, [relation, right]).fetchall():
+        connection.execute(f"ALTER TABLE {relation} OWNER TO {quoted(owner)}")
+
+
+def take_names_over(connection: PostgresConnection, schema: str, relation: str, prefix: str, name: str) -> None:
+    """Rename a table to the place of one that has gone, and its indexes whose names begin with a prefix likewise."""
+    connection.execute(f"ALTER TABLE {quoted(schema)}.{quoted(relation)} RENAME TO {quoted(name)}")
+    sql = """
+        SELECT relname, %(name)s::text || substr(relname, length(%(prefix)s::text) + 1)
+        FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+        WHERE indrelid = to_regclass(%(table)s) AND left(relname, length(%(prefix)s::text)) = %(prefix)s::text
+    """
+    table = f"{quoted(schema)}.{quoted(name)}"
+    for old, new in connection.execute(sql, {"name": name, "prefix": prefix, "table": table}).fetchall():
+        if _value(connection, "SELECT to_regclass(%s) IS NULL", f"{quoted(schema)}.{quoted(new)}"):
+            connection.execute(f"ALTER INDEX {quoted(schema)}.{quoted(old)} RENAME TO {quoted(new)}")
+
+
+def _describe(connection: PostgresConnection, table: Table) -> None:
+    for comment in postgres_comments(table, connection.qualified(table.qualified_name)):
+        connection.execute(comment)
+
+
+def _is_partitioned(table: Table) -> bool:
+    return FILE_MONTH in table.columns and table is not MONTHS and table.schema == SCHEMA
+
+
+def columns_of(connection: PostgresConnection, name: str) -> list[CatalogueColumn]:
+    """In the table's order; empty where there is no such table."""
+    sql = """
+        SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull,
+               coalesce(col_description(attrelid, attnum), '')
+        FROM pg_attribute
+        WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+        ORDER BY attnum
+    """
+    return [CatalogueColumn(*row) for row in connection.execute(sql, [connection.qualified(name)])]
+
+
+def sql_type(column_type: ColumnType) -> str:
+    """As PostgreSQL's ``format_type`` writes it."""
+    return {"timestamp": "timestamp without time zone"}.get(column_type.postgres, column_type.postgres)
+
+
+def _value(connection: PostgresConnection, sql: str, *parameters: object) -> Any:
+    row = connection.execute(sql, parameters).fetchone()
+    if row is None:
+        raise StoreError(f"PostgreSQL gave no answer to {sql}")
+    return row[0]
