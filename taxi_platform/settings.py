@@ -94,7 +94,7 @@ class Settings(BaseModel):
         Raises:
             SettingsError: a value cannot be used; the sentence names the variable and says what it takes.
         """
-        return read_environment(cls, environment, _shown)
+        return read_environment(cls, environment, _without_secrets)
 
     @model_validator(mode="before")
     @classmethod
@@ -233,7 +233,7 @@ def _without_user(value: str) -> str:
     return value
 
 
-def _shown(name: str, value: str) -> str:
+def _without_secrets(name: str, value: str) -> str:
     """What may be told of a refused value: an address meant for another variable may hold a password too."""
     if Settings.model_fields[name].annotation is SecretStr:
         return "…"

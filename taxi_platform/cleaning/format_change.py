@@ -22,7 +22,7 @@ from taxi_platform.contracts import bounds
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import Column
 from taxi_platform.contracts.rules import UNPARSEABLE, PickupOutsideFileMonth, Rule
-from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.references import CleanFacts, RawMonth
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class FormatWatch:
             more = [self._seen[name].upstream for name in dead if name != first]
             yield (
                 f"{seen.upstream} reads in none of the {seen.unfit:,} records that have it, the first with "
-                f"{_quoted(seen.example)}" + (f", nor does {shown(', '.join(more))}" if more else "")
+                f"{_quoted(seen.example)}" + (f", nor does {excerpt(', '.join(more))}" if more else "")
             )
 
     def _is_dead(self, column: Column, records: int) -> bool:
@@ -156,15 +156,15 @@ class FormatWatch:
         names = self._file.match.found[column.name]
         sources = {name: batch.records.column(name).slice(row, 1) for name in names}
         unfit = next((n for n, source in sources.items() if read_cells(column, [source]).unfit is not None), names[0])
-        return unfit, shown(_as_it_came(sources[unfit]))
+        return unfit, excerpt(_as_it_came(sources[unfit]))
 
     def _example(self, batch: RawBatch, reason: str, row: int) -> str:
         """A pickup outside the month as a cell; else the record."""
         if self._outside is not None and reason == self._outside.reason:
             name = self._upstream(self._outside.pickup)
-            return _quoted(shown(_as_it_came(batch.records.column(name).slice(row, 1))))
+            return _quoted(excerpt(_as_it_came(batch.records.column(name).slice(row, 1))))
         record = RawBatch(0, batch.records.slice(row, 1))
-        return shown(json_objects(record)[0].as_py())
+        return excerpt(json_objects(record)[0].as_py())
 
     def _upstream(self, name: str) -> str:
         return next(iter(self._file.match.found.get(name, ())), name)

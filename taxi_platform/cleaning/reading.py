@@ -24,7 +24,7 @@ from taxi_platform.contracts.misfits import Misfits
 from taxi_platform.contracts.model import Column, ColumnType
 from taxi_platform.contracts.schemas import arrow_type
 from taxi_platform.contracts.values.arrow_text import has_dictionary, is_text
-from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.references import RawMonth
 
@@ -88,7 +88,7 @@ class RawFile:
                 coerce_int96_timestamp_unit="us",  # as nanoseconds, which it is by default, years from 2263 on wrap
             )
         except pa.ArrowInvalid as error:
-            raise BrokenFileError(f"{self._where} is not a whole Parquet file: {shown(error)}") from error
+            raise BrokenFileError(f"{self._where} is not a whole Parquet file: {excerpt(error)}") from error
 
     def _coded_text(self, file: pq.ParquetFile) -> list[str]:
         """Text columns with few distinct values: looked up once per value, not once per row."""
@@ -155,7 +155,7 @@ class RawFile:
             try:
                 records = next(batches, None)
             except (pa.ArrowInvalid, OSError) as error:
-                raise BrokenFileError(f"{self._where} cannot be read to its end: {shown(error)}") from error
+                raise BrokenFileError(f"{self._where} cannot be read to its end: {excerpt(error)}") from error
             if records is None:
                 return
             yield _plain(records)

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.contracts.values.foreign_text import excerpt
 
 __all__ = ["MISFITS_KEY", "SPARE_FIELD", "ColumnMisfits", "Misfits"]
 
@@ -49,12 +49,12 @@ class Misfits:
             counts = self.columns.setdefault(column, ColumnMisfits())
             counts.filled += filled
             counts.unfit += unfit
-            counts.example = counts.example if example is None or counts.example is not None else shown(example)
+            counts.example = counts.example if example is None or counts.example is not None else excerpt(example)
 
     def add_ragged(self, records: int, example: str) -> None:
         """Count records that have no columns; the first example stays."""
         self.ragged += records
-        self.ragged_example = self.ragged_example or shown(example)
+        self.ragged_example = self.ragged_example or excerpt(example)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

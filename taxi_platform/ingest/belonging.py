@@ -13,7 +13,7 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.matching import UNPARSED_COLUMN, Match, match_columns, require_columns
 from taxi_platform.contracts.model import FILE_MONTH, normalised
-from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.errors import BrokenFileError, ContractError
 from taxi_platform.months import TripMonth
 
@@ -46,7 +46,9 @@ def _require_names(month: TripMonth, names: Sequence[str], where: str) -> None:
     ours = [name for name in names if normalised(name) in _OURS]
     if twice or ours:
         what = (
-            f"'{shown(twice[0])}' twice" if twice else f"'{shown(ours[0])}', a name that this platform keeps for itself"
+            f"'{excerpt(twice[0])}' twice"
+            if twice
+            else f"'{excerpt(ours[0])}', a name that this platform keeps for itself"
         )
         raise BrokenFileError(
             f"{where} cannot be read as {month}: it has the column {what}; the month before it stays in place"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from taxi_platform.contracts.values.foreign_text import decoded, shown
+from taxi_platform.contracts.values.foreign_text import decoded, excerpt
 from taxi_platform.contracts.values.limits import LONGEST_RECORD
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.ingest.sniffing import GZIP_MAGIC, SNIFFED_BYTES, describe
@@ -121,4 +121,4 @@ _ADVICE = "the month before it stays in place; run the month again, or look at w
 
 
 def _opening(head: bytes) -> str:
-    return f"something that begins with '{shown(decoded(head.splitlines()[0][:40]))}'"
+    return f"something that begins with '{excerpt(decoded(head.splitlines()[0][:40]))}'"

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taxi_platform.contracts.values.arrow_text import escaped_text, extent, has_dictionary, is_utf8
-from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.contracts.values.limits import LONGEST_RECORD
 from taxi_platform.errors import BrokenFileError
 
@@ -43,7 +43,7 @@ def readable_copy(file: Path, name: str, target: Path) -> Path | None:
     except (pa.ArrowException, OSError) as error:
         target.unlink(missing_ok=True)
         raise BrokenFileError(
-            f"{name} cannot be read to its end: {shown(error)}; the month before it stays in place; run the month "
+            f"{name} cannot be read to its end: {excerpt(error)}; the month before it stays in place; run the month "
             "again, or look at what upstream sends"
         ) from error
     return target
@@ -76,8 +76,8 @@ def _is_sound(column: pa.Array, name: str, upstream: str) -> bool:
     look = extent(words)
     if look.longest > LONGEST_RECORD:
         raise BrokenFileError(
-            f"{name} cannot be read: its column '{shown(upstream)}' has a text of {look.longest:,} bytes, and a record "
-            f"has {LONGEST_RECORD:,} at most; the month before it stays in place"
+            f"{name} cannot be read: its column '{excerpt(upstream)}' has a text of {look.longest:,} bytes, and a "
+            f"record has {LONGEST_RECORD:,} at most; the month before it stays in place"
         )
     return is_utf8(words, look)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taxi_platform.contracts.contract import Contract
-from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.ingest.belonging import require_dataset
 from taxi_platform.ingest.sniffing import PARQUET_MAGIC, SNIFFED_BYTES, describe
@@ -45,8 +45,8 @@ def inspect_parquet(contract: Contract, month: TripMonth, file: Path, name: str)
     require_dataset(contract, month, schema.names, name)
     if nested := [field for field in schema if pa.types.is_nested(field.type)]:
         raise BrokenFileError(
-            f"{name} cannot be read as {month}: its column '{shown(nested[0].name)}' is nested "
-            f"({shown(nested[0].type)}), where every column has one value a row; the month before it stays in place"
+            f"{name} cannot be read as {month}: its column '{excerpt(nested[0].name)}' is nested "
+            f"({excerpt(nested[0].type)}), where every column has one value a row; the month before it stays in place"
         )
     if metadata.num_rows == 0:
         raise BrokenFileError(f"{name} has columns and no rows; the month before it stays in place")
@@ -63,4 +63,4 @@ def _diagnosis(file: Path, error: Exception) -> str:
         return f"it is {describe(head) or 'some other kind of file'}"
     if tail != PARQUET_MAGIC:
         return f"it is cut off after {size:,} bytes, where its footer should be"
-    return f"its footer is damaged ({shown(str(error).splitlines()[0])})"
+    return f"its footer is damaged ({excerpt(str(error).splitlines()[0])})"

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["FEWEST_MONTHS", "NULL_POINTS", "REASON_FACTOR", "REASON_POINTS", "VOLUME_FACTOR", "History"]
 
 VOLUME_FACTOR = 2.0
-"""A month with more than so many times the trips of a middling one, or fewer than that fraction, is unusual."""
+"""A month with more than so many times the trips of the median one, or fewer than that fraction, is unusual."""
 NULL_POINTS = 0.1
-"""A column with so much more of its share null than in a middling month is unusual."""
+"""A column with so much more of its share null than in the median month is unusual."""
 REASON_POINTS = 0.01
-"""A reason that rejects so much more, or less, of a month's records than of a middling one's is unusual"""
+"""A reason that rejects so much more, or less, of a month's records than of the median one's is unusual"""
 REASON_FACTOR = 2.0
 """where it is also more than so many times, or less than that fraction of, the usual share."""
 FEWEST_MONTHS = 3
@@ -50,7 +50,7 @@ class History:
             self._known[month] = clean.facts if clean else None
         return self._known[month]
 
-    def middling_trips(self, month: TripMonth) -> float | None:
+    def median_trips(self, month: TripMonth) -> float | None:
         """The median of trips in the year before the month; None where the lake has too little of it."""
         year = self._year_before(month)
         return statistics.median(facts.trips_rows for facts in year) if year else None

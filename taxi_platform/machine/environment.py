@@ -27,14 +27,14 @@ def variable(field: str) -> str:
 
 
 def read_environment(
-    model: type[M], environment: Mapping[str, str] | None, shown: Callable[[str, str], str], family: str = ""
+    model: type[M], environment: Mapping[str, str] | None, masked: Callable[[str, str], str], family: str = ""
 ) -> M:
     """The model from its variables; an empty one counts as not set.
 
     Args:
         model: whose fields are the settings.
         environment: the variables; this process's own for None.
-        shown: field and value → what may be told of a refused value.
+        masked: turns a field and its refused value into what an error may repeat of it.
         family: what stands before the field in the variable's name, as in ``TAXI_ALERT_SMTP``.
 
     Raises:
@@ -51,5 +51,5 @@ def read_environment(
         if not problem["loc"]:
             raise SettingsError(message) from None
         field = str(problem["loc"][0])
-        value = shown(field, given.get(field, ""))
+        value = masked(field, given.get(field, ""))
         raise SettingsError(f"{names[field]}={value!r} cannot be used: {message[:1].lower()}{message[1:]}") from None

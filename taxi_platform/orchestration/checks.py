@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from taxi_platform.contracts.contract import Contract
-from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.inspection.behind import table_gap
 from taxi_platform.inspection.unusual_months import (
     FEWEST_MONTHS,
@@ -40,7 +40,7 @@ __all__ = ["build_checks"]
 _WARN = dg.AssetCheckSeverity.WARN
 _NOT_JUDGED = "not judged"
 
-_SHOWN_CODES = 100
+_MOST_CODES = 100
 """Of a column's unknown codes, the most frequent; a column of free text may have as many as rows."""
 
 
@@ -132,13 +132,13 @@ def _unusual(contract: Contract) -> dg.AssetChecksDefinition:
         asset=trips,
         description=(
             f"A month has at most {VOLUME_FACTOR:g} times, and at least 1/{VOLUME_FACTOR:g} of, the trips of a "
-            f"middling month in the year before it; said where the lake has {FEWEST_MONTHS} months of that year."
+            f"median month in the year before it; said where the lake has {FEWEST_MONTHS} months of that year."
         ),
     )
     nulls = dg.AssetCheckSpec(
         "usual_nulls",
         asset=trips,
-        description=f"No column's share of nulls is more than {NULL_POINTS:.0%} above a middling month's, likewise.",
+        description=f"No column's share of nulls is more than {NULL_POINTS:.0%} above the median month's, likewise.",
     )
 
     reasons = dg.AssetCheckSpec(
@@ -146,7 +146,7 @@ def _unusual(contract: Contract) -> dg.AssetChecksDefinition:
         asset=trips,
         description=(
             f"No reason's share of the records is more than {REASON_POINTS:.0%} and {REASON_FACTOR:g} times away from "
-            "a middling month's, likewise."
+            "the median month's, likewise."
         ),
     )
 
@@ -167,15 +167,15 @@ def _judged_volume(
 ) -> dg.AssetCheckResult:
     found = {}
     for month in months:
-        facts, middling = history.facts(month), history.middling_trips(month)
+        facts, median = history.facts(month), history.median_trips(month)
         if facts is None:
             found[month] = Finding([])
-        elif middling is None:
+        elif median is None:
             found[month] = Finding([(facts.trips_rows, _NOT_JUDGED)])
         else:
-            is_usual = middling / VOLUME_FACTOR <= facts.trips_rows <= middling * VOLUME_FACTOR
-            found[month] = Finding([(facts.trips_rows, f"{round(middling):,}")], not is_usual)
-    header = ("trips", "middling month of the year before")
+            is_usual = median / VOLUME_FACTOR <= facts.trips_rows <= median * VOLUME_FACTOR
+            found[month] = Finding([(facts.trips_rows, f"{round(median):,}")], not is_usual)
+    header = ("trips", "median month of the year before")
     return _warning(context, key, header, found, history)
 
 
@@ -187,7 +187,7 @@ def _judged_nulls(
         columns = history.unusual_nulls(month)
         lines = [(column, f"{share:.1%}", f"{usual:.1%}") for column, (share, usual) in columns.items()]
         found[month] = Finding(lines, bool(lines))
-    header = ("column", "null", "in a middling month of the year before")
+    header = ("column", "null", "in the median month of the year before")
     return _warning(context, key, header, found, history)
 
 
@@ -199,7 +199,7 @@ def _judged_reasons(
         reasons = history.unusual_reasons(month)
         lines = [(reason, f"{share:.2%}", f"{usual:.2%}") for reason, (share, usual) in reasons.items()]
         found[month] = Finding(lines, bool(lines))
-    header = ("reason", "rejected", "in a middling month of the year before")
+    header = ("reason", "rejected", "in the median month of the year before")
     return _warning(context, key, header, found, history)
 
 
@@ -262,12 +262,12 @@ def _drift(clean: CleanMonth) -> Iterable[tuple[str, str, int | None]]:
     if facts.decoded_rows:
         yield "(text)", "(not UTF-8, read as Windows-1252)", facts.decoded_rows
     for column in facts.unknown_columns:
-        yield shown(column), "(column)", None
+        yield excerpt(column), "(column)", None
     for column, codes in facts.unknown_codes.items():
-        for code, rows in Counter(codes).most_common(_SHOWN_CODES):
-            yield column, shown(code), rows
+        for code, rows in Counter(codes).most_common(_MOST_CODES):
+            yield column, excerpt(code), rows
     for column, zones in facts.zones.items():
-        yield shown(column), f"(zone) {zones}", None
+        yield excerpt(column), f"(zone) {zones}", None
 
 
 def _months(context: dg.AssetCheckExecutionContext, contract: Contract, lake: "Lake") -> tuple[TripMonth, ...]:

@@ -64,8 +64,8 @@ def build_freshness_sensor(contracts: Sequence[Contract]) -> dg.SensorDefinition
     )
     def told(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
         now, before = datetime.now(timezone.utc), _before(context.cursor)
-        hasty = lake.open(_LAKE_SECONDS)
-        looks = {contract.dataset: hasty.last_look(contract.dataset) for contract in contracts}
+        quick = lake.open(_LAKE_SECONDS)
+        looks = {contract.dataset: quick.last_look(contract.dataset) for contract in contracts}
         found = {dataset: freshness(look, now) for dataset, look in looks.items()}
         changed = [name for name, verdict in found.items() if verdict not in ("unknown", before.get(name))]
         return dg.SensorResult(

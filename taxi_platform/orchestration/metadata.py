@@ -14,7 +14,7 @@ import dagster as dg
 
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import describe
-from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.references import CleanMonth, RawMonth
 from taxi_platform.stores.lake.zones import StoredZones
 from taxi_platform.stores.model import LoadedMonth
@@ -53,7 +53,7 @@ SHA256 = "sha256"
 VERSION_NAMES = (VERSION, RAW_VERSION, DATA_VERSION, SHA256)
 """What automation compares; every materialization names all that it knows."""
 
-_SHOWN_CODES = 100
+_MOST_CODES = 100
 """Of a column's unknown codes, the most frequent; a column of free text may have as many as rows."""
 
 
@@ -111,7 +111,7 @@ def clean_metadata(clean: CleanMonth, uri: str, *, changed: bool) -> Mapping[str
         "reasons": dg.MetadataValue.md(f"| reason | rows |\n|---|---:|\n{table}" if table else "no row was rejected"),
         **{f"rejected/{reason}": rows for reason, rows in facts.reasons.items()},
         "options": dict(facts.options),
-        "unknown_columns": [shown(column) for column in facts.unknown_columns],
+        "unknown_columns": [excerpt(column) for column in facts.unknown_columns],
         "unknown_codes": {column: _most_frequent(codes) for column, codes in facts.unknown_codes.items()},
         "equal_rows": facts.equal_rows,
         "decoded_rows": facts.decoded_rows,
@@ -122,7 +122,7 @@ def clean_metadata(clean: CleanMonth, uri: str, *, changed: bool) -> Mapping[str
 
 
 def _most_frequent(codes: Mapping[str, int]) -> dict[str, int]:
-    return {shown(code): rows for code, rows in Counter(codes).most_common(_SHOWN_CODES)}
+    return {excerpt(code): rows for code, rows in Counter(codes).most_common(_MOST_CODES)}
 
 
 def loaded_metadata(clean: CleanMonth, loaded: LoadedMonth) -> Mapping[str, Any]:

@@ -60,20 +60,20 @@ def check_own_name(qualified_name: str) -> None:
         raise StoreError(f"the schema {SCHEMA} is the platform's own: give {qualified_name} another schema")
 
 
-def declared(qualified_name: str, schema: pa.Schema, standing: Table | None, *, monthly: bool) -> Table:
+def declared(qualified_name: str, schema: pa.Schema, existing: Table | None, *, monthly: bool) -> Table:
     """The declaration of a table for rows of that Arrow schema.
 
     Args:
         qualified_name: ``schema.table``.
         schema: of the rows; a field's metadata may hold a ``description``.
-        standing: the table as it stands. A month's rows take its types (pandas makes floats of integers as soon as one
-            is missing), and so does any column that is null in every row.
+        existing: the table as the store has it now. A month's rows take its types, because pandas turns integers into
+            floats as soon as one is missing. A column that is null in every row takes its type too.
         monthly: whether ``file_month`` is the month that the rows are replaced by; put first where they lack it.
 
     Raises:
         StoreError: a name that is none or comes twice, or a type that not every store has.
     """
-    known = {column.name: column for column in standing.columns} if standing else {}
+    known = {column.name: column for column in existing.columns} if existing else {}
     kept = [name for name in known if monthly and name not in schema.names]
     _check_names(qualified_name, [*schema.names, *kept])
     columns = []
@@ -114,10 +114,10 @@ def _check_names(table: str, names: list[str]) -> None:
         raise StoreError(f"{table} cannot be a table without columns")
 
 
-def _column(table: str, field: pa.Field, standing: Column | None) -> Column:
+def _column(table: str, field: pa.Field, existing: Column | None) -> Column:
     description = (field.metadata or {}).get(b"description", b"").decode()
-    if standing is not None:
-        return Column(field.name, standing.type, description or standing.description)
+    if existing is not None:
+        return Column(field.name, existing.type, description or existing.description)
     return Column(field.name, _column_type(table, field.name, field.type), description)
 
 

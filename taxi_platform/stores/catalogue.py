@@ -41,8 +41,8 @@ class CatalogueColumn:
 
 def is_current(table: Table, existing: Iterable[CatalogueColumn], sql_type: SqlType) -> bool:
     """Whether a database's table has every column of the declaration, with its type and description."""
-    standing = {(column.name, column.type, column.comment) for column in existing}
-    return all((column.name, sql_type(column.type), describe(column)) in standing for column in table.columns)
+    current = {(column.name, column.type, column.comment) for column in existing}
+    return all((column.name, sql_type(column.type), describe(column)) in current for column in table.columns)
 
 
 def can_become(table: Table, existing: Iterable[CatalogueColumn], sql_type: SqlType) -> bool:
@@ -55,10 +55,10 @@ def missing_columns(table: Table, existing: Iterable[CatalogueColumn], sql_type:
     """Columns of the declaration that a database's table lacks; raises `StoreError` where a type contradicts it."""
     types = {column.name: column.type for column in existing}
     for column in table.columns:
-        standing = types.get(column.name, sql_type(column.type))
-        if standing != sql_type(column.type):
+        current = types.get(column.name, sql_type(column.type))
+        if current != sql_type(column.type):
             raise StoreError(
-                f"the column {column.name} of {table.qualified_name} is {standing} but the contract says "
+                f"the column {column.name} of {table.qualified_name} is {current} but the contract says "
                 f"{sql_type(column.type)}: move that table away, then load its months again"
             )
     return tuple(column for column in table.columns if column.name not in types)

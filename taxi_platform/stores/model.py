@@ -96,7 +96,7 @@ class TableStore(Protocol):
         """
         ...
 
-    def standing_table(self, table: str) -> Table | None:
+    def existing_table(self, table: str) -> Table | None:
         """The declaration of a table (``marts.revenue``) by the store's catalogue; None where there is none."""
         ...
 

@@ -64,7 +64,7 @@ def stranger(store: TableStore, name: str, lake: Lake) -> str | None:
 
 
 def _owner(store: TableStore) -> str | None:
-    if store.standing_table(LAKE.qualified_name) is None:
+    if store.existing_table(LAKE.qualified_name) is None:
         return None
     rows = store.read_months(LAKE.qualified_name, None, ["id"]).read_all().to_pylist()
     return str(rows[0]["id"]) if rows else None

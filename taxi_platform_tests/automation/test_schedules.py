@@ -83,7 +83,7 @@ def test_the_sweep_asks_for_every_published_month_of_the_window(deployment: Depl
 def test_the_sweep_asks_for_months_that_upstream_gives_no_answer_for(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schedules, "HASTY", RetryPolicy(attempts=1, connect_timeout=0.5))
+    monkeypatch.setattr(schedules, "TICK_RETRIES", RetryPolicy(attempts=1, connect_timeout=0.5))
     deployment.settings = deployment.settings.model_copy(update={"source_url": "http://127.0.0.1:1"})
     assert asked(tick(deployment, "green_sweep", morning(2020, 9, 1))) == [("2020-03..2020-08", [])]
 

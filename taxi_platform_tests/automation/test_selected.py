@@ -10,7 +10,7 @@ import pytest
 from taxi_platform.inspection.status import MonthStatus, month_statuses
 from taxi_platform.months import parse_month
 from taxi_platform.orchestration.automation.repairs import layers_to_repair
-from taxi_platform.orchestration.automation.sensors import LOOKS_TO_BELIEVE
+from taxi_platform.orchestration.automation.sensors import DENIALS_BEFORE_REMOVAL
 from taxi_platform.orchestration.partitions import recent_months
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
@@ -82,9 +82,9 @@ def test_another_version_upstream_ends_it(selected: Deployment) -> None:
 def test_the_sensor_takes_no_selected_month_out_of_the_stores(selected: Deployment) -> None:
     selected.upstream.withdraw(LABEL)
     selected.upstream.withdraw(NEWEST[1])
-    assert asked(ticks(selected, LOOKS_TO_BELIEVE)[-1]) == []
+    assert asked(ticks(selected, DENIALS_BEFORE_REMOVAL)[-1]) == []
     selected.upstream.publish(LABEL, rows=1_200)
-    assert asked(ticks(selected, LOOKS_TO_BELIEVE)[-1]) == [[NEWEST[1], NEWEST[1]]]
+    assert asked(ticks(selected, DENIALS_BEFORE_REMOVAL)[-1]) == [[NEWEST[1], NEWEST[1]]]
 
 
 def test_an_unknown_version_or_several_months_are_refused_and_change_nothing(selected: Deployment) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from taxi_platform.months import parse_month
 from taxi_platform.orchestration.automation import sensors
-from taxi_platform.orchestration.automation.sensors import LOOKS_TO_BELIEVE
+from taxi_platform.orchestration.automation.sensors import DENIALS_BEFORE_REMOVAL
 from taxi_platform.orchestration.partitions import recent_months, run_tags
 from taxi_platform.sources.retries import RetryPolicy
 from taxi_platform_tests.automation.conftest import GREEN, Deployment, Publisher
@@ -36,7 +36,7 @@ def server(upstream: Publisher) -> Iterator[Upstream]:
 
 @pytest.fixture
 def variables(variables: dict[str, str], server: Upstream, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    monkeypatch.setattr(sensors, "HASTY", ONCE)
+    monkeypatch.setattr(sensors, "TICK_RETRIES", ONCE)
     return {**variables, "TAXI_SOURCE_URL": server.url, "TAXI_LOOKBACK_MONTHS": "6", "TAXI_POLL_SECONDS": "100"}
 
 
@@ -143,7 +143,7 @@ def test_a_month_without_an_answer_keeps_the_others_from_nothing_and_is_not_forg
     deployment.upstream.publish(f"{NEWEST[0]}..{NEWEST[2]}")
     cursor = tick(deployment).cursor
     server.fail(path(NEWEST[1]), Fault.slow(60))
-    monkeypatch.setattr(sensors, "HASTY", replace(ONCE, read_timeout=3))
+    monkeypatch.setattr(sensors, "TICK_RETRIES", replace(ONCE, read_timeout=3))
     slow = tick(deployment, cursor)
     assert asked(slow) == [[NEWEST[0], NEWEST[0]], [NEWEST[2], NEWEST[2]]]
     assert json.loads(slow.cursor or "") == json.loads(cursor or "")
@@ -174,7 +174,7 @@ def test_a_month_that_vanishes_upstream_stays_in_the_lake(deployment: Deployment
     cursor = tick(deployment).cursor
     assert deployment.run(f"{NEWEST[0]}..{NEWEST[2]}", ["raw"]).success
     deployment.upstream.withdraw(NEWEST[0])
-    for _ in range(LOOKS_TO_BELIEVE + 1):
+    for _ in range(DENIALS_BEFORE_REMOVAL + 1):
         gone = tick(deployment, cursor)
         assert asked(gone) == []
         cursor = gone.cursor
@@ -313,7 +313,7 @@ def test_a_month_that_is_back_at_the_next_look_is_kept(removing: Deployment) -> 
 def test_an_upstream_that_denies_most_of_what_the_lake_has_removes_nothing(removing: Deployment, left: int) -> None:
     for label in NEWEST[left:5]:
         removing.upstream.withdraw(label)
-    outage = ticks(removing, LOOKS_TO_BELIEVE + 1)
+    outage = ticks(removing, DENIALS_BEFORE_REMOVAL + 1)
     assert [asked(data) for data in outage] == [[]] * len(outage)
     removing.upstream.publish(f"{NEWEST[0]}..{NEWEST[3]}")
     first, second = ticks(removing, 2, outage[-1].cursor)

@@ -112,7 +112,7 @@ def test_a_users_own_table_is_replaced_by_the_month_or_as_a_whole(store: BigQuer
     for month, revenue in ((months[0], 1.0), (months[1], 2.0), (months[0], 3.0)):
         rows = pa.table([[month], [revenue], [True]], schema=arrow_schema(mart))
         assert store.replace_table(mart, rows, month) == 1
-    assert store.standing_table(mart.qualified_name) == mart_without_description(mart)
+    assert store.existing_table(mart.qualified_name) == mart_without_description(mart)
     found = store.read_months(mart.qualified_name, None, ["revenue"]).read_all()
     assert sorted(found["revenue"].to_pylist()) == [2.0, 3.0]
     narrow = replace(mart, columns=columns[:2])
@@ -121,7 +121,7 @@ def test_a_users_own_table_is_replaced_by_the_month_or_as_a_whole(store: BigQuer
     found = store.read_months(mart.qualified_name, months).read_all()
     assert found.column_names == ["file_month", "revenue"]
     assert sorted(found["revenue"].to_pylist()) == [5.0, 6.0]
-    assert store.standing_table("marts.absent") is None
+    assert store.existing_table("marts.absent") is None
 
 
 def test_a_users_own_table_cannot_stand_among_the_platforms(store: BigQueryStore) -> None:

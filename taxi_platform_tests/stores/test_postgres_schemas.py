@@ -85,7 +85,7 @@ def test_months_of_two_lakes_stand_side_by_side(first: PostgresStore, second: Po
     reads = "SELECT DISTINCT table_schema FROM information_schema.view_table_usage WHERE view_schema = 'second'"
     assert query(first.url, reads) == [("second",)], "a view reads its own schema alone"
     assert second.read_months("taxi.green_trips", [MARCH.first_day]).read_all().num_rows == 8
-    assert (second.standing_table(LAKE.qualified_name) or MINE).schema == LAKE.schema
+    assert (second.existing_table(LAKE.qualified_name) or MINE).schema == LAKE.schema
     assert stranger(first, "postgres", ours) is stranger(second, "postgres", theirs) is None
     with pytest.raises(StoreError, match=r"give this platform a database, or a TAXI_POSTGRES_SCHEMA, of its own"):
         claim(second, "postgres", ours)
@@ -159,7 +159,7 @@ def test_a_users_own_tables_stand_in_their_schemas_but_never_in_the_platforms(
     rows = pa.table({"n": [1, 2]}, schema=arrow_schema(MINE))
     assert second.replace_table(MINE, rows) == 2
     assert first.read_months("marts.mine", None).read_all() == rows
-    standing = second.standing_table("marts.mine")
+    standing = second.existing_table("marts.mine")
     assert standing is not None
     assert standing.qualified_name == "marts.mine"
     for name in ("second.mine", "Second.mine"):
@@ -168,7 +168,7 @@ def test_a_users_own_tables_stand_in_their_schemas_but_never_in_the_platforms(
             rf"{name} would stand among the platform's own tables, which are in the schema second: give it another"
         )
         with pytest.raises(StoreError, match=sentence):
-            second.standing_table(name)
+            second.existing_table(name)
         with pytest.raises(StoreError, match=sentence):
             second.replace_table(table, rows)
     assert query(first.url, "SELECT to_regnamespace('second') IS NULL") == [(True,)]

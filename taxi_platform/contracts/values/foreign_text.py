@@ -15,9 +15,9 @@ import codecs
 import re
 from collections.abc import Callable, Iterable
 
-__all__ = ["SHOWN_CHARACTERS", "decoded", "decoded_whole", "escaped", "listed", "shown"]
+__all__ = ["EXCERPT_CHARACTERS", "decoded", "decoded_whole", "escaped", "excerpt", "listed"]
 
-SHOWN_CHARACTERS = 200
+EXCERPT_CHARACTERS = 200
 """What a sentence shows of a file's text at most, be it one cell or a list of names."""
 
 _LIKE_AN_ESCAPE = re.compile(rb"\\(?=x[0-9a-f]{2})")
@@ -47,16 +47,16 @@ def decoded(data: bytes) -> str:
     return _LIKE_AN_ESCAPE.sub(rb"\\x5c", data).decode("utf-8", _OLDER_OR_ESCAPED).replace("\0", r"\x00")
 
 
-def shown(text: object) -> str:
-    """What a sentence shows of it: at most `SHOWN_CHARACTERS`, in one line, control characters made visible."""
-    head = str(text)[: SHOWN_CHARACTERS + 1]
+def excerpt(text: object) -> str:
+    """What a sentence shows of it: at most `EXCERPT_CHARACTERS`, in one line, control characters made visible."""
+    head = str(text)[: EXCERPT_CHARACTERS + 1]
     visible = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in head)
-    return visible if len(visible) <= SHOWN_CHARACTERS else visible[: SHOWN_CHARACTERS - 1] + "…"
+    return visible if len(visible) <= EXCERPT_CHARACTERS else visible[: EXCERPT_CHARACTERS - 1] + "…"
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names side by side, as `shown`."""
-    return shown(", ".join(names))
+    """Names side by side, as `excerpt`."""
+    return excerpt(", ".join(names))
 
 
 def _letters(undefined: str) -> Callable[[UnicodeError], tuple[str, int]]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.matching import match_columns
 from taxi_platform.contracts.misfits import Misfits
-from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.ingest.layout import Layout, read_header, spare_fields
 from taxi_platform.ingest.lines import counted, records_in
@@ -78,7 +78,7 @@ def _footer(published: Published, month: TripMonth, url: str) -> Header | None:
         footer = pq.read_metadata(pa.BufferReader(PARQUET_MAGIC + _end_of(published, month, url, first.size)))
         schema = footer.schema.to_arrow_schema()
     except (pa.ArrowException, OSError) as error:
-        raise BrokenFileError(f"{url} has a damaged footer: it does not read ({shown(error).strip()})") from error
+        raise BrokenFileError(f"{url} has a damaged footer: it does not read ({excerpt(error).strip()})") from error
     chunks = [footer.row_group(g).column(c) for g in range(footer.num_row_groups) for c in range(footer.num_columns)]
     return Header(
         size=first.size,

@@ -16,7 +16,7 @@ import pyarrow as pa
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.matching import match_columns
 from taxi_platform.contracts.model import Column, ColumnType
-from taxi_platform.contracts.values.foreign_text import shown
+from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.inspection.verification.headers import Header
 from taxi_platform.months import TripMonth
 
@@ -38,9 +38,9 @@ def _columns(contract: Contract, month: TripMonth, header: Header) -> Iterator[s
     match = match_columns(contract, names, month)
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            yield f"the column {shown(name)} more than once"
+            yield f"the column {excerpt(name)} more than once"
     for name in dict.fromkeys(match.unknown):
-        yield f"a new column {shown(name)} ({shown(_type(header, name))})"
+        yield f"a new column {excerpt(name)} ({excerpt(_type(header, name))})"
     for name in match.missing:
         yield f"no column for {name}"
     if header.rows is None:
@@ -49,14 +49,14 @@ def _columns(contract: Contract, month: TripMonth, header: Header) -> Iterator[s
         for name in match.found.get(column.name, ()):
             kind = header.schema.types[names.index(name)]
             if not _is_expected(column, month, kind):
-                yield f"{shown(name)} has the type {shown(kind)}, for {column.type.name.lower()}"
+                yield f"{excerpt(name)} has the type {excerpt(kind)}, for {column.type.name.lower()}"
 
 
 def _cells(header: Header) -> Iterator[str]:
     """Of the first records of a CSV file."""
     for name, counts in header.misfits.columns.items():
         if counts.unfit:
-            yield f"{shown(name)} does not fit its type, as in '{counts.example}'"
+            yield f"{excerpt(name)} does not fit its type, as in '{counts.example}'"
     if header.misfits.ragged:
         yield f"records do not have the header's fields, as in '{header.misfits.ragged_example}'"
 

@@ -43,7 +43,7 @@ class AlertSettings(BaseModel):
         Raises:
             SettingsError: a value cannot be used; the sentence names the variable, and never shows a secret.
         """
-        return read_environment(cls, environment, _shown, "alert_")
+        return read_environment(cls, environment, _without_secrets, "alert_")
 
     @property
     def is_configured(self) -> bool:
@@ -104,5 +104,5 @@ def _check_address(value: str, schemes: tuple[str, ...], takes: str) -> None:
         raise ValueError(f"it takes {takes}")
 
 
-def _shown(field: str, value: str) -> str:
+def _without_secrets(field: str, value: str) -> str:
     return "…" if field in _SECRET else value

@@ -15,7 +15,7 @@ from taxi_platform.inspection.status import month_statuses
 from taxi_platform.months import TripMonth
 from taxi_platform.orchestration.automation.repairs import BATCH, Repair, repairs
 from taxi_platform.orchestration.automation.run_history import months_under_way
-from taxi_platform.orchestration.automation.sensors import HASTY, LOOK_SECONDS
+from taxi_platform.orchestration.automation.sensors import LOOK_SECONDS, TICK_RETRIES
 from taxi_platform.orchestration.io_managers.lake_views import refreshed_views
 from taxi_platform.orchestration.jobs import job_name
 from taxi_platform.orchestration.keys import LAYERS, asset_key
@@ -55,7 +55,7 @@ def _sweep(contract: Contract, settings: Settings) -> dg.ScheduleDefinition:
     ) -> list[dg.RunRequest] | dg.SkipReason:
         at = context.scheduled_execution_time
         months = recent_months(contract, settings.lookback_months, at)
-        look = look_at(source.open(HASTY), months, LOOK_SECONDS)
+        look = look_at(source.open(TICK_RETRIES), months, LOOK_SECONDS)
         if look.published or look.unpublished:
             lake.open(_WAIT_SECONDS).note_look(contract.dataset, datetime.now(timezone.utc))
         # A month that upstream gave no answer for is asked for: the run is more patient than a tick may be.
@@ -89,7 +89,7 @@ def _reconciliation(contract: Contract, settings: Settings) -> dg.ScheduleDefini
         statuses = month_statuses(patient, [contract], under_way=under_way)
 
         def gone(months: Sequence[TripMonth]) -> Collection[TripMonth]:
-            return look_at(source.open(HASTY), months, LOOK_SECONDS / 2).unpublished
+            return look_at(source.open(TICK_RETRIES), months, LOOK_SECONDS / 2).unpublished
 
         wanted, sentences = repairs(contract, statuses, gone)
         sentences += [f"the views stay as they were: {problem}" for problem in (refreshed_views(patient),) if problem]

@@ -33,15 +33,15 @@ from taxi_platform.settings import Settings
 from taxi_platform.sources import RetryPolicy
 from taxi_platform.sources.looking import Look, look_at
 
-__all__ = ["HASTY", "LOOKS_TO_BELIEVE", "LOOK_SECONDS", "MOST_ATTEMPTS", "build_sensors"]
+__all__ = ["DENIALS_BEFORE_REMOVAL", "LOOK_SECONDS", "MOST_ATTEMPTS", "TICK_RETRIES", "build_sensors"]
 
 LOOK_SECONDS = 40.0
 """Dagster ends a tick after 60 s; the lake and the run records need some of them."""
 _LAKE_SECONDS = 10.0
 """How long a tick waits for a lake that does not answer."""
-HASTY = RetryPolicy(attempts=2, first_wait=0.5, longest_wait=2.0, connect_timeout=5.0, read_timeout=10.0)
+TICK_RETRIES = RetryPolicy(attempts=2, first_wait=0.5, longest_wait=2.0, connect_timeout=5.0, read_timeout=10.0)
 """A look that fails is repeated by the next tick."""
-LOOKS_TO_BELIEVE = 2
+DENIALS_BEFORE_REMOVAL = 2
 """So often in a row must upstream deny a month before it is taken out of the stores."""
 MOST_ATTEMPTS = 5
 """Runs for one version of a month; after the last one, the monthly sweep or a person asks."""
@@ -70,7 +70,7 @@ def _months_sensor(contract: Contract, settings: Settings) -> dg.SensorDefinitio
         context: dg.SensorEvaluationContext, source: SourceResource, lake: LakeResource
     ) -> dg.SensorResult | dg.SkipReason:
         months = recent_months(contract, settings.lookback_months)
-        look = look_at(source.open(HASTY), months, LOOK_SECONDS)
+        look = look_at(source.open(TICK_RETRIES), months, LOOK_SECONDS)
         if not look.published and not look.unpublished:
             return dg.SkipReason(f"upstream gave no usable answer, and is looked at again: {look.reasons}")
         lake.open(_LAKE_SECONDS).note_look(contract.dataset, datetime.now(timezone.utc))
@@ -118,7 +118,7 @@ def _zones_sensor(settings: Settings) -> dg.SensorDefinition:
         lake: LakeResource,
     ) -> dg.RunRequest | dg.SkipReason:
         try:
-            version = source.open(HASTY).stat_zones()
+            version = source.open(TICK_RETRIES).stat_zones()
             stored = lake.open(_LAKE_SECONDS).stored_zones()
         except TaxiError as error:
             return dg.SkipReason(str(error))
@@ -177,7 +177,7 @@ def _withdrawn(found: Comparison, now: Memory) -> dict[TripMonth, str]:
     return {
         month: f"withdrawn {raw.version} of {raw.fetched_at}"
         for month, raw in found.vanished.items()
-        if now.denied[month] >= LOOKS_TO_BELIEVE
+        if now.denied[month] >= DENIALS_BEFORE_REMOVAL
     }
 
 
@@ -234,7 +234,7 @@ def _vanished(found: Comparison, now: Memory) -> list[str]:
         gone = ", ".join(month.label for month in sorted(found.vanished))
         return [f"upstream denies most of what the lake has, and nothing is taken out of the stores for it: {gone}"]
     return [
-        f"{month} is no longer upstream, by {now.denied[month]} looks in a row; at {LOOKS_TO_BELIEVE} it is taken out "
-        "of the stores"
+        f"{month} is no longer upstream, by {now.denied[month]} looks in a row; at {DENIALS_BEFORE_REMOVAL} it is "
+        "taken out of the stores"
         for month in sorted(found.vanished)
     ]

@@ -44,10 +44,10 @@ def read_frame(
 
     from taxi_platform.contracts.schemas import arrow_schema
 
-    standing = store.standing_table(name)
-    if standing is None:
+    existing = store.existing_table(name)
+    if existing is None:
         raise StoreError(f"{store} has no table {name}: materialize it first")
-    table = selected(standing, columns)
+    table = selected(existing, columns)
     project, dataset, table_name = store.dataset.table_id(name).rsplit(".", 2)
     dimensions = None if months is None else [TablePartitionDimension("file_month", [f"{m}" for m in months])]
     rows = TableSlice(

@@ -62,7 +62,7 @@ def store_rows(context: dg.OutputContext, rows: object, store: TableStore, folde
     check_own_name(name)
     months = _months(context)
     reader = _reader(name, rows)
-    table = declared(name, reader.schema, store.standing_table(name), monthly=months is not None)
+    table = declared(name, reader.schema, store.existing_table(name), monthly=months is not None)
     files = _sliced(reader, table, months, folder)
     counts = {month: _replace(store, table, month, file) for month, file in files.items()}
     context.add_output_metadata({TABLE: name, **column_schema(table)})

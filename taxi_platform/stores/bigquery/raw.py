@@ -55,10 +55,10 @@ def refresh_raw_view(dataset: BigQueryDataset, name: str, lake: Lake) -> None:
     def attempt() -> None:
         with dataset.clear_errors(f"refresh raw_{name}"):
             # The order matters: what stands first, then the manifests, so that a change made on them is the newer one.
-            standing = _standing(dataset, name)
+            existing = _existing_tables(dataset, name)
             generations = _generations(lake, name)
             try:
-                done = not (standing or generations) or _refreshed(dataset, name, lake, standing, generations)
+                done = not (existing or generations) or _refreshed(dataset, name, lake, existing, generations)
             except (Conflict, PreconditionFailed) as error:
                 raise _RefreshedMeanwhileError(
                     f"other runs keep refreshing raw_{name} in {dataset}: let them end first"
@@ -79,23 +79,23 @@ def _refreshed(
     dataset: BigQueryDataset,
     name: str,
     lake: Lake,
-    standing: dict[str, bigquery.Table],
+    existing: dict[str, bigquery.Table],
     generations: list[Generation],
 ) -> bool:
     """Change what differs; False where tables were created, whose state was unknown when the manifests were read."""
-    missing = [generation for generation in generations if generation.table not in standing]
-    if missing and not standing:
+    missing = [generation for generation in generations if generation.table not in existing]
+    if missing and not existing:
         create_dataset(dataset, dataset.name)
     for generation in missing:
         dataset.query(create_sql(dataset, generation, lake.uri(f"raw/{name}")))
     if missing:
         return False
     for generation in generations:
-        table = standing[generation.table]
-        standing[generation.table] = _with_uris(dataset, table, {*_uris(table), *generation.uris})
-    _replace_view(dataset, name, standing.get(f"raw_{name}"), view_sql(dataset, generations))
+        table = existing[generation.table]
+        existing[generation.table] = _with_uris(dataset, table, {*_uris(table), *generation.uris})
+    _replace_view(dataset, name, existing.get(f"raw_{name}"), view_sql(dataset, generations))
     for generation in generations:
-        _with_uris(dataset, standing[generation.table], set(generation.uris))
+        _with_uris(dataset, existing[generation.table], set(generation.uris))
     return True
 
 
@@ -126,7 +126,7 @@ def _columns(lake: Lake, raw: RawMonth) -> dict[str, str]:
 # ---- BigQuery
 
 
-def _standing(dataset: BigQueryDataset, name: str) -> dict[str, bigquery.Table]:
+def _existing_tables(dataset: BigQueryDataset, name: str) -> dict[str, bigquery.Table]:
     """The view and its external tables as they stand."""
     from google.api_core.exceptions import NotFound
 
@@ -155,10 +155,10 @@ def _with_uris(dataset: BigQueryDataset, table: bigquery.Table, uris: set[str]) 
     return dataset.client.update_table(table, ["external_data_configuration"])
 
 
-def _replace_view(dataset: BigQueryDataset, name: str, standing: bigquery.Table | None, sql: str) -> None:
+def _replace_view(dataset: BigQueryDataset, name: str, existing: bigquery.Table | None, sql: str) -> None:
     from google.cloud import bigquery
 
-    if standing is None:
+    if existing is None:
         view = bigquery.Table(dataset.table_id(f"raw_{name}"))
         view.view_query = sql
         view.description = (
@@ -167,6 +167,6 @@ def _replace_view(dataset: BigQueryDataset, name: str, standing: bigquery.Table 
         )
         view.labels = dict(LABELS)
         keep_for_good(dataset, dataset.client.create_table(view))
-    elif standing.view_query != sql:
-        standing.view_query = sql
-        dataset.client.update_table(standing, ["view_query"])
+    elif existing.view_query != sql:
+        existing.view_query = sql
+        dataset.client.update_table(existing, ["view_query"])

@@ -26,10 +26,10 @@ from taxi_platform.stores.bigquery.jobs import LoadedPartition, MonthLoad
 from taxi_platform.stores.bigquery.raw import refresh_raw_view
 from taxi_platform.stores.bigquery.tables import (
     ensure_table,
+    existing_table,
     existing_tables,
     replace_rows,
     replace_view,
-    standing_table,
 )
 from taxi_platform.stores.bookkeeping import (
     MONTHS,
@@ -199,15 +199,15 @@ class BigQueryStore:
         counted = self._counts(contract, known)
         return {month: HeldMonth(counted[month], versions[month]) for month in known}
 
-    def standing_table(self, table: str) -> Table | None:
-        return standing_table(self._dataset, table)
+    def existing_table(self, table: str) -> Table | None:
+        return existing_table(self._dataset, table)
 
     def read_months(
         self, table: str, months: Sequence[date] | None, columns: Sequence[str] | None = None
     ) -> pa.RecordBatchReader:
         import pyarrow as pa
 
-        declared = self.standing_table(table)
+        declared = self.existing_table(table)
         if declared is None:
             raise StoreError(f"{self._dataset} has no table {table}: materialize its months first")
         wanted = selected(declared, columns)

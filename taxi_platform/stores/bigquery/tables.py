@@ -37,11 +37,11 @@ __all__ = [
     "create_dataset",
     "create_table",
     "ensure_table",
+    "existing_table",
     "existing_tables",
     "keep_for_good",
     "replace_rows",
     "replace_view",
-    "standing_table",
 ]
 
 
@@ -55,15 +55,15 @@ def ensure_table(dataset: BigQueryDataset, table: Table) -> None:
     Raises:
         StoreError: a column stands there in another type than the declaration's, or months cannot be replaced there.
     """
-    standing = _standing(dataset, table.qualified_name)
-    if standing is None:
+    existing = _existing(dataset, table.qualified_name)
+    if existing is None:
         create_table(dataset, table)
         return
-    _check_partitions(dataset, standing, table)
-    missing_columns(table, _catalogue(standing), _type_name)
-    standing = keep_for_good(dataset, standing)
+    _check_partitions(dataset, existing, table)
+    missing_columns(table, _catalogue(existing), _type_name)
+    existing = keep_for_good(dataset, existing)
     with dataset.clear_errors(f"describe {table.qualified_name}"):
-        _describe(dataset, standing, table)
+        _describe(dataset, existing, table)
 
 
 def create_table(dataset: BigQueryDataset, table: Table) -> None:
@@ -104,17 +104,17 @@ def keep_for_good(dataset: BigQueryDataset, table: bigquery.Table) -> bigquery.T
     return kept
 
 
-def _check_partitions(dataset: BigQueryDataset, standing: bigquery.Table, table: Table) -> None:
+def _check_partitions(dataset: BigQueryDataset, existing: bigquery.Table, table: Table) -> None:
     """A month is replaced by replacing its partition, which a table that somebody made in another way does not have."""
     wanted = _declared(dataset, table).time_partitioning
-    found = standing.time_partitioning
+    found = existing.time_partitioning
     if wanted is None or (found is not None and (found.type_, found.field) == (wanted.type_, wanted.field)):
         return
     how = f"by {found.type_} of {found.field or 'its time of loading'}" if found is not None else "in no partitions"
-    if standing.range_partitioning is not None:
-        how = f"by ranges of {standing.range_partitioning.field}"
+    if existing.range_partitioning is not None:
+        how = f"by ranges of {existing.range_partitioning.field}"
     raise StoreError(
-        f"{dataset} has a table {standing.table_id} that keeps its rows {how}, where a month is replaced as "
+        f"{dataset} has a table {existing.table_id} that keeps its rows {how}, where a month is replaced as "
         f"a partition by {wanted.type_} of {wanted.field}: rename that table, or drop it, then run it again"
     )
 
@@ -158,9 +158,9 @@ def replace_view(dataset: BigQueryDataset, name: str, sql: str, description: str
     """Create or replace a view, in one statement."""
     text = description.replace("\\", "\\\\").replace('"', '\\"')
     dataset.query(f'CREATE OR REPLACE VIEW {dataset.sql(name)} OPTIONS (description = "{text}") AS\n{sql}')
-    standing = _standing(dataset, f"{SCHEMA}.{name}")
-    if standing is not None:
-        keep_for_good(dataset, standing)
+    existing = _existing(dataset, f"{SCHEMA}.{name}")
+    if existing is not None:
+        keep_for_good(dataset, existing)
 
 
 def create_dataset(dataset: BigQueryDataset, name: str) -> None:
@@ -189,45 +189,45 @@ def _declared(dataset: BigQueryDataset, table: Table) -> bigquery.Table:
     return declared
 
 
-def _describe(dataset: BigQueryDataset, standing: bigquery.Table, table: Table) -> None:
+def _describe(dataset: BigQueryDataset, existing: bigquery.Table, table: Table) -> None:
     """Bring descriptions up to date where the declaration has changed them."""
     from google.cloud import bigquery
 
     described = {field["name"]: field["description"] for field in bigquery_schema(table)}
 
-    def change(standing: bigquery.Table) -> list[str]:
+    def change(existing: bigquery.Table) -> list[str]:
         fields = [
             {**field.to_api_repr(), "description": described.get(field.name, field.description)}
-            for field in standing.schema
+            for field in existing.schema
         ]
         changed = []
-        if [field["description"] for field in fields] != [field.description for field in standing.schema]:
-            standing.schema = [bigquery.SchemaField.from_api_repr(field) for field in fields]
+        if [field["description"] for field in fields] != [field.description for field in existing.schema]:
+            existing.schema = [bigquery.SchemaField.from_api_repr(field) for field in fields]
             changed.append("schema")
-        if standing.description != table.description:
-            standing.description = table.description
+        if existing.description != table.description:
+            existing.description = table.description
             changed.append("description")
         return changed
 
-    _changed(dataset, standing, change)
+    _changed(dataset, existing, change)
 
 
 def _changed(
-    dataset: BigQueryDataset, standing: bigquery.Table, change: Callable[[bigquery.Table], list[str]]
+    dataset: BigQueryDataset, existing: bigquery.Table, change: Callable[[bigquery.Table], list[str]]
 ) -> bigquery.Table:
     """The table after ``change``, which names the properties that it has set; made anew where somebody was faster."""
     from google.api_core.exceptions import PreconditionFailed
 
     def attempt() -> bigquery.Table:
-        nonlocal standing
-        if not (changed := change(standing)):
-            return standing
+        nonlocal existing
+        if not (changed := change(existing)):
+            return existing
         try:
-            return dataset.client.update_table(standing, changed)
+            return dataset.client.update_table(existing, changed)
         except PreconditionFailed as error:
-            standing = dataset.client.get_table(standing.reference)
+            existing = dataset.client.get_table(existing.reference)
             raise _ChangedMeanwhileError(
-                f"other runs keep changing {standing.table_id} in {dataset}: let them end first"
+                f"other runs keep changing {existing.table_id} in {dataset}: let them end first"
             ) from error
 
     return RACE.call(
@@ -237,15 +237,15 @@ def _changed(
     )
 
 
-def standing_table(dataset: BigQueryDataset, qualified_name: str) -> Table | None:
+def existing_table(dataset: BigQueryDataset, qualified_name: str) -> Table | None:
     """The declaration of a table that is there; None where there is none.
 
     BigQuery has one type of integers: columns of a contract read in the contract's type.
     """
-    standing = _standing(dataset, qualified_name)
-    if standing is None:
+    existing = _existing(dataset, qualified_name)
+    if existing is None:
         return None
-    declared = declaration(qualified_name, _catalogue(standing), _type_name, str(dataset))
+    declared = declaration(qualified_name, _catalogue(existing), _type_name, str(dataset))
     known = {
         column.name: column.type
         for table in _known_tables()
@@ -261,7 +261,7 @@ def standing_table(dataset: BigQueryDataset, qualified_name: str) -> Table | Non
     return replace(declared, columns=columns)
 
 
-def _standing(dataset: BigQueryDataset, qualified_name: str) -> bigquery.Table | None:
+def _existing(dataset: BigQueryDataset, qualified_name: str) -> bigquery.Table | None:
     from google.api_core.exceptions import NotFound
 
     with dataset.clear_errors(f"look at {qualified_name}"):
@@ -278,7 +278,7 @@ def _known_tables() -> Iterator[Table]:
     yield UNIFIED
 
 
-def _catalogue(standing: bigquery.Table) -> list[CatalogueColumn]:
+def _catalogue(existing: bigquery.Table) -> list[CatalogueColumn]:
     return [
         CatalogueColumn(
             field.name,
@@ -286,7 +286,7 @@ def _catalogue(standing: bigquery.Table) -> list[CatalogueColumn]:
             field.mode == "NULLABLE",
             field.description,
         )
-        for field in standing.schema
+        for field in existing.schema
     ]
 
 

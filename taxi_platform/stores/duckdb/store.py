@@ -178,7 +178,7 @@ class DuckDBStore:
             for month in sorted(known)
         }
 
-    def standing_table(self, table: str) -> Table | None:
+    def existing_table(self, table: str) -> Table | None:
         with self._reading() as connection:
             existing = [] if connection is None else columns_of(connection, table)
         return declaration(table, existing, sql_type, str(self._file)) if existing else None

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta, timezone
 from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.months import TripMonth
 from taxi_platform.references import CleanMonth, StagedClean
-from taxi_platform.stores.lake.footers import belong_together, read_footer, rows_read, standing_footer
+from taxi_platform.stores.lake.footers import belong_together, existing_footer, read_footer, rows_read
 from taxi_platform.stores.lake.manifest import Manifest
 from taxi_platform.stores.lake.manifests import Manifests, month_folder
 from taxi_platform.stores.lake.objects.model import Objects
@@ -88,8 +88,8 @@ class CleanPairs:
     def problem(self, clean: CleanMonth) -> str | None:
         """What is wrong with the pair's objects; None where they are whole, as far as sizes and footers tell."""
         try:
-            trips = standing_footer(self._objects, clean.trips_path, clean.trips_size)
-            quarantine = standing_footer(self._objects, clean.quarantine_path, clean.quarantine_size)
+            trips = existing_footer(self._objects, clean.trips_path, clean.trips_size)
+            quarantine = existing_footer(self._objects, clean.quarantine_path, clean.quarantine_size)
         except DamagedError as error:
             return str(error)
         both = f"{self._objects.uri(clean.trips_path)} and its quarantine"

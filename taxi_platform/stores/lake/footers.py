@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from taxi_platform.stores.lake.objects.model import Objects
 
-__all__ = ["Footer", "belong_together", "facts_of", "read_footer", "rows_read", "standing_footer", "stored_footer"]
+__all__ = ["Footer", "belong_together", "existing_footer", "facts_of", "read_footer", "rows_read", "stored_footer"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def stored_footer(objects: Objects, path: str, size: int | None = None) -> Foote
     return RACE.call(lambda: _footer_there(objects, path, size), worth=lambda error: isinstance(error, StoreBusyError))
 
 
-def standing_footer(objects: Objects, path: str, size: int | None = None) -> Footer:
+def existing_footer(objects: Objects, path: str, size: int | None = None) -> Footer:
     """The footer of an object that has to be there; raises `DamagedError` where it is not, or is no Parquet file."""
     if footer := stored_footer(objects, path, size):
         return footer

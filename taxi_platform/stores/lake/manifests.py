@@ -60,7 +60,7 @@ class Manifests:
         written: list[Manifest] = []
 
         def changed(content: bytes | None) -> bytes:
-            written.append(change(self._standing(month, content)))
+            written.append(change(self._current(month, content)))
             return written[-1].to_bytes()
 
         self._objects.update(_path(month), changed)
@@ -74,7 +74,7 @@ class Manifests:
         trips, quarantine = (f"{folder}/{PurePosixPath(folder).parts[0]}.parquet" for folder in folders)
         return manifest.with_clean(self._pair(month, trips, quarantine), datetime.now().astimezone())
 
-    def _standing(self, month: TripMonth, content: bytes | None) -> Manifest:
+    def _current(self, month: TripMonth, content: bytes | None) -> Manifest:
         if content is None:
             return self._made_again(month)
         try:

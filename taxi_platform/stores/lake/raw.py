@@ -17,7 +17,7 @@ from pathlib import Path
 from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.months import TripMonth
 from taxi_platform.references import RawMonth, Refusal, StagedRaw
-from taxi_platform.stores.lake.footers import rows_read, standing_footer
+from taxi_platform.stores.lake.footers import existing_footer, rows_read
 from taxi_platform.stores.lake.manifest import Manifest
 from taxi_platform.stores.lake.manifests import Manifests, month_folder
 from taxi_platform.stores.lake.objects.model import Objects
@@ -86,13 +86,13 @@ class RawVersions:
 
     def count(self, raw: RawMonth) -> int:
         """Rows of that version, by its Parquet footer."""
-        return standing_footer(self._objects, raw.path, raw.size).rows
+        return existing_footer(self._objects, raw.path, raw.size).rows
 
     def problem(self, raw: RawMonth) -> str | None:
         """What is wrong with the objects of that version, as far as sizes and footers tell; None where nothing is."""
         try:
-            footer = standing_footer(self._objects, raw.path, raw.size)
-            readable = footer if raw.readable_path is None else standing_footer(self._objects, raw.readable_path)
+            footer = existing_footer(self._objects, raw.path, raw.size)
+            readable = footer if raw.readable_path is None else existing_footer(self._objects, raw.readable_path)
         except DamagedError as error:
             return str(error)
         if (footer.rows, footer.size, readable.rows) == (raw.rows, raw.size, raw.rows):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_platform.contracts.schemas import arrow_schema
-from taxi_platform.contracts.values.foreign_text import listed, shown
+from taxi_platform.contracts.values.foreign_text import excerpt, listed
 from taxi_platform.contracts.zones import ZONE_COUNT, ZONES
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.references import FACTS_KEY
@@ -80,10 +80,10 @@ def _zones_of(header: Sequence[str], records: Iterable[Sequence[str]]) -> Iterat
     places = [names.index(name) for name in _COLUMNS]
     for record in records:
         if len(record) != len(header):
-            raise ValueError(f"a row has {len(record)} cells and not {len(header)}: {shown(','.join(record))}")
+            raise ValueError(f"a row has {len(record)} cells and not {len(header)}: {excerpt(','.join(record))}")
         number, borough, zone, service = (record[place] for place in places)
         if not (number.strip().isdecimal() and 0 < int(number) <= _LARGEST):
-            raise ValueError(f"there is no zone {shown(number)}")
+            raise ValueError(f"there is no zone {excerpt(number)}")
         yield int(number), borough, zone, service
 
 

@@ -49,7 +49,7 @@ class PostgresConnection(psycopg.Connection[TupleRow]):
         """``"taxi"."green_trips"``, as it stands: for SQL."""
         return ".".join(map(quoted, self.place(name)))
 
-    def standing(self, table: Table) -> Table:
+    def placed(self, table: Table) -> Table:
         """A declaration that says where the table stands."""
         return replace(table, schema=self.place(table.qualified_name)[0])
 

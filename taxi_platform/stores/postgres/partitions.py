@@ -36,10 +36,10 @@ __all__ = [
     "create_partition",
     "drop_partitions",
     "empty_partition",
+    "existing_partitions",
     "finish_partition",
     "new_partition",
     "partition",
-    "standing_partitions",
 ]
 
 _ATTEMPTS = 3
@@ -62,7 +62,7 @@ def new_partition(table: Table, file_month: date) -> str:
     return f"{partition(table, file_month)}_new"
 
 
-def standing_partitions(connection: PostgresConnection, tables: Sequence[Table], file_month: date) -> list[Table]:
+def existing_partitions(connection: PostgresConnection, tables: Sequence[Table], file_month: date) -> list[Table]:
     """Those of the tables that have a partition for the month.
 
     Raises:
@@ -216,7 +216,7 @@ def attach_partitions(
         KeptPartitionError: the old partitions had better be refilled in place.
         StoreBusyError: other sessions hold what is needed for too long.
     """
-    old = standing_partitions(connection, tables, file_month)
+    old = existing_partitions(connection, tables, file_month)
     for table in old:
         if _has_things_of_its_own(connection, table, file_month):
             raise KeptPartitionError

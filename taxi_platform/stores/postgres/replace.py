@@ -66,11 +66,11 @@ def _can_become(connection: PostgresConnection, table: Table) -> bool:
     """Whether the table that stands has these columns; those of a primary key that a user gave it are not null."""
     key = primary_key(connection, table.qualified_name)
     nullable = {column.name: column.nullable for column in table.columns}
-    standing = [
+    existing = [
         replace(column, nullable=nullable.get(column.name, True)) if column.name in key else column
         for column in columns_of(connection, table.qualified_name)
     ]
-    return can_become(table, standing, sql_type)
+    return can_become(table, existing, sql_type)
 
 
 def _exchange(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> int:
@@ -83,7 +83,7 @@ def _exchange(connection: PostgresConnection, table: Table, rows: pa.RecordBatch
         kept = keepsakes_of(connection, old)
         if kept:
             connection.execute(f"DROP TABLE {old}")
-        take_names_over(connection, connection.standing(table).schema, new.name, new.name, table.name)
+        take_names_over(connection, connection.placed(table).schema, new.name, new.name, table.name)
         if kept:
             kept.give_to(connection, old)
 
@@ -120,8 +120,8 @@ def _left_null(connection: PostgresConnection, table: Table) -> list[str]:
         SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
           AND NOT atthasdef AND attidentity = ''
     """
-    standing = [column for (column,) in connection.execute(sql, [connection.qualified(table.qualified_name)])]
-    return [column for column in standing if table.schema != SCHEMA or column in table.column_names]
+    existing = [column for (column,) in connection.execute(sql, [connection.qualified(table.qualified_name)])]
+    return [column for column in existing if table.schema != SCHEMA or column in table.column_names]
 
 
 def _merge_by_key(

@@ -39,9 +39,9 @@ from taxi_platform.stores.postgres.partitions import (
     create_partition,
     drop_partitions,
     empty_partition,
+    existing_partitions,
     finish_partition,
     partition,
-    standing_partitions,
 )
 from taxi_platform.stores.postgres.replace import replace_month_of, replace_whole
 from taxi_platform.stores.postgres.session import PostgresAddress
@@ -146,7 +146,7 @@ class PostgresStore:
             lock = connection.own_lock(str(contract.month(file_month)))
             lock_for_transaction(connection, lock, self._wait_seconds)
             _forget(connection, contract, file_month)
-            old = standing_partitions(connection, (contract.trips, contract.quarantine), file_month)
+            old = existing_partitions(connection, (contract.trips, contract.quarantine), file_month)
             try:
                 with connection.transaction():
                     drop_partitions(connection, old, file_month, self._wait_seconds)
@@ -206,7 +206,7 @@ class PostgresStore:
                 return {}
             return _held(connection, contract, tables, months)
 
-    def standing_table(self, table: str) -> Table | None:
+    def existing_table(self, table: str) -> Table | None:
         with self._address.session(reading=True) as connection:
             if not columns_of(connection, table):
                 return None
@@ -267,18 +267,18 @@ class _Loading:
     def refill(self) -> tuple[MonthCounts, list[str]]:
         """Delete and copy within the partitions that stand: no reader waits; also returns what is to be vacuumed."""
         month = self._clean.file_month
-        standing = standing_partitions(self._connection, self._tables, month)
-        missing = [table for table in self._tables if table not in standing]
+        existing = existing_partitions(self._connection, self._tables, month)
+        missing = [table for table in self._tables if table not in existing]
         rows = []
         for table in self._tables:
-            if table in standing:
+            if table in existing:
                 empty_partition(self._connection, table, month, self._wait_seconds)
                 rows.append(self._copy(table, partition(table, month), frozen=False))
             else:
                 rows.append(self._create(table))
         counts = self._checked(rows)
         attach_partitions(self._connection, missing, month, self._wait_seconds)
-        return counts, [self._connection.qualified(partition(table, month)) for table in standing]
+        return counts, [self._connection.qualified(partition(table, month)) for table in existing]
 
     def _create(self, table: Table) -> int:
         """A new partition with its rows and indexes, to be attached."""

@@ -59,7 +59,7 @@ def ensure_tables(connection: PostgresConnection, tables: tuple[Table, ...], wai
     """
     if not all(_stands(connection, table) for table in tables):
         new_transaction(connection)
-        for schema in sorted({connection.standing(table).schema for table in tables}):
+        for schema in sorted({connection.placed(table).schema for table in tables}):
             lock_for_transaction(connection, f"the schema {schema}", wait_seconds)
             _create_schema(connection, schema)
         for table in tables:
@@ -96,7 +96,7 @@ def _create_or_extend(connection: PostgresConnection, table: Table, wait_seconds
         create_table(connection, table)
     existing = columns_of(connection, table.qualified_name)
 
-    missing = missing_columns(connection.standing(table), existing, sql_type)
+    missing = missing_columns(connection.placed(table), existing, sql_type)
     what = f"the table {connection.named(table.qualified_name)}"
 
     def extend() -> None:

@@ -94,8 +94,8 @@ class CloudObjects:
 
     def create(self, path: str, file: Path, attributes: Mapping[str, str]) -> int:
         """Several parts cannot be put on condition, so they are put under a name of their own, then copied on one."""
-        if (standing := self.size(path)) is not None:
-            return standing
+        if (existing := self.size(path)) is not None:
+            return existing
         incoming = f".incoming/{path}.{uuid.uuid4().hex}"
 
         def attempt() -> None:

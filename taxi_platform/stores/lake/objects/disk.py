@@ -119,8 +119,8 @@ class DiskObjects:
     def create(self, path: str, file: Path, attributes: Mapping[str, str]) -> int:
         del attributes  # files have none
         with self._clear_errors("write", path):
-            if (standing := self.size(path)) is not None:
-                return standing
+            if (existing := self.size(path)) is not None:
+                return existing
             self._put(path, lambda target: _copy(file, target))
             return file.stat().st_size
 
