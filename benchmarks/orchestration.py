@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -104,12 +105,10 @@ def _without_dagster(months: Sequence[date]) -> None:
     from taxi_platform.ingest import stage_raw
     from taxi_platform.settings import Settings
     from taxi_platform.sources import open_source
-    from taxi_platform.stores import open_postgres, open_warehouse
     from taxi_platform.stores.lake.lake import Lake
 
     settings, contract = Settings.from_environment(), CONTRACTS["green"]
     source, lake = open_source("sample", sample_rows=settings.sample_rows), Lake(settings.lake)
-    warehouse = open_warehouse(settings.warehouse)
 
     def bring(day: date) -> None:
         month = contract.month(day)
@@ -121,9 +120,10 @@ def _without_dagster(months: Sequence[date]) -> None:
             with lake.local_copy(raw.path) as file:
                 lake.store_clean(clean_month(contract, raw, file, folder, CleaningOptions()))
 
-    with open_postgres(settings.postgres.get_secret_value(), settings.data) as postgres, ThreadPoolExecutor(2) as pool:
+    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+        stores = [stack.enter_context(store.opened()) for store in settings.tables.values()]
         list(pool.map(bring, months))
-        for store in (warehouse, postgres):
+        for store in stores:
             clean = [lake.current_clean(contract.month(day)) for day in months]
             list(pool.map(lambda c, store=store: store.replace_month(contract, c, lake), clean))
             store.refresh_views([contract])

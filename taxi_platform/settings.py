@@ -1,7 +1,10 @@
 """The environment, read once: which source, which stores, where the embedded defaults live.
 
 Belongs here: every ``TAXI_…`` variable with its default, check and description, but for ``TAXI_ALERT_…``
-(``orchestration.alerts.settings``). Does not: opening anything the values point at (``sources``, ``stores``).
+(``orchestration.alerts.settings``), and which stores of tables there are. Does not: opening anything the values point
+at (``sources``, ``stores``).
+
+A store of tables is a field that is annotated with its layer: a new one is a package in ``stores`` and one line here.
 """
 
 from __future__ import annotations
@@ -9,22 +12,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import parse_qs, urlsplit
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from taxi_platform.machine.environment import read_environment, variable
+from taxi_platform.machine.environment import SCHEME, folder, read_environment, variable
 from taxi_platform.stores.lake.objects.model import bucket_and_prefix
+from taxi_platform.stores.layer import OFF, StoreAt, TableLayer
+from taxi_platform.stores.postgres.layer import POSTGRES
+from taxi_platform.stores.warehouse import WAREHOUSE
 
-__all__ = ["OFF", "Settings"]
+__all__ = ["Settings"]
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _SECRET = re.compile(r"@|password", re.IGNORECASE)
-OFF = "off"
-"""The value by which a store of tables is not part of the platform."""
 _SCHEMA_NAME = re.compile(r"(?!pg_|information_schema$)[a-z][a-z0-9_]{0,39}")
-_BIGQUERY = re.compile(r"bigquery://[\w.:-]+/\w+(\?.*)?", re.ASCII)
 
 
 class Settings(BaseModel):
@@ -45,14 +47,14 @@ class Settings(BaseModel):
         description="Folder below which every embedded default lives; data/sample for the sample source.",
     )
     lake: str = Field("", description="Folder, gs://…, s3://… or az://… of the lake; by default {TAXI_DATA}/lake.")
-    warehouse: str = Field(
+    warehouse: Annotated[str, WAREHOUSE] = Field(
         "",
         description=(
             "DuckDB file, bigquery://project/dataset?location=…, or off for no warehouse; by default "
             "{TAXI_DATA}/warehouse.duckdb."
         ),
     )
-    postgres: SecretStr = Field(
+    postgres: Annotated[SecretStr, POSTGRES] = Field(
         SecretStr("embedded"),
         description=(
             "postgresql://… of a server, embedded (with embedded:PORT also on 127.0.0.1), or off for no PostgreSQL."
@@ -105,13 +107,13 @@ class Settings(BaseModel):
     @field_validator("data", mode="before")
     @classmethod
     def _data_folder(cls, value: str | Path) -> str:
-        return _folder(str(value), "a folder")
+        return folder(str(value), "a folder")
 
     @field_validator("source_url", mode="after")
     @classmethod
     def _source_url(cls, value: str | None) -> str | None:
         if value is None or not value.startswith(("http://", "https://")):
-            return value and _folder(value, "an http(s):// address or a folder")
+            return value and folder(value, "an http(s):// address or a folder")
         if not urlsplit(value).hostname:
             raise ValueError("it names no host")
         return _without_user(value).rstrip("/")
@@ -120,37 +122,22 @@ class Settings(BaseModel):
     @classmethod
     def _lake_url(cls, value: str, info: ValidationInfo) -> str:
         if not value.startswith(("gs://", "s3://", "az://")):
-            return _below_data(value, "lake", info, "a folder, gs://…, s3://… or az://…")
+            return folder(value or str(Path(info.data.get("data", "")) / "lake"), "a folder, gs://…, s3://… or az://…")
         if not urlsplit(value).netloc:
             raise ValueError("it names no bucket")
         address = _without_user(value).rstrip("/")
         bucket_and_prefix(address)
         return address
 
-    @field_validator("warehouse", mode="after")
+    @field_validator("*", mode="after")
     @classmethod
-    def _warehouse_url(cls, value: str, info: ValidationInfo) -> str:
-        takes = "bigquery://project/dataset?location=…"
-        if value == OFF:
+    def _address_of_tables(cls, value: Any, info: ValidationInfo) -> Any:
+        """What a store of tables makes of its address."""
+        layers = {layer.name: layer for layer in cls.table_layers()}
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if info.field_name not in layers or text == OFF:
             return value
-        if not value.startswith("bigquery://"):
-            return _below_data(value, "warehouse.duckdb", info, f"a DuckDB file, {takes} or {OFF}")
-        if not _BIGQUERY.fullmatch(value):
-            raise ValueError(f"it takes {takes}")
-        if unknown := parse_qs(urlsplit(value).query).keys() - {"location"}:
-            raise ValueError(f"it takes {takes}, and nothing is known as {', '.join(sorted(unknown))}")
-        return value
-
-    @field_validator("postgres", mode="after")
-    @classmethod
-    def _postgres_url(cls, value: SecretStr) -> SecretStr:
-        text = value.get_secret_value()
-        embedded = re.fullmatch(r"embedded(?::(\d{1,5}))?", text, re.ASCII)
-        if embedded and 0 < int(embedded[1] or 1) < 65_536:
-            return value
-        if text == OFF or text.startswith(("postgresql://", "postgres://")):
-            return value
-        raise ValueError(f"it takes embedded, embedded:PORT, postgresql://user:password@host:port/database or {OFF}")
+        return type(value)(layers[info.field_name].checked(text, Path(info.data.get("data", ""))))
 
     @field_validator("postgres_schema", mode="after")
     @classmethod
@@ -181,50 +168,44 @@ class Settings(BaseModel):
         return self
 
     @property
-    def warehouse_kind(self) -> Literal["bigquery", "duckdb", "off"]:
-        """Which database the warehouse is."""
-        if self.warehouse == OFF:
-            return "off"
-        return "bigquery" if self.warehouse.startswith("bigquery://") else "duckdb"
-
-    @property
     def views(self) -> Path | None:
         """The DuckDB file of views over a lake on disk; None where the lake is a bucket, which DuckDB does not read."""
         return None if "://" in self.lake else self.data / "views.duckdb"
 
+    @classmethod
+    def table_layers(cls) -> tuple[TableLayer, ...]:
+        """Every store of tables there is, whether it is off or not, in the order of the fields."""
+        metadata = (part for field in cls.model_fields.values() for part in field.metadata)
+        return tuple(part for part in metadata if isinstance(part, TableLayer))
+
     @property
-    def table_stores(self) -> tuple[str, ...]:
-        """The stores of tables that are not off: of ``warehouse`` and ``postgres``, in this order."""
-        given = {"warehouse": self.warehouse, "postgres": self.postgres.get_secret_value()}
-        return tuple(name for name, value in given.items() if value != OFF)
+    def tables(self) -> Mapping[str, StoreAt]:
+        """Layer → where its tables are, of the stores that are not off, in the same order."""
+        given = {layer: getattr(self, layer.name) for layer in self.table_layers()}
+        addresses = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in given.items()}
+        return {
+            layer.name: StoreAt(layer, address, self.data, self.wait_seconds, self._options(layer))
+            for layer, address in addresses.items()
+            if address != OFF
+        }
+
+    def _options(self, layer: TableLayer) -> Mapping[str, str]:
+        """The settings whose names begin with the layer's: ``postgres_schema`` is its ``schema``."""
+        start = f"{layer.name}_"
+        names = [name for name in type(self).model_fields if name.startswith(start)]
+        return {name.removeprefix(start): str(getattr(self, name)) for name in names}
 
     def automates(self, dataset: str) -> bool:
         """Whether the dataset's sensors, schedules and automation are to run without anybody starting them."""
         return self.automation == "on" and dataset in self.datasets.split(",")
 
     def exports(self) -> dict[str, str]:
-        """The variables that make another process read the same settings, but for a secret PostgreSQL address."""
+        """The variables that make another process read the same settings, but for addresses that may hold a secret."""
         given = {name: getattr(self, name) for name in Settings.model_fields if name in self.model_fields_set}
-        if (postgres := given.pop("postgres", None)) and postgres.get_secret_value().startswith(("embedded", OFF)):
-            given["postgres"] = postgres.get_secret_value()
         given["data"] = self.data
-        return {variable(name): str(value) for name, value in given.items() if value is not None}
-
-
-def _below_data(value: str, default: str, info: ValidationInfo, takes: str) -> str:
-    """A path; where none is given, the default one in the data folder (absent where that was refused)."""
-    return _folder(value or str(Path(info.data.get("data", "")) / default), takes)
-
-
-def _folder(value: str, takes: str) -> str:
-    """An absolute path."""
-    path = value.removeprefix("file://") if value.startswith("file:///") else value
-    if match := _SCHEME.match(path):
-        raise ValueError(f"it takes {takes}, not {match[1]}://")
-    try:
-        return str(Path(path).expanduser().resolve())
-    except (OSError, RuntimeError) as error:
-        raise ValueError(f"it is no path that can be followed ({error})") from error
+        told = {name: v.get_secret_value() if isinstance(v, SecretStr) else v for name, v in given.items()}
+        secret = {name for name, v in given.items() if isinstance(v, SecretStr) and "://" in told[name]}
+        return {variable(name): str(v) for name, v in told.items() if v is not None and name not in secret}
 
 
 def _without_user(value: str) -> str:
@@ -237,5 +218,5 @@ def _without_secrets(name: str, value: str) -> str:
     """What may be told of a refused value: an address meant for another variable may hold a password too."""
     if Settings.model_fields[name].annotation is SecretStr:
         return "…"
-    scheme = _SCHEME.match(value)
+    scheme = SCHEME.match(value)
     return f"{scheme[1]}://…" if scheme and _SECRET.search(value) else value

@@ -173,7 +173,7 @@ def postgres_url(idle_seconds: float) -> None:
     An embedded server is kept up while somebody is connected to it.
     """
     settings = _last_settings()
-    if "postgres" not in settings.table_stores:
+    if "postgres" not in settings.tables:
         raise SettingsError("PostgreSQL is off: set TAXI_POSTGRES to embedded or postgresql://…")
     kind, _, port = settings.postgres.get_secret_value().partition(":")
     if kind == "embedded":
@@ -187,7 +187,7 @@ def postgres_url(idle_seconds: float) -> None:
 
 
 @main.command()
-@click.argument("store", type=click.Choice(["warehouse", "postgres"]))
+@click.argument("store", type=click.Choice([layer.name for layer in Settings.table_layers()]))
 @_one_sentence
 def adopt(store: str) -> None:
     """Let this platform load into a store of another lake.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxi_platform.errors import SettingsError
+from taxi_platform.machine.environment import variable
 from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ __all__ = ["adopt_store", "opened_store"]
 
 
 def adopt_store(settings: Settings, name: str) -> None:
-    """Make ``warehouse`` or ``postgres`` the lake's, and say what that means."""
+    """Make a store of tables the lake's, and say what that means."""
     from taxi_platform.stores.lake.lake import Lake
     from taxi_platform.stores.ownership import adopt
 
@@ -35,13 +36,7 @@ def adopt_store(settings: Settings, name: str) -> None:
 @contextlib.contextmanager
 def opened_store(settings: Settings, name: str) -> Iterator[TableStore]:
     """A store of tables by its name; raises `SettingsError` where it is off."""
-    from taxi_platform.stores import open_postgres, open_warehouse
-
-    if name not in settings.table_stores:
-        raise SettingsError(f"{name} is off: set TAXI_{name.upper()} first")
-    if name == "warehouse":
-        yield open_warehouse(settings.warehouse, wait_seconds=settings.wait_seconds)
-        return
-    url, schema = settings.postgres.get_secret_value(), settings.postgres_schema
-    with open_postgres(url, settings.data / "postgres", schema=schema, wait_seconds=settings.wait_seconds) as store:
+    if name not in settings.tables:
+        raise SettingsError(f"{name} is off: set {variable(name)} first")
+    with settings.tables[name].opened() as store:
         yield store

@@ -19,6 +19,7 @@ from taxi_platform.cli.instance import is_emulated
 from taxi_platform.inspection.status import MonthStatus
 from taxi_platform.inspection.verification.report import MonthReport
 from taxi_platform.months import TripMonth
+from taxi_platform.orchestration.keys import TABLE_LAYERS
 from taxi_platform.settings import Settings
 from taxi_platform.stores.lake.manifest import Manifest
 
@@ -26,7 +27,7 @@ __all__ = ["MonthWork", "print_run", "print_statuses", "print_upstream", "print_
 
 _WIDTH_OF_FILES = 140
 _WIDEST = 1_000
-_COUNTS = ("raw", "trips", "quarantined", "warehouse", "postgres")
+_COUNTS = ("raw", "trips", "quarantined", *TABLE_LAYERS)
 
 
 @dataclass
@@ -217,12 +218,10 @@ def _where(settings: Settings) -> str:
     """Where to look: at nothing that is off, or that ends with the run."""
     if is_emulated():
         return ""
-    tables = f"psql \"$(taxi postgres-url)\" -c 'TABLE {settings.postgres_schema}.zones'"
     places = {
         "lake": settings.lake,
         "views": settings.views and str(settings.views),
-        "warehouse": settings.warehouse if "warehouse" in settings.table_stores else None,
-        "postgres": tables if "postgres" in settings.table_stores else None,
+        **{name: store.where_to_look for name, store in settings.tables.items()},
         "web": "taxi dev (or make dev) opens the Dagster UI on this data",
     }
     return "\n" + "\n".join(f"{name:10} {place}" for name, place in places.items() if place)

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any, Literal
 
 from taxi_platform.contracts.contract import Contract
@@ -43,8 +42,8 @@ class MonthStatus:
     raw_rows: int | None
     trips_rows: int | None
     quarantined_rows: int | None
-    warehouse_rows: int | None
-    postgres_rows: int | None
+    table_rows: Mapping[str, int | None]
+    """Store of tables → its trips, of every store there is."""
     source_etag: str | None
     raw_version: str | None = None
     """The current one."""
@@ -66,13 +65,16 @@ class MonthStatus:
     """A run that has not ended is to bring it; False where nobody looked into the run records."""
 
     def to_json(self) -> dict[str, Any]:
-        rows = {f"{store}_rows": "off" for store in self.off}
-        return {**asdict(self), **rows, "file_month": self.file_month.isoformat(), "state": self.state}
+        facts = {**asdict(self), "file_month": self.file_month.isoformat(), "state": self.state}
+        del facts["table_rows"]
+        rows = {f"{name}_rows": "off" if name in self.off else rows for name, rows in self.table_rows.items()}
+        before = list(facts).index("source_etag")
+        return dict([*list(facts.items())[:before], *rows.items(), *list(facts.items())[before:]])
 
     @property
     def rows(self) -> tuple[int | None, ...]:
-        """Raw, trips, quarantined, in the warehouse, in PostgreSQL."""
-        return (self.raw_rows, self.trips_rows, self.quarantined_rows, self.warehouse_rows, self.postgres_rows)
+        """Raw, trips, quarantined, and in each store of tables."""
+        return (self.raw_rows, self.trips_rows, self.quarantined_rows, *self.table_rows.values())
 
     @property
     def state(self) -> State:
@@ -111,7 +113,7 @@ def month_statuses(
         under_way: months that a run is to bring, by whoever can tell.
     """
     lake = Lake(settings.lake, wait_seconds=min(settings.wait_seconds, REMOTE_LOOK_SECONDS))
-    off = tuple(store for store in ("warehouse", "postgres") if store not in settings.table_stores)
+    layers = [layer.name for layer in settings.table_layers()]
     statuses: list[MonthStatus] = []
     with _tables(settings) as stores, ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as pool:
         for contract in sorted(contracts, key=lambda c: c.dataset):
@@ -121,7 +123,7 @@ def month_statuses(
             days = sorted({*(chosen or ()), *in_lake, *(day for held in tables.values() for day in held)})
             for found in pool.map(lake.look, map(contract.month, days)):
                 held = {name: months.get(found.month.first_day) for name, months in tables.items()}
-                statuses.append(_status(contract, found, held, off, found.month in under_way))
+                statuses.append(_status(contract, found, held, layers, found.month in under_way))
     return statuses
 
 
@@ -149,7 +151,7 @@ def _status(
     contract: Contract,
     found: MonthInLake,
     held: Mapping[str, HeldMonth | None],
-    off: tuple[str, ...],
+    layers: Collection[str],
     is_under_way: bool,
 ) -> MonthStatus:
     manifest = found.manifest
@@ -163,15 +165,14 @@ def _status(
         raw_rows=found.raw_rows,
         trips_rows=found.trips_rows,
         quarantined_rows=found.quarantined_rows,
-        warehouse_rows=rows.get("warehouse"),
-        postgres_rows=rows.get("postgres"),
+        table_rows={name: rows.get(name) for name in layers},
         source_etag=raw.etag if raw else None,
         raw_version=raw.version if raw else None,
         data_version=found.data_version,
         behind=behind,
         refused=manifest.refusal,
         options=kept_options(found.clean.facts) if found.clean else (),
-        off=off,
+        off=tuple(name for name in layers if name not in held),
         is_withdrawn=manifest.is_withdrawn,
         is_selected=manifest.is_selected,
         is_under_way=is_under_way,
@@ -180,28 +181,10 @@ def _status(
 
 @contextlib.contextmanager
 def _tables(settings: Settings) -> Iterator[Mapping[str, TableStore | None]]:
-    """The stores of tables that are not off; None for one that was never used."""
-    from taxi_platform.stores import open_warehouse
-
-    stores: dict[str, TableStore | None] = {}
+    """The stores of tables that are not off; None for one that was never used: looking must not create one."""
     with contextlib.ExitStack() as stack:
-        if "warehouse" in settings.table_stores:
-            at_most = REMOTE_LOOK_SECONDS if settings.warehouse_kind == "bigquery" else math.inf
-            stores["warehouse"] = open_warehouse(settings.warehouse, wait_seconds=min(settings.wait_seconds, at_most))
-        if "postgres" in settings.table_stores:
-            stores["postgres"] = stack.enter_context(_postgres(settings))
+        stores: dict[str, TableStore | None] = {}
+        for name, store in settings.tables.items():
+            at_most = REMOTE_LOOK_SECONDS if store.is_service else math.inf
+            stores[name] = stack.enter_context(store.opened(at_most)) if store.is_made else None
         yield stores
-
-
-@contextlib.contextmanager
-def _postgres(settings: Settings) -> Iterator[TableStore | None]:
-    """The store, or None where the embedded server has never been used: looking must not create one."""
-    from taxi_platform.stores import open_postgres
-
-    url, folder = settings.postgres.get_secret_value(), settings.data / "postgres"
-    if url.startswith("embedded") and not Path(folder).exists():
-        yield None
-        return
-    schema, wait_seconds = settings.postgres_schema, settings.wait_seconds
-    with open_postgres(url, folder, schema=schema, wait_seconds=wait_seconds) as store:
-        yield store

@@ -1,24 +1,28 @@
 """Environment variables into a validated model, and a refused value into one sentence.
 
-Belongs here: the one way in which settings are read. Does not: which settings there are (``settings``,
-``orchestration.alerts.settings``).
+Belongs here: the one way in which settings are read, and paths among them. Does not: which settings there are
+(``settings``, ``orchestration.alerts.settings``).
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from taxi_platform.errors import SettingsError
 
-__all__ = ["read_environment", "variable"]
+__all__ = ["SCHEME", "folder", "read_environment", "variable"]
 
 M = TypeVar("M", bound=BaseModel)
 
 _PREFIX = "TAXI_"
+SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+"""What an address begins with, and a path does not."""
 
 
 def variable(field: str) -> str:
@@ -53,3 +57,18 @@ def read_environment(
         field = str(problem["loc"][0])
         value = masked(field, given.get(field, ""))
         raise SettingsError(f"{names[field]}={value!r} cannot be used: {message[:1].lower()}{message[1:]}") from None
+
+
+def folder(value: str, takes: str) -> str:
+    """An absolute path, of a path as people write it.
+
+    Raises:
+        ValueError: it is none; with half a sentence that says what the setting ``takes``.
+    """
+    path = value.removeprefix("file://") if value.startswith("file:///") else value
+    if match := SCHEME.match(path):
+        raise ValueError(f"it takes {takes}, not {match[1]}://")
+    try:
+        return str(Path(path).expanduser().resolve())
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"it is no path that can be followed ({error})") from error

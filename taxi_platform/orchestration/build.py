@@ -15,7 +15,6 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.orchestration.alerts import AlertSettings, build_alert_sensors
 from taxi_platform.orchestration.assets import build_assets
-from taxi_platform.orchestration.assets.tables import table_layers
 from taxi_platform.orchestration.automation.conditions import build_automation_sensors
 from taxi_platform.orchestration.automation.record_job import build_record_job
 from taxi_platform.orchestration.automation.recovery import build_recovery_sensor
@@ -46,11 +45,11 @@ def build_definitions(
         alerts: whom to tell of failures; by default nobody.
     """
     datasets = tuple(contracts)
-    given = resources(settings)
+    given, tables = resources(settings), settings.tables
     return dg.Definitions(
-        assets=build_assets(datasets, table_layers(settings)),
-        asset_checks=build_checks(datasets, settings.table_stores),
-        jobs=[*build_jobs(datasets), build_record_job(datasets, settings.table_stores)],
+        assets=build_assets(datasets, tuple(tables.values())),
+        asset_checks=build_checks(datasets, tuple(tables)),
+        jobs=[*build_jobs(datasets), build_record_job(datasets, tuple(tables))],
         schedules=build_schedules(datasets, settings),
         sensors=[
             *build_sensors(datasets, settings),

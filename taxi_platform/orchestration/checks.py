@@ -45,7 +45,7 @@ _MOST_CODES = 100
 
 
 def build_checks(contracts: Sequence[Contract], table_stores: Sequence[str]) -> list[dg.AssetChecksDefinition]:
-    """Every check of those datasets, with those stores of tables (``warehouse``, ``postgres``)."""
+    """Every check of those datasets, with those stores of tables (``warehouse``, ``postgres``, …)."""
     checks = []
     for contract in contracts:
         checks += [_looked_after(contract), _conservation(contract), _contract_drift(contract), _unusual(contract)]

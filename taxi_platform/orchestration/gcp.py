@@ -24,11 +24,12 @@ def gcp_resources(settings: Settings) -> dict[str, BigQueryResource | GCSResourc
     """
     from dagster_gcp import BigQueryResource, GCSResource
 
-    if settings.warehouse_kind != "bigquery":
+    warehouse = settings.tables.get("warehouse")
+    if warehouse is None or warehouse.kind != "bigquery":
         return {"bigquery": BigQueryResource(), "gcs": GCSResource()}
     from taxi_platform.stores.bigquery.connection import parse_address
 
-    dataset = parse_address(settings.warehouse)
+    dataset = parse_address(warehouse.address)
     return {
         "bigquery": BigQueryResource(project=dataset.project, location=dataset.location),
         "gcs": GCSResource(project=dataset.project),

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from taxi_platform.settings import Settings
+
 if TYPE_CHECKING:
     import dagster as dg
 
-__all__ = ["LAYERS", "LOOKUP", "Place", "asset_key", "asset_name", "place"]
+__all__ = ["LAYERS", "LOOKUP", "TABLE_LAYERS", "Place", "asset_key", "asset_name", "place"]
 
-LAYERS = ("raw", "trips", "warehouse", "postgres")
+TABLE_LAYERS = tuple(layer.name for layer in Settings.table_layers())
+"""The stores of tables."""
+LAYERS = ("raw", "trips", *TABLE_LAYERS)
 """Of every dataset, from upstream to the tables."""
 LOOKUP = "zones"
 """The zone lookup, beside the datasets; in the lake it is a layer of its own, in the tables it is in theirs."""

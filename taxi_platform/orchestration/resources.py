@@ -17,7 +17,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr, SecretStr
 
 from taxi_platform.settings import Settings
-from taxi_platform.stores.postgres.errors import masked
+from taxi_platform.stores.layer import StoreAt, TableLayer
 
 if TYPE_CHECKING:
     from taxi_platform.sources import RetryPolicy
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from taxi_platform.stores.lake.lake import Lake
     from taxi_platform.stores.model import TableStore
 
-__all__ = ["LakeResource", "PostgresResource", "SourceResource", "StagingResource", "WarehouseResource", "resources"]
+__all__ = ["LakeResource", "SourceResource", "StagingResource", "TableStoreResource", "resources"]
 
 
 class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -88,80 +88,71 @@ class StagingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return staging_folder(Path(self.folder))
 
 
-class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The analytical database: BigQuery, or a DuckDB file on a laptop."""
+class TableStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """A store of tables, open for as long as a run needs it.
 
-    url: str = Field(description="A DuckDB file or bigquery://project/dataset?location=….")
-    wait_seconds: float = Field(600, description="How long to wait for a store that another process holds.")
-
-    def open(self, at_most_seconds: float = math.inf) -> TableStore:
-        """The store; a caller that has less time waits no longer than that for others."""
-        from taxi_platform.stores import open_warehouse
-
-        return open_warehouse(self.url, wait_seconds=min(self.wait_seconds, at_most_seconds))
-
-
-class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """PostgreSQL: a server's address, or an embedded one that runs for as long as a process needs it.
-
-    Dagster shows every field in its web interface. `with_secret` therefore makes a resource whose ``url`` holds no
-    password; the address itself stays with the class, which every process makes anew from its own settings.
+    Dagster shows every field in its web interface. `at` therefore makes a resource whose ``url`` holds no password; the
+    address itself stays with the class, which every process makes anew from its own settings.
     """
 
-    url: str = Field(description="postgresql://…, embedded or embedded:PORT; a password is not shown.")
-    folder: str = Field(description="Where the embedded server keeps its data.")
-    postgres_schema: str = Field(default="taxi", description="Schema of the platform's own tables in that database.")
-    wait_seconds: float = Field(600, description="How long to wait for locks that another process holds.")
+    url: str = Field(description="Where the tables are; a password is not shown.")
+    data: str = Field(description="The folder below which an embedded store keeps what is its own.")
+    options: dict[str, str] = Field(default={}, description="What else is set for this store, such as a schema.")
+    wait_seconds: float = Field(600, description="How long to wait for a store that others hold, or does not answer.")
     _store: TableStore | None = PrivateAttr(default=None)
-    _address: ClassVar[SecretStr | None] = None
+    _layer: ClassVar[TableLayer]
+    _address: ClassVar[SecretStr]
 
     @classmethod
-    def with_secret(cls, address: SecretStr) -> type[PostgresResource]:
-        """The class of resources that connect to this address, whatever their ``url`` shows."""
+    def at(cls, store: StoreAt) -> TableStoreResource:
+        """The resource of a store that the settings name."""
         # Dagster copies a resource by its public fields only, so nothing secret can be kept in an instance.
-        return type(cls.__name__, (cls,), {"__module__": cls.__module__, "__doc__": cls.__doc__, "_address": address})
+        layer, address = store.layer, SecretStr(store.address)
+        names = {"__module__": cls.__module__, "__doc__": f"Tables in {layer.title}."}
+        kept = {"_layer": layer, "_address": address}
+        made: type[TableStoreResource] = type(f"{layer.name.title()}Resource", (cls,), {**names, **kept})
+        return made(
+            url=layer.shown(store.address),
+            data=str(store.data),
+            options=dict(store.options),
+            wait_seconds=store.wait_seconds,
+        )
 
     @property
-    def address(self) -> str:
-        """The address with its password."""
-        return self._address.get_secret_value() if self._address else self.url
+    def name(self) -> str:
+        """As settings and commands call the store."""
+        return self._layer.name
 
     @contextlib.contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[PostgresResource]:  # noqa: ARG002
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[TableStoreResource]:  # noqa: ARG002
         with self.running():
             yield self
 
     @contextlib.contextmanager
     def running(self) -> Iterator[TableStore]:
-        """The store, with the embedded server up for as long as the context lasts."""
-        from taxi_platform.stores import open_postgres
-
-        with open_postgres(
-            self.address, Path(self.folder), schema=self.postgres_schema, wait_seconds=self.wait_seconds
-        ) as store:
+        """The store, with an embedded server up for as long as the context lasts."""
+        with self.opened() as store:
             self._store = store
             try:
                 yield store
             finally:
                 self._store = None
 
+    def opened(self, at_most_seconds: float = math.inf) -> contextlib.AbstractContextManager[TableStore]:
+        """The store by itself; a caller that has less time waits no longer than that for others."""
+        address = self._address.get_secret_value()
+        at = StoreAt(self._layer, address, Path(self.data), self.wait_seconds, self.options)
+        return at.opened(at_most_seconds)
+
     def open(self) -> TableStore:
+        """The store of this run."""
         if self._store is None:
-            raise RuntimeError("PostgresResource is used outside a run: open it with running()")
+            raise RuntimeError(f"the {self.name} resource is used outside a run: open it with running()")
         return self._store
 
 
 def resources(settings: Settings) -> dict[str, object]:
     """Source, staging and stores as the settings name them; of a store that is off there is none."""
-    tables: dict[str, object] = {
-        "warehouse": WarehouseResource(url=settings.warehouse, wait_seconds=settings.wait_seconds),
-        "postgres": PostgresResource.with_secret(settings.postgres)(
-            url=masked(settings.postgres.get_secret_value()),
-            folder=str(settings.data / "postgres"),
-            postgres_schema=settings.postgres_schema,
-            wait_seconds=settings.wait_seconds,
-        ),
-    }
     return {
         "source": SourceResource(
             name=settings.source,
@@ -176,5 +167,5 @@ def resources(settings: Settings) -> dict[str, object]:
             grace_hours=settings.grace_hours,
             views=None if settings.views is None else str(settings.views),
         ),
-        **{name: tables[name] for name in settings.table_stores},
+        **{name: TableStoreResource.at(store) for name, store in settings.tables.items()},
     }

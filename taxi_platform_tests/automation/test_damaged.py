@@ -73,7 +73,7 @@ def test_damage_stops_neither_the_status_nor_other_months_and_the_next_run_mends
 
     found = {f"{status.file_month:%Y-%m}": status for status in statuses(deployment)}
     assert [label for label, status in found.items() if status.is_whole] == ["2020-08"]
-    assert {status.warehouse_rows for status in found.values()} == {status.warehouse_rows for status in before}
+    assert {s.table_rows["warehouse"] for s in found.values()} == {s.table_rows["warehouse"] for s in before}
     assert asked(tick(deployment, "green_reconciliation", morning(2020, 10, 1)))
 
     deployment.upstream.publish("2020-08..2020-09", rows=1_100)

@@ -202,7 +202,7 @@ def test_an_earlier_version_of_a_withdrawn_month_can_be_loaded_once(withdrawn: D
     config = {"green_trips": {"config": {"raw_version": version.version}}}
     assert withdrawn.run("2020-02", ALL[1:], config).success
     assert status(withdrawn).rows[1:3] != (None, None)
-    assert status(withdrawn).warehouse_rows == status(withdrawn).trips_rows == status(withdrawn).postgres_rows
+    assert dict(status(withdrawn).table_rows) == dict.fromkeys(("warehouse", "postgres"), status(withdrawn).trips_rows)
 
 
 def test_a_selected_version_brings_a_withdrawn_month_back(withdrawn: Deployment) -> None:

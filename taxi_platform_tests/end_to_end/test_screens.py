@@ -23,10 +23,10 @@ settings = Settings.from_environment({"TAXI_DATA": "/data"})
 common = dict(dataset="fhvhv", source_etag=None)
 statuses = [
     MonthStatus(**common, file_month=date(2019, 3, 1), raw_rows=123_864_442, trips_rows=123_800_001,
-                quarantined_rows=10_064_441, warehouse_rows=123_800_001, postgres_rows=None,
+                quarantined_rows=10_064_441, table_rows={"warehouse": 123_800_001, "postgres": None},
                 behind={"postgres": "does not have it"}),
     MonthStatus(**common, file_month=date(2019, 4, 1), raw_rows=21_864_442, trips_rows=21_800_001,
-                quarantined_rows=64_441, warehouse_rows=21_800_001, postgres_rows=21_800_001),
+                quarantined_rows=64_441, table_rows={"warehouse": 21_800_001, "postgres": 21_800_001}),
 ]
 work = {
     TripMonth("fhvhv", date(2019, 3, 1)): MonthWork(seconds=12_345.6, changed=True),

@@ -19,11 +19,11 @@ from taxi_platform.orchestration.metadata import TABLE
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.resources import resources
 from taxi_platform.settings import Settings
-from taxi_platform.stores import open_warehouse
 from taxi_platform.stores.bigquery.connection import parse_address
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import TableStore
 from taxi_platform.stores.postgres.store import PostgresStore
+from taxi_platform.stores.warehouse import open_warehouse
 from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
 

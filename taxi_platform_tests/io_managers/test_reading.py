@@ -12,7 +12,7 @@ import pytest
 
 from taxi_platform.errors import StoreError
 from taxi_platform.orchestration.build import build_definitions
-from taxi_platform.orchestration.resources import PostgresResource, resources
+from taxi_platform.orchestration.resources import resources
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.io_managers.conftest import EVERY_STORE, MONTHS, Desk
 from taxi_platform_tests.support.staged import MARCH, staged_raw
@@ -131,13 +131,8 @@ def test_a_notebook_loads_a_month_or_all_of_them(desk: Desk) -> None:
 def test_a_notebook_reads_from_a_store_itself(desk: Desk) -> None:
     given: Any = resources(desk.settings)
     assert Lake(desk.settings.lake).months("green")
-    if desk.io_manager_key == "warehouse_io":
-        rows = given["warehouse"].open().read_months("taxi.green_trips", [date(2020, 3, 1)], COLUMNS)
-        assert rows.read_pandas().total_amount.sum() == 6
-        return
-    url = desk.settings.postgres.get_secret_value()
-    with PostgresResource(url=url, folder=str(desk.settings.data / "postgres"), wait_seconds=5).running() as postgres:
-        rows = postgres.read_months("taxi.green_trips", [date(2020, 3, 1)], COLUMNS)
+    with given[desk.io_manager_key.removesuffix("_io")].running() as store:
+        rows = store.read_months("taxi.green_trips", [date(2020, 3, 1)], COLUMNS)
         assert rows.read_pandas().total_amount.sum() == 6
 
 

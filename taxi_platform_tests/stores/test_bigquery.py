@@ -19,11 +19,11 @@ from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.contracts.schemas import arrow_schema, bigquery_schema
 from taxi_platform.errors import SettingsError, StoreError
 from taxi_platform.references import CleanMonth, MonthCounts
-from taxi_platform.stores import open_warehouse
 from taxi_platform.stores.bigquery import upload as bigquery_upload
 from taxi_platform.stores.bigquery.connection import MAXIMUM_BYTES_BILLED
 from taxi_platform.stores.bigquery.store import BigQueryStore
 from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.warehouse import open_warehouse
 from taxi_platform_tests.support.answering import answering
 from taxi_platform_tests.support.staged import MARCH, staged_clean
 

@@ -19,9 +19,9 @@ import pytest
 
 from taxi_platform.errors import StoreError
 from taxi_platform.machine.locks import open_lock, try_lock
-from taxi_platform.stores import open_postgres
 from taxi_platform.stores.postgres.embedded.server import PostgresServer
 from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
+from taxi_platform.stores.postgres.layer import open_postgres
 from taxi_platform_tests.stores.conftest import connected
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from taxi_platform.contracts.model import Column, ColumnType, Table
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreBusyError, StoreError
-from taxi_platform.orchestration.resources import PostgresResource, resources
+from taxi_platform.orchestration.resources import TableStoreResource, resources
 from taxi_platform.references import MonthCounts
 from taxi_platform.settings import Settings
 from taxi_platform.stores.lake.lake import Lake
@@ -179,7 +179,7 @@ def test_every_way_to_the_store_goes_by_the_setting(url: str, tmp_path: Path) ->
         {"TAXI_POSTGRES": url, "TAXI_POSTGRES_SCHEMA": "second", "TAXI_DATA": str(tmp_path)}
     )
     resource = resources(settings)["postgres"]
-    assert isinstance(resource, PostgresResource)
+    assert isinstance(resource, TableStoreResource)
     with resource.running() as store:
         store.replace_table(ZONES, pa.table([[1], ["Queens"], ["z"], ["b"]], schema=arrow_schema(ZONES)))
     assert query(url, "SELECT zone FROM second.zones") == [("z",)]

@@ -39,8 +39,9 @@ ROOMS = {
         ("keys",),
     ),
     "stores": (
+        ("warehouse",),
         ("postgres", "duckdb", "bigquery", "ownership"),
-        ("bookkeeping", "catalogue", "arrow_tables"),
+        ("bookkeeping", "catalogue", "arrow_tables", "layer"),
         ("model",),
         ("lake",),
         ("google",),

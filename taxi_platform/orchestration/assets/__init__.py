@@ -11,17 +11,18 @@ import dagster as dg
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.orchestration.assets.raw import raw_asset
-from taxi_platform.orchestration.assets.tables import TableLayer, table_asset
+from taxi_platform.orchestration.assets.tables import table_asset
 from taxi_platform.orchestration.assets.trips import trips_asset
 from taxi_platform.orchestration.assets.zones import zones_assets
+from taxi_platform.stores.layer import StoreAt
 
 __all__ = ["build_assets"]
 
 
-def build_assets(contracts: Sequence[Contract], layers: Sequence[TableLayer]) -> list[dg.AssetsDefinition]:
+def build_assets(contracts: Sequence[Contract], stores: Sequence[StoreAt]) -> list[dg.AssetsDefinition]:
     """Every asset of those datasets, with a table asset in each of those stores."""
-    assets = zones_assets(layers)
+    assets = zones_assets(stores)
     for contract in contracts:
         assets += [raw_asset(contract), trips_asset(contract)]
-        assets += [table_asset(layer, contract, contracts) for layer in layers]
+        assets += [table_asset(store, contract, contracts) for store in stores]
     return assets

@@ -1,11 +1,10 @@
-"""``{dataset}_warehouse`` and ``{dataset}_postgres``: clean months as tables that analysts query.
+"""``{dataset}_warehouse``, ``{dataset}_postgres``, …: clean months as tables that analysts query.
 
 Belongs here: which asset is which table. Does not: loading (``orchestration.io_managers.tables``, ``stores``).
 """
 
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import dagster as dg
 
@@ -15,38 +14,20 @@ from taxi_platform.orchestration.io_managers.values import CleanMonths, TableMon
 from taxi_platform.orchestration.keys import asset_name
 from taxi_platform.orchestration.metadata import TABLE, column_schema
 from taxi_platform.orchestration.partitions import monthly_partitions
-from taxi_platform.settings import Settings
+from taxi_platform.stores.layer import StoreAt
 from taxi_platform.stores.model import SCHEMA
 
-__all__ = ["TableLayer", "table_asset", "table_layers"]
+__all__ = ["shown_kinds", "table_asset"]
 
 
-@dataclass(frozen=True)
-class TableLayer:
-    """One store of tables as a layer of assets."""
-
-    name: str
-    io_manager_key: str
-    kind: str
-    """What the web interface shows the store as."""
-    title: str
-
-    @property
-    def kinds(self) -> set[str]:
-        return {self.kind, "gold"}
+def shown_kinds(store: StoreAt) -> set[str]:
+    """What the web interface shows a table as."""
+    return {store.kind, "gold"}
 
 
-def table_layers(settings: Settings) -> tuple[TableLayer, ...]:
-    """The stores of tables that are part of the platform; the warehouse is shown as ``duckdb`` or ``bigquery``."""
-    layers = (
-        TableLayer("warehouse", "warehouse_io", settings.warehouse_kind, "the warehouse"),
-        TableLayer("postgres", "postgres_io", "postgresql", "PostgreSQL"),
-    )
-    return tuple(layer for layer in layers if layer.name in settings.table_stores)
-
-
-def table_asset(layer: TableLayer, contract: Contract, all_contracts: Sequence[Contract]) -> dg.AssetsDefinition:
+def table_asset(store: StoreAt, contract: Contract, all_contracts: Sequence[Contract]) -> dg.AssetsDefinition:
     """The trips and quarantine tables of one dataset in one store."""
+    layer = store.layer
 
     @dg.asset(
         key=asset_name(layer.name, contract.dataset),
@@ -57,7 +38,7 @@ def table_asset(layer: TableLayer, contract: Contract, all_contracts: Sequence[C
         io_manager_key=layer.io_manager_key,
         pool=layer.name,
         automation_condition=follows("trips"),
-        kinds=layer.kinds,
+        kinds=shown_kinds(store),
         metadata={TABLE: f"{SCHEMA}.{contract.trips.name}", **column_schema(contract.trips)},
         description=(
             f"{contract.description} In {layer.title} as `{SCHEMA}.{contract.trips.name}` and "

@@ -1,4 +1,4 @@
-"""``zones``, ``zones_warehouse``, ``zones_postgres``: the taxi zone lookup in every store.
+"""``zones``, ``zones_warehouse``, ``zones_postgres``, …: the taxi zone lookup in every store.
 
 Belongs here: whether the lookup has to be fetched. Does not: reading it (``stores.lake.zones``).
 """
@@ -13,13 +13,14 @@ import dagster as dg
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreError
 from taxi_platform.orchestration.assets.raw import UPSTREAM_POOL
-from taxi_platform.orchestration.assets.tables import TableLayer
+from taxi_platform.orchestration.assets.tables import shown_kinds
 from taxi_platform.orchestration.automation.conditions import follows
 from taxi_platform.orchestration.io_managers.values import ReferenceTable, ZonesFile
 from taxi_platform.orchestration.keys import LOOKUP, asset_name
 from taxi_platform.orchestration.metadata import TABLE, column_schema
 from taxi_platform.orchestration.resources import LakeResource, SourceResource, StagingResource
 from taxi_platform.stores.lake.zones import StoredZones
+from taxi_platform.stores.layer import StoreAt
 from taxi_platform.stores.model import SCHEMA
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["zones_assets"]
 
 
-def zones_assets(layers: Iterable[TableLayer]) -> list[dg.AssetsDefinition]:
+def zones_assets(stores: Iterable[StoreAt]) -> list[dg.AssetsDefinition]:
     """The lookup in the lake and as a table of each store."""
-    return [_zones(), *map(_zones_table, layers)]
+    return [_zones(), *map(_zones_table, stores)]
 
 
 def _zones() -> dg.AssetsDefinition:
@@ -63,7 +64,9 @@ def _zones() -> dg.AssetsDefinition:
     return zones
 
 
-def _zones_table(layer: TableLayer) -> dg.AssetsDefinition:
+def _zones_table(store: StoreAt) -> dg.AssetsDefinition:
+    layer = store.layer
+
     @dg.asset(
         key=asset_name(layer.name, LOOKUP),
         ins={"zones": dg.AssetIn(key=asset_name(LOOKUP, LOOKUP))},
@@ -71,7 +74,7 @@ def _zones_table(layer: TableLayer) -> dg.AssetsDefinition:
         io_manager_key=layer.io_manager_key,
         pool=layer.name,
         automation_condition=follows(LOOKUP),
-        kinds=layer.kinds,
+        kinds=shown_kinds(store),
         metadata={TABLE: f"{SCHEMA}.{ZONES.name}", **column_schema(ZONES)},
         description=f"{ZONES.description} In {layer.title} as `{SCHEMA}.{ZONES.name}`.",
     )

@@ -14,7 +14,7 @@ from datetime import date
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.inspection.status import MonthStatus
 from taxi_platform.months import TripMonth
-from taxi_platform.orchestration.keys import LAYERS, asset_name
+from taxi_platform.orchestration.keys import TABLE_LAYERS, asset_name
 from taxi_platform.orchestration.partitions import contiguous_ranges
 
 __all__ = ["BATCH", "Repair", "layers_to_repair", "repairs"]
@@ -45,7 +45,7 @@ def layers_to_repair(status: MonthStatus) -> tuple[str, ...]:
 
     What is below a layer of the lake that is behind follows it.
     """
-    tables = tuple(layer for layer in LAYERS[2:] if layer not in status.off)
+    tables = tuple(layer for layer in TABLE_LAYERS if layer not in status.off)
     if "raw" in status.behind:
         return ("raw", "trips", *tables)
     if "trips" in status.behind:

@@ -1,6 +1,6 @@
 """IO managers: what an asset returns goes into a store, what an asset's argument asks for comes out of one.
 
-Belongs here: the three of the platform, put together for definitions, ours or a user's own. Does not: any of them.
+Belongs here: those of the platform, put together for definitions, ours or a user's own. Does not: any of them.
 """
 
 from __future__ import annotations
@@ -15,21 +15,19 @@ __all__ = ["io_managers"]
 
 
 def io_managers(settings: Settings, resources: Mapping[str, Any] | None = None) -> dict[str, object]:
-    """``lake_io``, ``warehouse_io`` and ``postgres_io`` over the settings' stores; none of one that is off.
+    """``lake_io``, and ``warehouse_io``, ``postgres_io``, … over the settings' stores; none of one that is off.
 
     Args:
         settings: the stores.
         resources: the resources of those settings, where there are some already.
     """
     from taxi_platform.orchestration.io_managers.lake import LakeIOManager
-    from taxi_platform.orchestration.io_managers.tables import PostgresIOManager, WarehouseIOManager
+    from taxi_platform.orchestration.io_managers.tables import TableIOManager
     from taxi_platform.orchestration.resources import resources as build_resources
 
     given: Mapping[str, Any] = build_resources(settings) if resources is None else resources
     common = {"lake": given["lake"], "staging": given["staging"]}
-    managers: dict[str, object] = {}
-    if "warehouse" in given:
-        managers["warehouse_io"] = WarehouseIOManager(**common, warehouse=given["warehouse"])
-    if "postgres" in given:
-        managers["postgres_io"] = PostgresIOManager(**common, postgres=given["postgres"])
-    return {"lake_io": LakeIOManager(lake=given["lake"], warehouse=given.get("warehouse")), **managers}
+    stores = {name: store.layer for name, store in settings.tables.items()}
+    managers = {layer.io_manager_key: TableIOManager(**common, tables=given[name]) for name, layer in stores.items()}
+    showing_raw = [given[name] for name, layer in stores.items() if layer.has_raw_views]
+    return {"lake_io": LakeIOManager.beside(*showing_raw)(lake=given["lake"]), **managers}

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import dagster as dg
 
@@ -23,7 +24,7 @@ from taxi_platform.orchestration.io_managers.reading import as_annotated, chosen
 from taxi_platform.orchestration.io_managers.values import CleanMonths, RawMonths, ZonesFile
 from taxi_platform.orchestration.keys import LOOKUP, asset_key, asset_name
 from taxi_platform.orchestration.metadata import clean_metadata, raw_metadata, withdrawn_metadata, zones_metadata
-from taxi_platform.orchestration.resources import LakeResource, WarehouseResource
+from taxi_platform.orchestration.resources import LakeResource, TableStoreResource
 from taxi_platform.references import (
     AcceptedRaw,
     CleanMonth,
@@ -46,10 +47,16 @@ class LakeIOManager(dg.ConfigurableIOManager):
     """Stores `RawMonths` and `CleanMonths` month by month; loads by the annotation of the argument."""
 
     lake: LakeResource
-    warehouse: WarehouseResource | None = None
-    """Whose view over raw months follows them; None where the warehouse is off."""
     months_at_once: int = 2
     attempts: int = ATTEMPTS
+    _tables: ClassVar[Sequence[TableStoreResource]] = ()
+    """Whose views over raw months follow them."""
+
+    @classmethod
+    def beside(cls, *tables: TableStoreResource) -> type[LakeIOManager]:
+        """The class of managers that keep the views of those stores current."""
+        # Dagster knows resources as fields, one each, and copies a manager by its fields.
+        return type(cls.__name__, (cls,), {"__module__": cls.__module__, "__doc__": cls.__doc__, "_tables": tables})
 
     def handle_output(self, context: dg.OutputContext, obj: RawMonths | CleanMonths | ZonesFile) -> None:
         if not isinstance(obj, RawMonths | CleanMonths | ZonesFile):
@@ -90,9 +97,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 context.log_event(dg.AssetMaterialization(key, partition=month.partition_key, metadata=metadata))
 
     def _refresh_raw_view(self, dataset: str) -> None:
-        warehouse = self.warehouse
-        if warehouse is not None:
-            refresh_raw_view(lambda: warehouse.open(PATIENCE), dataset, self.lake.open())
+        for tables in self._tables:
+            refresh_raw_view(tables.name, partial(tables.opened, PATIENCE), dataset, self.lake.open())
 
     def load_input(self, context: dg.InputContext) -> Any:
         if own_place(context).layer == LOOKUP:

@@ -1,13 +1,13 @@
-"""``warehouse_io`` and ``postgres_io``: clean months and users' own rows into tables, and rows out of them.
+"""``warehouse_io``, ``postgres_io``, …: clean months and users' own rows into tables, and rows out of them.
 
-Belongs here: what the two share, which is everything but the store. Does not: any SQL (``stores``), and what DataFrames
+Belongs here: everything but the store. Does not: any SQL (``stores``), and what DataFrames
 become (``frames``).
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -22,7 +22,7 @@ from taxi_platform.orchestration.io_managers.raw_views import refresh_raw_view
 from taxi_platform.orchestration.io_managers.reading import as_annotated, chosen_columns, chosen_months, wants_frame
 from taxi_platform.orchestration.io_managers.values import ReferenceTable, TableMonths
 from taxi_platform.orchestration.metadata import SHA256, loaded_metadata, withdrawn_metadata
-from taxi_platform.orchestration.resources import LakeResource, PostgresResource, StagingResource, WarehouseResource
+from taxi_platform.orchestration.resources import LakeResource, StagingResource, TableStoreResource
 from taxi_platform.references import CleanMonth, WithdrawnMonth
 from taxi_platform.stores.model import SCHEMA, TableStore, split_name
 from taxi_platform.stores.ownership import claim
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from taxi_platform.stores.bigquery.store import BigQueryStore
     from taxi_platform.stores.lake.lake import Lake
 
-__all__ = ["PostgresIOManager", "WarehouseIOManager"]
+__all__ = ["TableIOManager"]
 
 T = TypeVar("T")
 
@@ -44,16 +44,17 @@ class TableIOManager(dg.ConfigurableIOManager):
 
     lake: LakeResource
     staging: StagingResource
+    tables: TableStoreResource
     months_at_once: int = 2
     attempts: int = ATTEMPTS
 
     @property
-    @abstractmethod
     def name(self) -> str:
         """As settings and commands call the store."""
+        return self.tables.name
 
-    @abstractmethod
-    def store(self) -> TableStore: ...
+    def store(self) -> TableStore:
+        return self.tables.open()
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         if isinstance(obj, TableMonths):
@@ -95,7 +96,7 @@ class TableIOManager(dg.ConfigurableIOManager):
             store_each(months.months, load, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
             if outcome.stored:
                 self._patiently("the views", lambda: store.refresh_views(months.all_contracts))
-                refresh_raw_view(lambda: store, months.contract.dataset, lake)
+                refresh_raw_view(self.name, lambda: nullcontext(store), months.contract.dataset, lake)
 
     def load_input(self, context: dg.InputContext) -> Any:
         upstream = context.upstream_output
@@ -109,32 +110,6 @@ class TableIOManager(dg.ConfigurableIOManager):
 
             return read_frame(context, cast("BigQueryStore", store), name, months, columns)
         return as_annotated(context, store.read_months(name, months, columns))
-
-
-class WarehouseIOManager(TableIOManager):
-    """Tables of the warehouse."""
-
-    warehouse: WarehouseResource
-
-    @property
-    def name(self) -> str:
-        return "warehouse"
-
-    def store(self) -> TableStore:
-        return self.warehouse.open()
-
-
-class PostgresIOManager(TableIOManager):
-    """Tables of PostgreSQL."""
-
-    postgres: PostgresResource
-
-    @property
-    def name(self) -> str:
-        return "postgres"
-
-    def store(self) -> TableStore:
-        return self.postgres.open()
 
 
 def _unreadable(lake: Lake, clean: CleanMonth, error: Exception) -> str | None:
