@@ -1,9 +1,10 @@
-"""How much of a month may be dirt. Beyond these bounds its format has changed, and it does not replace the one before.
+"""How many bad records a month may have. Beyond these bounds its format has changed, and the stored month is kept.
 
 Belongs here: the bounds, and their sentence in the data dictionary. Does not: counting (``cleaning.format_change``).
 
-No real month meets them: they were tried on 124 files of all four datasets and every generation since 2009. They are
-met by a month that another program saved again, with every date in another form, and by another month's file.
+No real month goes beyond these bounds. They were tried on 124 files: all four datasets, every generation since 2009.
+Two kinds of file do: a month that another program saved again with every date in another form, and a file of another
+month.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ __all__ = [
 ]
 
 FEWEST_CELLS = 20
-"""A column that no file must have is judged from so many filled cells on,"""
+"""An optional column is judged from so many filled cells on."""
 CELLS_PERCENT = 1
-"""where they are in at least so many of a hundred records."""
+"""An optional column is judged only where it is filled in at least so many of a hundred records."""
 FEWEST_RECORDS = 100
-"""Shares of a month are judged from so many rejected records on:"""
+"""The two shares below count only from so many rejected records on."""
 UNPARSEABLE_PERCENT = 5
-"""more of a hundred records than this are `unparseable`,"""
+"""The format has changed if more than so many of a hundred records are `unparseable`."""
 OUTSIDE_PERCENT = 50
-"""or more than this lie outside the month of the file."""
+"""The format has changed if more than so many of a hundred records lie outside the month of the file."""
 
 DESCRIPTION = (
     "a column that files of the month must have, or any with at least "

@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 PARQUET_ONLY_SINCE = date(2022, 1, 1)
-"""No file from this month on was ever published as CSV, which knew fewer columns."""
+"""No file from this month on was ever published as CSV. CSV files had fewer columns."""
 CBD_FEE_SINCE = date(2025, 1, 1)
 _COORDINATES = Span(until=date(2016, 6, 1))
 _LOCATION_IDS = Span(since=date(2016, 7, 1))
@@ -55,17 +55,17 @@ _LOCATION_IDS = Span(since=date(2016, 7, 1))
 
 
 def spelled(column: Column, *spellings: str, **changes: Any) -> Column:
-    """The column with what one dataset's files call it, and whatever else is different there."""
+    """A copy of the column with the names that one dataset's files use, and with any other field changed."""
     return replace(column, spellings=spellings, **changes)
 
 
 def documented(source: str, *columns: Column) -> tuple[Column, ...]:
-    """The columns with the document that says what they mean, where none is named yet."""
+    """Copies of the columns with ``source`` as the URL of their documentation; a column that has one keeps it."""
     return tuple(column if column.source else replace(column, source=source) for column in columns)
 
 
 def money(name: str, description: str, *spellings: str, required: Span = NEVER) -> Column:
-    """An amount in US dollars, as the meter or the base recorded it."""
+    """A column that holds an amount in US dollars, as the meter or the base recorded it."""
     return Column(name, ColumnType.DOUBLE, description, spellings, unit="US dollars", required=required)
 
 
@@ -79,7 +79,7 @@ def _location(name: str, description: str) -> Column:
 
 
 def _coordinate(name: str, end: str, instead: str) -> Column:
-    """Of the coordinate era; a file published again later may carry the zone id ``instead``."""
+    """A coordinate column. Files had it to 2016-06; a file published again later may have the zone id ``instead``."""
     return Column(
         name,
         ColumnType.DOUBLE,

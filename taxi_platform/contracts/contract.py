@@ -1,7 +1,7 @@
 """A dataset's contract: what upstream publishes as it, and what the platform promises about it.
 
-Belongs here: the declaration, what follows from it, and what must be true of it before anything is built from it. Does
-not: any dataset's facts (one module each), and comparing files with a contract (``matching``).
+Belongs here: the declaration, what follows from it, and the checks that it does not contradict itself. Does not: any
+dataset's facts (one module each), and comparing files with a contract (``matching``).
 """
 
 from __future__ import annotations
@@ -72,29 +72,33 @@ class Contract:
 
     @property
     def reason_descriptions(self) -> Mapping[str, str]:
-        """Reason → exactly when it hits, in the order of `reasons`."""
+        """Reason → the exact condition under which it applies, in the order of `reasons`."""
         return {UNPARSEABLE: UNPARSEABLE_DESCRIPTION} | {rule.reason: rule.description for rule in self.rules}
 
     def column(self, name: str) -> Column:
-        """The column of that canonical name; raises `KeyError` where there is none."""
+        """The column with that canonical name; raises `KeyError` if the contract has none."""
         for column in self.columns:
             if column.name == name:
                 return column
         raise KeyError(name)
 
     def month(self, first_day: date) -> TripMonth:
+        """The dataset's month that begins on ``first_day``."""
         return TripMonth(self.dataset, first_day)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes exactly when rows would read, be judged or be stored differently, or other codes would be warned of;
-        not with a description, a source or the months in which a file must carry a column."""
+        """Twelve hex digits that change exactly when rows would be read, judged or stored differently.
+
+        They also change when the set of known codes does, because other codes would then be warned of. They do not
+        change with a description, a source, or the months in which a file must carry a column.
+        """
         facts = [[_reading(column) for column in self.columns], [repr(rule) for rule in self.rules]]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
 
 
 def _reading(column: Column) -> list[object]:
-    """Everything about a column that decides what becomes of upstream's values."""
+    """The fields of a column that decide how upstream's values are read."""
     return [
         column.name,
         column.type.name,
@@ -108,7 +112,7 @@ def _reading(column: Column) -> list[object]:
 
 
 def _contradictions(contract: Contract) -> list[str]:
-    """What is wrong with a contract, one phrase each; empty for one that can be used."""
+    """The contradictions in a contract, one phrase each; an empty list if there are none."""
     return [*_repeated(contract), *_nowhere(contract), *_untyped(contract), *_nullable(contract)]
 
 
@@ -124,7 +128,7 @@ def _repeated(contract: Contract) -> Iterator[str]:
 
 
 def _nowhere(contract: Contract) -> Iterator[str]:
-    """Names that stand for no column."""
+    """References to columns that do not exist."""
     references: list[tuple[str, Iterable[str]]] = [
         ("cluster_by", contract.cluster_by),
         ("unified", contract.unified.values()),
@@ -145,7 +149,7 @@ def _untyped(contract: Contract) -> Iterator[str]:
 
 
 def _nullable(contract: Contract) -> Iterator[str]:
-    """Only a column whose nulls go to quarantine in every month can promise to have none."""
+    """Promises about nulls that no rule keeps: a column is free of nulls only if a rule rejects its nulls."""
     judged = {name for rule in contract.rules if isinstance(rule, TimestampMissing) for name in rule.timestamps}
     for column in contract.columns:
         if not column.filled.is_never and column.name not in judged:

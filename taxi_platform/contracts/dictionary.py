@@ -57,7 +57,7 @@ _OPTION = (
 
 
 def render_dictionary(contracts: Sequence[Contract]) -> str:
-    """The page for these datasets."""
+    """The data dictionary of these datasets as Markdown."""
     sections = [
         _INTRODUCTION + _CHANGED_FORMAT,
         _contents(contracts),
@@ -130,7 +130,7 @@ def _columns(table: Table) -> str:
 
 
 def _plain(table: Table) -> str:
-    """Of a table that upstream knows nothing of."""
+    """A table's columns as Markdown, without the facts about upstream, which such a table does not have."""
     rows = [(f"`{c.name}`", f"`{c.type.name.lower()}`", c.unit or _NONE, c.description) for c in table.columns]
     return _table(("column", "type", "unit", "meaning"), rows)
 
@@ -182,13 +182,13 @@ def _link(source: str | None) -> str:
 
 
 def _links(tables: Iterable[Table]) -> str:
-    """Where the documents that columns name are to be found, as Markdown's link definitions."""
+    """Markdown's link definitions for the documents that the columns name as their source."""
     sources = {column.source for table in tables for column in table.columns if column.source}
     return "".join(f"[{_document(source)}]: {source}\n" for source in sorted(sources))
 
 
 def _document(source: str) -> str:
-    """A short name: a file's own."""
+    """A short name for a document: the stem of its file name."""
     return PurePosixPath(urlsplit(source).path).stem
 
 
@@ -197,7 +197,7 @@ def _heading(contract: Contract) -> str:
 
 
 def _anchor(heading: str) -> str:
-    """As GitHub makes it."""
+    """The anchor that GitHub gives to a heading."""
     return "".join(c for c in heading.lower().replace(" ", "-") if c.isalnum() or c in "-_")
 
 

@@ -17,8 +17,8 @@ from taxi_platform.months import TripMonth
 __all__ = ["UNPARSED_COLUMN", "Match", "match_columns", "require_columns"]
 
 UNPARSED_COLUMN = "_unparsed"
-"""The column, last in raw months made from CSV files that need it, with the text of records that do not fit their
-types; null for every other record. It is this platform's own, never upstream's."""
+"""The last column of raw months that were converted from CSV, if any record does not fit its column types. It holds
+such a record's text and is null for every other record. The name is this platform's own, never upstream's."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,17 @@ class Match:
     found: Mapping[str, tuple[str, ...]]
     """Canonical column → the file's own names for it, most trusted first."""
     unknown: tuple[str, ...]
-    """The file's columns that the contract does not know, `UNPARSED_COLUMN` aside."""
+    """The file's columns that the contract does not know, without `UNPARSED_COLUMN`."""
     missing: tuple[str, ...]
     """Canonical columns that the contract requires in that month and the file lacks."""
 
     def column_of(self, upstream: str) -> str | None:
-        """The canonical column that an upstream name belongs to."""
+        """The canonical column for one of the file's column names; None if the contract does not know the name."""
         return next((name for name, names in self.found.items() if upstream in names), None)
 
 
 def match_columns(contract: Contract, upstream: Sequence[str], month: TripMonth) -> Match:
-    """Compare the column names of a file of that month with the contract; never raises."""
+    """Match a file's column names with the contract's columns; never raises."""
     by_spelling: dict[str, list[str]] = {}
     for name in upstream:
         by_spelling.setdefault(normalised(name), []).append(name)
@@ -56,7 +56,11 @@ def match_columns(contract: Contract, upstream: Sequence[str], month: TripMonth)
 
 
 def require_columns(contract: Contract, upstream: Sequence[str], month: TripMonth, where: str) -> Match:
-    """`match_columns`, but a missing required column raises `ContractError` naming it and ``where``."""
+    """The same as `match_columns`, for a file that must have every required column.
+
+    Raises:
+        ContractError: a required column is missing; the sentence names it and ``where``.
+    """
     match = match_columns(contract, upstream, month)
     if match.missing:
         raise ContractError(

@@ -1,9 +1,10 @@
-"""What of a CSV file's records did not fit, counted by column: from ingest, in the raw file's footer, to cleaning.
+"""Counts, by column, of the CSV records that did not fit: ingest writes them to the raw file's footer for cleaning.
 
 Belongs here: the counts and their JSON form. Does not: deciding whether a cell fits (``ingest.records``) and what
 follows from the counts (``cleaning.format_change``).
 
-A record with one cell that does not fit is kept as text, so that no column of the raw file says which cell it was.
+A record with one cell that does not fit is kept whole as text. The raw file's columns therefore no longer say which
+cell it was; these counts do.
 """
 
 from __future__ import annotations
@@ -17,34 +18,34 @@ from taxi_platform.contracts.values.foreign_text import excerpt
 __all__ = ["MISFITS_KEY", "SPARE_FIELD", "ColumnMisfits", "Misfits"]
 
 MISFITS_KEY = b"taxi_platform.misfits"
-"""The key of a raw file's footer under which `Misfits` stand as JSON; absent where every record fits."""
+"""The key in a raw file's footer whose value is `Misfits` as JSON; absent if every record fits."""
 
 SPARE_FIELD = "a field beyond the header's columns"
-"""What counts are under of fields that have no column and should be empty."""
+"""The name under which misfits are counted for the extra fields that have no column and should be empty."""
 
 
 @dataclass
 class ColumnMisfits:
-    """One upstream column in the records that were kept as text and have all their fields."""
+    """Counts for one upstream column, over the records kept as text that have the right number of fields."""
 
     filled: int = 0
     unfit: int = 0
     example: str | None = None
-    """The first cell that does not fit, as far as a sentence shows it."""
+    """The first cell that does not fit, shortened for a sentence."""
 
 
 @dataclass
 class Misfits:
-    """The records of one file that were kept as text."""
+    """The records of one file that were kept as text, counted."""
 
     columns: dict[str, ColumnMisfits] = field(default_factory=dict)
-    """Upstream name → counts; columns that are filled in no such record are left out."""
+    """Upstream name → counts; a column that is empty in all these records is left out."""
     ragged: int = 0
     """Records with fewer or more fields than there are columns."""
     ragged_example: str | None = None
 
     def add(self, column: str, filled: int, unfit: int, example: str | None) -> None:
-        """Count cells of one column in some of the records; the first example stays."""
+        """Add counts of one column's cells; the first example is kept."""
         if filled:
             counts = self.columns.setdefault(column, ColumnMisfits())
             counts.filled += filled
@@ -52,16 +53,17 @@ class Misfits:
             counts.example = counts.example if example is None or counts.example is not None else excerpt(example)
 
     def add_ragged(self, records: int, example: str) -> None:
-        """Count records that have no columns; the first example stays."""
+        """Count records with the wrong number of fields; the first example is kept."""
         self.ragged += records
         self.ragged_example = self.ragged_example or excerpt(example)
 
     def to_json(self) -> str:
+        """The counts as JSON text, the form that `from_footer` reads."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_footer(cls, metadata: Mapping[bytes, bytes] | None) -> Misfits:
-        """Of a raw file's key-value metadata; empty where it has none, as that of an upstream Parquet file."""
+        """Read the counts from a raw file's key-value metadata; empty if the file has none, as upstream's own."""
         if not metadata or MISFITS_KEY not in metadata:
             return cls()
         entry = json.loads(metadata[MISFITS_KEY])

@@ -2,7 +2,7 @@
 
 Belongs here: immutable declarations and what follows from one declaration alone. Does not: a dataset's contract as a
 whole (``contract``), rules (``rules``), and the dialects a declaration is translated into (``schemas``).
-Nothing here imports Arrow, a database or Dagster, so that a contract can be read by anything.
+Nothing here imports Arrow, a database or Dagster, so that any program can read a contract.
 """
 
 from __future__ import annotations
@@ -54,10 +54,12 @@ class ColumnType(Enum):
 
     @property
     def is_number(self) -> bool:
+        """Whether values are whole numbers or doubles."""
         return self in (ColumnType.SMALLINT, ColumnType.INTEGER, ColumnType.BIGINT, ColumnType.DOUBLE)
 
     @property
     def is_integer(self) -> bool:
+        """Whether values are whole numbers."""
         return self.is_number and self is not ColumnType.DOUBLE
 
 
@@ -73,10 +75,12 @@ class Span:
 
     @property
     def is_always(self) -> bool:
+        """Whether the span has every month."""
         return self == ALWAYS
 
     @property
     def is_never(self) -> bool:
+        """Whether the span has no month."""
         return self.since is not None and self.until is not None and self.since > self.until
 
     def __str__(self) -> str:
@@ -91,25 +95,25 @@ NEVER = Span(date(9999, 1, 1), date(1, 1, 1))
 
 
 def normalised(spelling: str) -> str:
-    """The form in which upstream's column names and text codes are compared: no outer space, no letter case."""
+    """The form in which upstream's column names and text codes are compared: lower case, without outer spaces."""
     return spelling.strip().casefold()
 
 
 @dataclass(frozen=True)
 class Column:
-    """One canonical column and everything upstream has called and put in it."""
+    """One canonical column, with the names and codes that upstream has used for it."""
 
     name: str
     type: ColumnType
     description: str
     spellings: tuple[str, ...] = ()
-    """Every name upstream has used, compared by `normalised`, or none where it uses the canonical one; where a file
-    has several, the first that is not null wins."""
+    """Every name upstream has used, compared by `normalised`; empty if upstream uses the canonical name. If a file has
+    several of them, the first that is not null gives the value."""
     unit: str | None = None
     source: str | None = None
     """Where the meaning is documented, as a URL."""
     codes: Mapping[int | str, str] = field(default_factory=dict)
-    """Every value the documentation allows → its meaning; empty where values are free."""
+    """Every value that the documentation allows → its meaning; empty if any value is allowed."""
     recodes: Mapping[str, int | str] = field(default_factory=dict)
     """Upstream's text, `normalised` → the canonical value it stands for."""
     text_until: date | None = None
@@ -117,7 +121,7 @@ class Column:
     required: Span = NEVER
     """File months whose files must carry the column."""
     unless: tuple[str, ...] = ()
-    """Columns of which any one may stand in for a required column that is absent."""
+    """If the file has any of these columns, the required column may be absent."""
     filled: Span = NEVER
     """File months in which a null sends the row to quarantine (timestamps only)."""
     nullable: bool = True
@@ -146,17 +150,18 @@ class Table:
     cluster_by: tuple[str, ...] = ()
     """Columns that queries filter by, most selective use first: BigQuery clustering, Postgres indexes."""
     key: tuple[str, ...] = ()
-    """Columns that tell its rows apart, where there are such: PostgreSQL's primary key."""
+    """Columns whose values together identify a row, if there are any: PostgreSQL's primary key."""
     schema: str = SCHEMA
-    """Where it stands: a user's own tables have schemas of their own, apart from the platform's."""
+    """The schema that the table is in. A user's own tables are in other schemas than the platform's."""
 
     @property
     def qualified_name(self) -> str:
-        """``taxi.green_trips``: as people and messages write it."""
+        """``taxi.green_trips``, the form for people and messages."""
         return f"{self.schema}.{self.name}"
 
     @property
     def column_names(self) -> tuple[str, ...]:
+        """The names of the columns, left to right."""
         return tuple(column.name for column in self.columns)
 
 

@@ -39,48 +39,52 @@ ZERO_PASSENGERS = "zero_passengers"
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that rejects rows; ``reason`` is what a rejected row lists."""
+    """A rule that rejects rows; a rejected row lists the rule's ``reason``."""
 
     reason: str
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Canonical columns the rule reads."""
+        """The canonical columns that the rule reads."""
         raise NotImplementedError
 
     @property
     def description(self) -> str:
-        """Exactly when the rule hits, for the data dictionary."""
+        """The exact condition under which the rule rejects a row, for the data dictionary."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class TimestampMissing(Rule):
-    """Null in a timestamp that the contract says is filled in that file month (``Column.filled``)."""
+    """Rejects a row with a null in a timestamp that is always filled in that file month (``Column.filled``)."""
 
     timestamps: tuple[str, ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The timestamps."""
         return self.timestamps
 
     @property
     def description(self) -> str:
+        """The condition, naming the timestamps."""
         return f"null in {_either(self.timestamps)} in a file month in which it is always filled"
 
 
 @dataclass(frozen=True)
 class PickupOutsideFileMonth(Rule):
-    """Before the month's first instant less a day, or at or after the next month's plus a day."""
+    """Rejects a pickup more than a day before the file's month begins, or a day or more after it has ended."""
 
     pickup: str
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The pickup."""
         return (self.pickup,)
 
     @property
     def description(self) -> str:
+        """The condition, naming the pickup."""
         return (
             f"{self.pickup} earlier than a day before the first instant of the file's month, or a day or more after "
             "its end"
@@ -89,23 +93,25 @@ class PickupOutsideFileMonth(Rule):
 
 @dataclass(frozen=True)
 class DropoffBeforePickup(Rule):
-    """Strictly before."""
+    """Rejects a drop-off strictly before the pickup."""
 
     pickup: str
     dropoff: str
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """Pickup and drop-off."""
         return (self.pickup, self.dropoff)
 
     @property
     def description(self) -> str:
+        """The condition, naming both columns."""
         return f"{self.dropoff} earlier than {self.pickup} (not equal)"
 
 
 @dataclass(frozen=True)
 class DurationOver(Rule):
-    """Strictly longer than ``limit``."""
+    """Rejects a trip strictly longer than ``limit``."""
 
     pickup: str
     dropoff: str
@@ -113,17 +119,19 @@ class DurationOver(Rule):
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """Pickup and drop-off."""
         return (self.pickup, self.dropoff)
 
     @property
     def description(self) -> str:
+        """The condition, with the limit in hours."""
         hours = self.limit / timedelta(hours=1)
         return f"{self.dropoff} more than {hours:g} hours after {self.pickup}"
 
 
 @dataclass(frozen=True)
 class OutsideRange(Rule):
-    """Not null and below ``low`` or above ``high`` in any of ``values``."""
+    """Rejects a row in which any of ``values`` is not null and below ``low`` or above ``high``."""
 
     values: tuple[str, ...]
     low: float
@@ -131,30 +139,37 @@ class OutsideRange(Rule):
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The columns whose range is checked."""
         return self.values
 
     @property
     def description(self) -> str:
+        """The condition, with both bounds."""
         return f"{_either(self.values)} not null and below {self.low:g} or above {self.high:g}"
 
 
 @dataclass(frozen=True)
 class ExactDuplicate(Rule):
-    """The second and further copies, in file order, of a row that is equal in every upstream column, where the row says
-    enough to tell two trips apart: every column of ``filled``, and all columns of any one of ``details``."""
+    """Rejects the second and further copies, in file order, of a row that is equal in every upstream column.
+
+    A row counts as a copy only if it says enough to identify a trip: every column of ``filled`` is filled, and so are
+    all columns of at least one entry of ``details``.
+    """
 
     filled: tuple[str, ...] = ()
     details: tuple[tuple[str, ...], ...] = ()
-    """None: every row says enough."""
+    """Empty: every row says enough."""
     unknown: tuple[int, ...] = ()
-    """Values of whole numbers in ``details`` that stand for nothing known."""
+    """Whole numbers that count as not filled in ``details``, because they mean "unknown"."""
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The columns that decide whether a row says enough."""
         return tuple(dict.fromkeys([*self.filled, *(name for names in self.details for name in names)]))
 
     @property
     def description(self) -> str:
+        """The condition, and why rows that say less stay."""
         copies = "second and further copies of a row that is equal in every upstream column"
         if not self.details:
             return copies
@@ -168,18 +183,22 @@ class ExactDuplicate(Rule):
 
 @dataclass(frozen=True)
 class VoidPair(Rule):
-    """A charge and its exact reversal: rows equal in ``key`` (nulls equal) whose ``amount``, rounded to cents, is
-    opposite and not 0; the k-th negative goes with the k-th positive, and both are rejected."""
+    """Rejects a charge and its exact reversal: rows equal in ``key`` (null equals null) with opposite ``amount``.
+
+    Amounts are rounded to cents and are not 0. The k-th negative row is paired with the k-th positive one.
+    """
 
     key: tuple[str, ...]
     amount: str
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The key and the amount."""
         return (*self.key, self.amount)
 
     @property
     def description(self) -> str:
+        """The condition, naming the key and the amount."""
         return (
             f"rows equal in {', '.join(self.key)} (nulls equal) whose {self.amount}, rounded to cents, is exactly "
             "opposite and not 0: the k-th negative with the k-th positive, both"
@@ -188,16 +207,18 @@ class VoidPair(Rule):
 
 @dataclass(frozen=True)
 class NegativeTotal(Rule):
-    """Below 0 and in no void pair."""
+    """Rejects an amount below 0 that is in no void pair."""
 
     amount: str
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The amount."""
         return (self.amount,)
 
     @property
     def description(self) -> str:
+        """The condition, naming the amount."""
         return f"{self.amount} below 0 and in no void pair"
 
 
@@ -211,10 +232,18 @@ def trip_rules(
     vendor: str | None = None,
     telling: tuple[tuple[str, ...], ...] = (),
 ) -> tuple[Rule, ...]:
-    """The rules every trip dataset shares; the last two need a distance, a total and a vendor to judge by.
+    """The rules that every trip dataset shares, in the order in which rows list their reasons.
 
-    ``telling``: sets of columns of which one must be filled, besides the times, for equal rows to be copies of one
-    trip; none where every row says enough.
+    Args:
+        pickup: the column of the trip's start.
+        dropoff: the column of the trip's end.
+        locations: columns that hold a zone id from 1 to 265.
+        distance: the column of the distance in miles, if the dataset has one.
+        total: the column of the total in US dollars, if the dataset has one; void pairs also need ``vendor`` and
+            ``distance``.
+        vendor: the column of the vendor, if the dataset has one.
+        telling: sets of columns. Equal rows are copies of one trip only if, besides the times, all columns of one of
+            these sets are filled. Empty: every row says enough.
     """
     rules: list[Rule] = [
         TimestampMissing("timestamp_missing", (pickup, dropoff)),

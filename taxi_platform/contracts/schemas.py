@@ -1,4 +1,4 @@
-"""A table's declaration in the dialects of the stores: Arrow, DuckDB, PostgreSQL, BigQuery.
+"""A table's declaration translated for each store: Arrow, DuckDB, PostgreSQL, BigQuery.
 
 Belongs here: pure translations of `Table`. Does not: running any of it (``stores``).
 """
@@ -35,7 +35,7 @@ def arrow_type(column_type: ColumnType) -> pa.DataType:
 
 
 def arrow_schema(table: Table) -> pa.Schema:
-    """The schema of a table's rows as Parquet files and record batches carry them, descriptions as field metadata."""
+    """The schema of a table's rows in Parquet files and record batches; descriptions are field metadata."""
     import pyarrow as pa
 
     return pa.schema(
@@ -75,7 +75,7 @@ def bigquery_schema(table: Table) -> list[dict[str, Any]]:
 
 
 def describe(column: Column) -> str:
-    """Description, unit and codes in one line, as every catalogue shows it."""
+    """Description, unit and codes as one line of text, for the stores' catalogues."""
     parts = [column.description]
     if column.unit:
         parts.append(f"Unit: {column.unit}.")

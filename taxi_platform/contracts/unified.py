@@ -1,6 +1,6 @@
 """``taxi.trips``: every dataset as one view in one shape, with zone and borough names.
 
-Belongs here: the shape and the standard SQL that DuckDB, PostgreSQL and BigQuery share. Does not: running it.
+Belongs here: the columns of the view, and the SQL that DuckDB, PostgreSQL and BigQuery share. Does not: running it.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ UNIFIED = Table(
         ),
     ),
 )
-"""The view as it shows itself to readers."""
+"""The view as the stores' catalogues describe it."""
 
 UNIFIED_COLUMNS: tuple[tuple[str, ColumnType], ...] = tuple((column.name, column.type) for column in _SHARED)
-"""Columns that come from the datasets' own tables: the view's less ``dataset`` and the names of zones."""
+"""Columns that come from the datasets' own tables: the view without ``dataset`` and the names of zones."""
 
 
 def unified_view_sql(
@@ -63,7 +63,7 @@ def unified_view_sql(
     table: Callable[[str], str],
     type_name: Callable[[ColumnType], str],
 ) -> str:
-    """The view's SELECT over those datasets whose trips table is in ``existing``; empty text where there are none.
+    """The view's SELECT over the datasets whose trips table is in ``existing``; empty text if there are none.
 
     The zones table must exist.
 

@@ -1,6 +1,6 @@
 """The taxi zone lookup: 265 zones, a reference table rather than a dataset of months.
 
-Belongs here: its table. The text "NA" and "N/A" of zones 264 and 265 is data, never null.
+Belongs here: the table's declaration. The texts "NA" and "N/A" of zones 264 and 265 are data, never null.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["ZONES", "ZONE_COUNT"]
 _SOURCE = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
 
 ZONE_COUNT = 265
-"""Rows of the lookup as it was last published, the fewest that it has; zone names repeat, location ids do not."""
+"""Rows of the lookup as last published; a lookup with fewer is refused. Zone names repeat, location ids do not."""
 
 ZONES = Table(
     "zones",

@@ -1,7 +1,7 @@
-"""Whether a file is of the dataset its name says, and has columns that can be told apart.
+"""Whether a file belongs to the dataset that its name says, and whether its columns can be told apart.
 
-Belongs here: its column names, among themselves and beside every contract. Does not: comparing with one contract
-(``contracts.matching``).
+Belongs here: checks of a file's column names, against each other and against every contract. Does not: comparing with
+one contract (``contracts.matching``).
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from taxi_platform.months import TripMonth
 __all__ = ["require_dataset"]
 
 _OURS = (UNPARSED_COLUMN, FILE_MONTH.name, "month", "file_name")
-"""Raw files have the first beside upstream's columns, views over raw months the others."""
+"""Names that a file must not use. Raw files have the first beside upstream's columns; views over raw months have the
+others."""
 
 
 def require_dataset(contract: Contract, month: TripMonth, names: Sequence[str], where: str) -> Match:
-    """How the file's columns fit the contract.
+    """Match the file's columns with the contract, after checking that the file belongs to the dataset.
 
     Raises:
         BrokenFileError: two columns have one name, or one has a name of this platform's own.
@@ -56,7 +57,7 @@ def _require_names(month: TripMonth, names: Sequence[str], where: str) -> None:
 
 
 def _better_fit(contract: Contract, month: TripMonth, names: Sequence[str]) -> Contract | None:
-    """Another dataset whose contract such a file fits wholly, where it does not fit this one so."""
+    """Another dataset whose contract fits the file completely, if this one's does not."""
     if _fits_wholly(contract, month, names):
         return None
     others = (other for other in CONTRACTS.values() if other.dataset != contract.dataset)

@@ -1,7 +1,8 @@
-"""An upstream CSV file into a Parquet file with every one of its records.
+"""Converts an upstream CSV file into a Parquet file that has every one of its records.
 
 Belongs here: the stream from file to file and the Parquet settings. Does not: cutting (``lines``), parsing
-(``records``), provenance (``staging``). Memory does not grow with the month: three stages hold a few blocks each.
+(``records``), provenance (``staging``). Three stages run at once and hold a few blocks each, so that memory does not
+grow with the month.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ _BLOCKS_AHEAD = 2
 
 @dataclass(frozen=True)
 class Converted:
-    """What the conversion wrote."""
+    """Counts and schema of the file that the conversion wrote."""
 
     rows: int
-    """Records counted in the bytes of the CSV file; the Parquet file has as many rows."""
+    """Records counted in the bytes of the CSV file; the Parquet file has the same number of rows."""
     unparsed_rows: int
     decoded_rows: int
     """Records with bytes that are not UTF-8, read as Windows-1252."""
@@ -44,14 +45,14 @@ class Converted:
 
 
 def convert_csv(contract: Contract, month: TripMonth, source: Path, name: str, target: Path) -> Converted:
-    """Write every record of ``source`` to ``target``; on any error there is no ``target``.
+    """Write every record of ``source`` to ``target``; after any error there is no ``target``.
 
     Args:
-        contract: what types the columns have.
+        contract: which types the columns have.
         month: the month that the file is named after.
         source: the upstream file, gzip where ``name`` ends in ``.gz``.
-        name: what to call the file in errors, its URL.
-        target: the Parquet file to make.
+        name: the file's URL, for error sentences.
+        target: where the Parquet file is written.
 
     Raises:
         BrokenFileError: the file is not CSV, is damaged or cut off, or has no records.
@@ -78,7 +79,7 @@ def _convert_file(
                 rest += piece
             layout = _layout(contract, month, names, rest, name, texts)
             return _convert(layout, counted(chain([rest], pieces)), name, target)
-    except ZonedTimes as zoned:  # mostly in the first block, or never
+    except ZonedTimes as zoned:  # nearly always in the first block, so little work is lost
         return _convert_file(contract, month, source, name, target, texts | zoned.columns)
 
 
@@ -111,9 +112,9 @@ def _convert(layout: Layout, blocks: Iterable[Block], name: str, target: Path) -
 
 
 def _write(tables: Iterable[pa.Table], schema: pa.Schema, target: Path, misfits: Misfits) -> int:
-    """Write the tables as row groups of about `_ROW_GROUP_ROWS`; returns how many rows are unparsed.
+    """Write the tables as row groups of about `_ROW_GROUP_ROWS` rows; returns the number of unparsed rows.
 
-    ``misfits`` is complete once all tables were made.
+    ``misfits`` is complete only once ``tables`` is exhausted.
     """
     unparsed, gathered, rows = 0, list[pa.Table](), 0
     timestamps = [field.name for field in schema if pa.types.is_timestamp(field.type)]
@@ -129,7 +130,7 @@ def _write(tables: Iterable[pa.Table], schema: pa.Schema, target: Path, misfits:
             gathered.append(table)
             rows += table.num_rows
             unparsed += table.num_rows - table.column(UNPARSED_COLUMN).null_count
-            if rows >= _ROW_GROUP_ROWS:  # every write closes a row group
+            if rows >= _ROW_GROUP_ROWS:  # each write closes a row group, so small tables are gathered first
                 writer.write_table(pa.concat_tables(gathered), row_group_size=rows)
                 gathered, rows = [], 0
         if gathered:

@@ -1,10 +1,10 @@
 """How one CSV file lays out its records: names, types and fields per record.
 
-Belongs here: reading the header and the first records, once per file. Does not: reading values (``records``).
+Belongs here: reading the header and sampling the first records, once per file. Does not: reading values (``records``).
 
-What upstream's CSV generations differ in, and where each difference is met: names in quotes or with spaces around them
-(here), in other letter case (the contract matches them), rows with two empty fields more than the header (here), blank
-second lines and mixed line ends (``lines``), quoted values and numbers such as ``.50`` (``records``).
+Upstream's CSV generations differ, and each difference is handled in one place. Names in quotes or with outer spaces:
+here. Names in other letter case: the contract matches them. Rows with two empty fields more than the header: here.
+Blank second lines and mixed line ends: ``lines``. Quoted values, and numbers such as ``.50``: ``records``.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ class Layout:
     """Names and types of the columns, left to right, and how many empty fields follow them in every record."""
 
     names: tuple[str, ...]
-    """As upstream wrote them, without quotes and outer spaces, with which a query engine has no way to say them."""
+    """As upstream wrote them, but without quotes and outer spaces, which no query could easily name."""
     types: tuple[pa.DataType, ...]
     spare: int
 
     @property
     def width(self) -> int:
-        """Fields of a record; one with more or fewer cannot be told apart into columns."""
+        """Fields in a record. A record with more or fewer cannot be assigned to the columns."""
         return len(self.names) + self.spare
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """Of the raw month: upstream's columns, then the records that do not fit."""
+        """The Arrow schema of the raw month: upstream's columns, then `UNPARSED_COLUMN`."""
         return pa.schema([*zip(self.names, self.types, strict=True), (UNPARSED_COLUMN, pa.string())])
 
     @classmethod
@@ -59,7 +59,15 @@ class Layout:
         month: TripMonth,
         texts: Collection[str] = (),
     ) -> Layout:
-        """Type each name by its contract column; one the contract does not know (None) is text, so are ``texts``."""
+        """The layout for these names, each typed by its contract column.
+
+        Args:
+            names: the columns, as upstream wrote them.
+            spare: empty fields after the last column.
+            columns: the contract's column for each name; None, for a name the contract does not know, makes it text.
+            month: the month that the file is named after.
+            texts: names that must be text, whatever the contract says.
+        """
         types = tuple(
             pa.string() if column is None or name in texts else _raw_type(column, month)
             for name, column in zip(names, columns, strict=True)
@@ -68,7 +76,7 @@ class Layout:
 
 
 def read_header(data: bytes, name: str) -> tuple[list[str], bytes]:
-    """Column names of the first line that is not blank, and the bytes after that line.
+    """The column names in the first line that is not blank, and the bytes after that line.
 
     Raises:
         BrokenFileError: there is no such line, or it is no header of a CSV file.
@@ -86,7 +94,7 @@ def read_header(data: bytes, name: str) -> tuple[list[str], bytes]:
 
 
 def fields_of(record: bytes) -> list[str] | None:
-    """The values of one record without their quotes; None where it is no text or its quotes do not pair up."""
+    """The values of one record without their quotes; None if it is not text or its quotes do not pair up."""
     text = decoded_whole(record)
     if text is None or "\0" in text or text.count('"') % 2:
         return None
@@ -99,7 +107,7 @@ def fields_of(record: bytes) -> list[str] | None:
 
 
 def spare_fields(columns: int, records: Sequence[bytes]) -> int:
-    """How many empty fields the first records have beyond the header's columns: 2 in some generations, mostly 0."""
+    """How many empty fields the first records have beyond the header's columns: 2 in some generations, usually 0."""
     rows = (fields_of(record) for record in islice(records, _SAMPLED_RECORDS))
     widths = Counter(len(row) for row in rows if row and len(row) >= columns and not any(row[columns:]))
     [(width, _)] = widths.most_common(1) or [(columns, 0)]
@@ -107,7 +115,7 @@ def spare_fields(columns: int, records: Sequence[bytes]) -> int:
 
 
 def _raw_type(column: Column, month: TripMonth) -> pa.DataType:
-    """Wide enough for whatever upstream may write; cleaning narrows it to the contract's own type."""
+    """A type wide enough for whatever upstream may write; cleaning narrows it to the contract's own type."""
     if column.is_text_in(month.first_day) or column.type is ColumnType.TEXT_LIST:
         return pa.string()
     return pa.int64() if column.type.is_integer else pa.type_for_alias(column.type.arrow)

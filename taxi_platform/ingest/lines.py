@@ -1,10 +1,10 @@
-"""Bytes of a CSV file as blocks of whole lines, each with its number of records.
+"""The bytes of a CSV file as blocks of whole lines, each with its number of records.
 
-Belongs here: inflating, cutting and counting. Does not: anything that knows columns.
+Belongs here: decompressing, splitting into blocks, and counting records. Does not: anything that knows columns.
 
-A record is a line that is not blank. Lines end with LF or CRLF, mixed at will, and the last may lack its end; no
-upstream file has ever carried a line break inside a value. The count is made here, from the bytes, so that the number
-of rows a month must have never depends on the parser that is to be checked by it.
+A record is a line that is not blank. Lines end with LF or CRLF, mixed at will, and the last may lack its end. No
+upstream file has ever had a line break inside a value. Records are counted here, from the bytes, so that the expected
+number of rows does not depend on the parser that is checked against it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from taxi_platform.ingest.sniffing import GZIP_MAGIC, SNIFFED_BYTES, describe
 __all__ = ["Block", "counted", "open_text", "records_in", "whole_lines"]
 
 _READ_BYTES = 1 << 20
-"""Larger blocks cost memory and gain nothing; smaller ones pay the parser's start more often."""
+"""Larger blocks cost memory and gain nothing. Smaller ones pay the parser's start-up more often."""
 _LF, _CR = ord("\n"), ord("\r")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines, and how many of them are records."""
+    """Some whole lines, and how many of them are records."""
 
     data: bytes
     records: int
@@ -38,10 +38,10 @@ class Block:
 
 @contextmanager
 def open_text(file: Path, name: str) -> Iterator[BinaryIO]:
-    """The file's bytes, inflated where ``name`` ends in ``.gz``; the content must agree with the name.
+    """Open the file for reading, decompressed if ``name`` ends in ``.gz``; the content must agree with the name.
 
     Raises:
-        BrokenFileError: gzip by name only, or some other kind of file under a CSV name.
+        BrokenFileError: the name says gzip and the content does not, or the file is not CSV at all.
     """
     from isal import igzip
 
@@ -61,10 +61,10 @@ def open_text(file: Path, name: str) -> Iterator[BinaryIO]:
 
 
 def whole_lines(file: BinaryIO, name: str) -> Iterator[bytes]:
-    """The bytes of ``file`` in pieces that end with a line; the last may lack its line end.
+    """The bytes of ``file`` in pieces that end with a line; the last piece may lack its line end.
 
     Raises:
-        BrokenFileError: the gzip data ends early, is damaged or has something else behind it, or a line has no end.
+        BrokenFileError: the gzip data ends early, is damaged or is followed by other data, or a line has no end.
     """
     rest = b""
     while chunk := _read(file, name):
@@ -81,7 +81,7 @@ def whole_lines(file: BinaryIO, name: str) -> Iterator[bytes]:
 
 
 def counted(pieces: Iterable[bytes]) -> Iterator[Block]:
-    """Each piece of whole lines with its number of records; pieces without any are dropped."""
+    """Each piece of whole lines with its number of records; pieces without records are dropped."""
     for piece in pieces:
         if records := _count(piece):
             yield Block(piece, records)
@@ -93,7 +93,7 @@ def records_in(data: bytes) -> list[bytes]:
 
 
 def _count(data: bytes) -> int:
-    """Exactly ``len(records_in(data))``, at a fraction of its cost where no line is blank."""
+    """The same as ``len(records_in(data))``, and much cheaper if no line is blank."""
     import numpy as np
 
     if not data.endswith(b"\n"):

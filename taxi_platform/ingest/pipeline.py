@@ -1,6 +1,6 @@
-"""Stages of a stream on threads of their own, a bounded few items ahead of one another.
+"""Runs the stages of a stream on threads of their own, each at most a few items ahead of the next.
 
-Belongs here: the hand-over. Does not: what any stage does.
+Belongs here: handing items from thread to thread. Does not: what a stage does.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ T = TypeVar("T")
 
 @contextmanager
 def ahead(items: Iterable[T], depth: int) -> Iterator[Iterator[T]]:
-    """Iterate ``items`` in a thread, at most ``depth`` of them ahead of whoever iterates the result.
+    """Iterate ``items`` in a thread, at most ``depth`` items ahead of the consumer of the result.
 
-    An error of the thread is raised in its turn where the result is iterated. Leaving the context ends the thread.
+    An error in the thread is raised from the result, after the items that came before it. Leaving the context ends the
+    thread.
     """
     made: SimpleQueue[tuple[T] | BaseException | None] = SimpleQueue()
     slots, stopped = Semaphore(depth), Event()

@@ -1,10 +1,10 @@
-"""A copy of an upstream Parquet file for those who cannot read the file itself.
+"""A copy of an upstream Parquet file for query engines that cannot read the file itself.
 
-Belongs here: finding text that is not UTF-8, and the copy in which it is escaped. Does not: where the copy lies
-(``stores.lake.raw``) and who reads it (the views over raw months); cleaning reads upstream's own bytes.
+Belongs here: finding text that is not UTF-8, and writing a copy in which it is escaped. Does not: where the copy is
+stored (``stores.lake.raw``) and who reads it (the views over raw months). Cleaning reads upstream's own bytes.
 
-Parquet's text is UTF-8 by definition, and DuckDB and BigQuery end a query over every month with an error where one cell
-of one file is not. Hardly any file has such a cell, so that what is written for all is the look at their texts.
+Parquet defines text as UTF-8. If one cell of one file is not, DuckDB and BigQuery end a query over all months with an
+error. Hardly any file has such a cell, so usually the texts are only checked and no copy is made.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _BUFFER_BYTES = 1 << 16
 
 
 def readable_copy(file: Path, name: str, target: Path) -> Path | None:
-    """Make the copy, with the same rows, columns and types; None, and no file, where none is needed.
+    """Write the copy, with the same rows, columns and types; None, and no file, if none is needed.
 
     Args:
         file: the upstream file.
-        name: what to call it in errors, its URL.
-        target: where the copy is made.
+        name: the file's URL, for error sentences.
+        target: where the copy is written.
 
     Raises:
-        BrokenFileError: the texts cannot be read to their end, or one of them has no end.
+        BrokenFileError: the texts cannot be read to their end, or one of them is too long for a record.
     """
     try:
         if _is_readable(file, name):
@@ -64,7 +64,7 @@ def _is_readable(file: Path, name: str) -> bool:
 
 
 def _is_declared_text(kind: pa.DataType) -> bool:
-    """Text by the file's own word; bytes without it are bytes to every query engine."""
+    """Whether the file itself marks the type as text; to query engines, unmarked bytes are bytes."""
     if pa.types.is_dictionary(kind):
         return _is_declared_text(kind.value_type)
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

@@ -1,8 +1,8 @@
-"""Blocks of CSV records as typed tables; what does not fit is kept as text, and nothing is lost.
+"""CSV records as typed tables, one block at a time. What does not fit its types is kept as text; nothing is lost.
 
-Belongs here: parsing one block. A block is first parsed as a whole, typed. Only where that fails, or gives another
-number of rows than there are records, is it taken apart: read as text, cast column by column, and the records that do
-not fit set aside in the column `UNPARSED_COLUMN`, at their place among the others.
+Belongs here: parsing one block. First the whole block is parsed with types. If that fails, or gives another number of
+rows than there are records, the block is read as text and cast column by column. Records that do not fit go into the
+column `UNPARSED_COLUMN`; every record keeps its place.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from taxi_platform.ingest.lines import Block, records_in
 __all__ = ["RecordParser", "ZonedTimes"]
 
 _EXACT_IN_DOUBLE = 2**53
-"""Whole numbers up to this size lose nothing as a double."""
+"""Whole numbers up to this size are exact as a double."""
 _NO_NUMBER = r"^[ \t]*[+-]?nan(\([a-z0-9_]*\))?[ \t]*$"
-"""How programs write NaN (C's ``strtod``, which Arrow follows)."""
+"""How programs write NaN: the forms of C's ``strtod``, which Arrow follows."""
 _NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[ \t]*", re.ASCII | re.IGNORECASE)
-"""Python's own idea of a number is wider: ``1_000``."""
+"""What counts as a number. Python's ``float`` also takes ``1_000``."""
 _HEXADECIMAL = "0x"
-"""How Arrow lets whole numbers begin as well, in either case: ``0x1A`` is no number that upstream writes."""
+"""Arrow also reads whole numbers such as ``0x1A``, in either case; upstream never writes numbers so."""
 
 
 class ZonedTimes(Exception):  # noqa: N818 - never leaves the package: a reason to begin anew, not an error
-    """Times of these columns say their zone, for which a raw column of times has no room: it has to be text."""
+    """Some columns have times with a zone. They must be read as text, because a raw timestamp column keeps no zone."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         super().__init__(f"times with a zone in {', '.join(columns)}")
@@ -43,7 +43,7 @@ class ZonedTimes(Exception):  # noqa: N818 - never leaves the package: a reason 
 
 
 class RecordParser:
-    """Parses the blocks of one file, all of the same layout."""
+    """Parses the blocks of one file, which all have the same layout."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -51,12 +51,12 @@ class RecordParser:
         self._positions = [str(i) for i in range(layout.width)]
         self._types = (*layout.types, *[pa.null()] * layout.spare)
         self.misfits = Misfits()
-        """What did not fit in the blocks so far."""
+        """Counts of what did not fit in the blocks so far."""
         self.decoded_records = 0
-        """Records of them with bytes that are not UTF-8, read as Windows-1252."""
+        """Records so far with bytes that are not UTF-8, read as Windows-1252."""
 
     def tables(self, blocks: Iterable[Block]) -> Iterator[pa.Table]:
-        """One table per block, in the layout's schema, with exactly the block's records as rows, in their order.
+        """One table per block, in the layout's schema; its rows are the block's records, in their order.
 
         Raises:
             ZonedTimes: a column of times has times with a zone.
@@ -65,21 +65,21 @@ class RecordParser:
             yield self.parse(block)
 
     def parse(self, block: Block) -> pa.Table:
-        """All records of a block; those that do not fit have their text in `UNPARSED_COLUMN` and nulls elsewhere."""
+        """The table of one block; a record that does not fit is in `UNPARSED_COLUMN` and null in all other columns."""
         whole = self._parse_whole(block)
         if whole is None and not block.data.isascii():
             whole = self._parse_older(block)
         return self._take_apart(records_in(block.data)) if whole is None else whole
 
     def _parse_older(self, block: Block) -> pa.Table | None:
-        """The same where the block is in an older encoding, or some of it."""
+        """The block in one typed pass, if some of it is Windows-1252; None as in `_parse_whole`."""
         older = [text for record in records_in(block.data) if not _is_utf8(record) and (text := decoded_whole(record))]
         self.decoded_records += len(older)
         text = decoded_whole(block.data) if older else None
         return None if text is None else self._parse_whole(Block(text.encode(), block.records))
 
     def _parse_whole(self, block: Block) -> pa.Table | None:
-        """The block in one typed pass; None where any record of it might not fit."""
+        """The block in one typed pass; None if some record might not fit."""
         quotes = block.data.count(b'"')
         if quotes % 2 or b"\0" in block.data or _has_hexadecimal(block.data):
             return None
@@ -93,7 +93,7 @@ class RecordParser:
         return self._table(columns[: len(self._layout.names)], pa.nulls(table.num_rows, pa.string()))
 
     def _take_apart(self, records: Sequence[bytes]) -> pa.Table:
-        """The same, record by record where needed: a record fits if it has all its fields and each fits its type."""
+        """The block record by record. A record fits if it has the right number of fields and each fits its type."""
         shaped = {i: line for i, record in enumerate(records) if (line := self._shaped(record)) is not None}
         texts = self._read(b"\n".join(shaped.values()), [pa.string()] * self._layout.width, quoted=True)
         columns = [_fit(texts.column(i).combine_chunks(), kind) for i, kind in enumerate(self._types)]
@@ -117,7 +117,7 @@ class RecordParser:
             raise ZonedTimes(zoned)
 
     def _count(self, texts: pa.Table, fits: Sequence[pa.BooleanArray], fitting: pa.BooleanArray) -> None:
-        """Add what the records that do not fit have in each column to the misfits."""
+        """Add the records that do not fit to the misfits, column by column."""
         if pc.all(fitting).as_py():
             return
         kept_as_text = pc.invert(fitting)
@@ -128,7 +128,7 @@ class RecordParser:
             self.misfits.add(name, filled, unfit, example)
 
     def _shaped(self, record: bytes) -> bytes | None:
-        """The record, its quoting made plain, where it has all its fields; None where it has not."""
+        """The record with its quoting normalised; None if it has the wrong number of fields."""
         fields = fields_of(record)
         if fields is None or len(fields) != self._layout.width:
             return None
@@ -137,7 +137,7 @@ class RecordParser:
         return ",".join('"' + field.replace('"', '""') + '"' for field in fields).encode()
 
     def _read(self, data: bytes, types: Sequence[pa.DataType], *, quoted: bool) -> pa.Table:
-        """Columns are named by position here, so that no upstream name can be mistaken for another."""
+        """Parse CSV bytes. Columns are named by position, so that no upstream name can collide with another."""
         if not data:
             return self._text_schema.empty_table()
         return pyarrow.csv.read_csv(
@@ -170,7 +170,7 @@ def _has_hexadecimal(data: bytes) -> bool:
 
 
 def _finite(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """A column with nulls where it is not a number; None where a number in it is infinite."""
+    """The column with NaN replaced by null; None if a number in it is infinite."""
     if not pa.types.is_floating(column.type) or math.isfinite(pc.sum(column).as_py() or 0.0):
         return column
     if pc.any(pc.is_inf(column)).as_py():
@@ -179,8 +179,10 @@ def _finite(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 
 def _fit(texts: pa.Array, kind: pa.DataType) -> tuple[pa.Array, pa.Array]:
-    """Texts in a type, null where they do not fit, and whether each fits; a null fits every type, and what is not a
-    number is a missing one."""
+    """Texts cast to a type (null where one does not fit), and a mask of those that fit.
+
+    A null fits every type. NaN fits too, and becomes null.
+    """
     if pa.types.is_string(kind):
         return texts, pa.nulls(len(texts), pa.bool_()).fill_null(True)
     if pa.types.is_null(kind):
@@ -194,7 +196,7 @@ def _fit(texts: pa.Array, kind: pa.DataType) -> tuple[pa.Array, pa.Array]:
 
 
 def _cast(words: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Words in a type, null where one does not fit: halves what fails until the misfits stand alone."""
+    """Words cast to a type, null where one does not fit. A failing batch is halved until the misfits stand alone."""
     try:
         if pa.types.is_timestamp(kind):
             return words.cast(kind)
@@ -211,7 +213,7 @@ def _cast(words: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _whole_number(word: str) -> int | None:
-    """``1.0`` → 1: integers that some file writes as decimals."""
+    """``1.0`` → 1, because some files write integers as decimals; None for any other text."""
     if not _NUMBER.fullmatch(word):
         return None
     number = float(word)

@@ -1,7 +1,7 @@
-"""An upstream file, fetched, made into the raw month that goes into the lake.
+"""Makes the raw month that goes into the lake from an upstream file that was fetched.
 
 Belongs here: the choice between keeping (Parquet) and converting (CSV), the version and the provenance. Does not: how
-a CSV file is read (``conversion``). Arrow is imported with the first file, not with this module.
+a CSV file is read (``conversion``). Arrow is imported when the first file is staged, not with this module.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["CONVERTER_REVISION", "is_current_conversion", "schema_fingerprint", "stage_raw"]
 
 CONVERTER_REVISION = 3
-"""Raised with every change that makes another Parquet file of the same CSV file; part of the raw month's version."""
+"""Part of a raw month's version. Raise it with every change that makes another Parquet file of the same CSV file."""
 
 
 def is_current_conversion(raw: RawMonth) -> bool:
-    """Whether this converter would make the same file: false for a CSV month that an earlier revision converted."""
+    """Whether this converter would make the same file; false for a CSV month that an earlier revision converted."""
     _, converted, revision = raw.version.partition("-r")
     return not converted or revision == str(CONVERTER_REVISION)
 
@@ -36,12 +36,14 @@ def stage_raw(
 ) -> StagedRaw:
     """Make the raw month of a fetched file: Parquet is kept byte for byte, CSV is converted record by record.
 
+    The result is a file in ``directory``; nothing is in the lake yet.
+
     Args:
         contract: the dataset's contract, which types the columns of a CSV file.
         month: the month that the file is named after.
         download: the upstream file, whole; its URL says which format it has.
         directory: where a converted file is made.
-        fetched_at: when the download was made; now where not given.
+        fetched_at: when the download was made; the default is now.
 
     Raises:
         BrokenFileError: the file is not what its name says, is cut off or damaged, or has no records.
@@ -85,6 +87,6 @@ def stage_raw(
 
 
 def schema_fingerprint(schema: pa.Schema) -> str:
-    """Twelve hex digits that change exactly when column names, their order or their Arrow types do."""
+    """Twelve hex digits that change exactly when column names, their order or their Arrow types change."""
     text = "\n".join(f"{field.name!r} {field.type}" for field in schema)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,6 +1,6 @@
-"""An upstream Parquet file: kept as it is, so all there is to do is to look at its footer.
+"""Checks an upstream Parquet file, which is kept as it is, by its footer.
 
-Belongs here: that look. Does not: reading texts (``readable``) and rows (``cleaning``).
+Belongs here: that check. Does not: reading texts (``readable``) and rows (``cleaning``).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ __all__ = ["inspect_parquet"]
 
 
 def inspect_parquet(contract: Contract, month: TripMonth, file: Path, name: str) -> tuple[int, pa.Schema]:
-    """Rows and schema by the file's own footer.
+    """The number of rows and the schema in the file's footer, after checking that the file can be used.
 
     Args:
         contract: which columns it must have.
         month: the month that the file is named after.
-        file: where it is.
-        name: what to call it in errors, its URL.
+        file: the file on disk.
+        name: the file's URL, for error sentences.
 
     Raises:
-        BrokenFileError: it is no whole Parquet file, or one without rows, or one whose columns cannot be told apart or
-            hold more than one value a row.
+        BrokenFileError: it is not a whole Parquet file, has no rows, or has columns with equal names or with more than
+            one value a row.
         ContractError: a required column is missing, or it is another dataset's file.
     """
     try:

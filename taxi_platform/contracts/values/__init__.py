@@ -1,4 +1,4 @@
-"""Cells: what every store can hold, and how text and times of upstream's are taken and shown.
+"""Cells: what every store can hold, and how upstream's text and times are read.
 
 Belongs here: rules for one value, whatever its column. Does not: columns (``contracts.model``) and judging rows
 (``cleaning``).

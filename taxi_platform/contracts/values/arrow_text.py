@@ -1,9 +1,9 @@
-"""Columns of text in Arrow, a batch at a time: their bytes, and those bytes by the rule of escaping.
+"""Text columns in Arrow, one batch at a time: their bytes, and the escaping of bytes that are not UTF-8.
 
-Belongs here: what both ingest and cleaning ask of a column of text. Does not: the rule itself (``foreign_text``), the
-bounds of stores (``limits``) and what follows (``ingest.readable``, ``cleaning.storable``).
+Belongs here: what both ingest and cleaning need of a text column. Does not: the escaping rule itself
+(``foreign_text``), the bounds of stores (``limits``) and what follows (``ingest.readable``, ``cleaning.storable``).
 """
-# ruff: noqa: TID253 - a worker: imported only once a month is being read
+# ruff: noqa: TID253 - imported only once a month is being read
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 __all__ = ["Extent", "as_bytes", "escaped_text", "extent", "has_dictionary", "is_text", "is_utf8"]
 
 _BEYOND_ASCII = 0
-"""A byte read as a signed number is below it where it is no ASCII."""
+"""A byte beyond ASCII is below this when it is read as a signed number."""
 
 
 class Extent(NamedTuple):
-    """What one look at the buffers of a column says."""
+    """Facts about a text column that one pass over its buffers gives."""
 
     lowest: int
-    """The lowest byte as a signed number: below 0 where there is any beyond ASCII; 127 where there is none at all."""
+    """The lowest byte as a signed number: below 0 if any byte is beyond ASCII; 127 if the column has no bytes."""
     shortest: int
     """Bytes of the shortest text; a null counts as empty."""
     longest: int
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Bytes without a word about their meaning are text as well: older writers left that word out."""
+    """Whether the type holds text. Plain binary counts as text, because older writers did not mark text as such."""
     if pa.types.is_dictionary(kind):
         return is_text(kind.value_type)
     types = pa.types
@@ -42,7 +42,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def extent(text: pa.Array) -> Extent:
-    """Of a plain column of text."""
+    """The extent of a text column that is not dictionary-encoded."""
     _, starts, data = text.buffers()
     if not len(text) or starts is None:
         return Extent(127, 0, 0)
@@ -55,7 +55,7 @@ def extent(text: pa.Array) -> Extent:
 
 
 def is_utf8(text: pa.Array, look: Extent | None = None) -> bool:
-    """Whether all of a plain column is; ``look`` is its extent, where that is known already."""
+    """Whether a text column that is not dictionary-encoded is all UTF-8; ``look`` is its extent, if already known."""
     if (look or extent(text)).lowest >= _BEYOND_ASCII:
         return True
     try:
@@ -66,19 +66,19 @@ def is_utf8(text: pa.Array, look: Extent | None = None) -> bool:
 
 
 def as_bytes(text: pa.Array) -> pa.Array:
-    """The same buffers, with nothing promised about them."""
+    """The same buffers as a binary column, which promises nothing about their encoding."""
     return text.cast(pa.large_binary() if _is_large(text.type) else pa.binary())
 
 
 def escaped_text(text: pa.Array) -> pa.StringArray:
-    """By the rule of escaping, once per distinct value."""
+    """The column with every byte that is not UTF-8 escaped (``foreign_text.escaped``), once per distinct value."""
     distinct = text if pa.types.is_dictionary(text.type) else text.dictionary_encode()
     words = as_bytes(distinct.dictionary).to_pylist()
     return pa.array([escaped(word) for word in words], pa.string()).take(distinct.indices)
 
 
 def has_dictionary(file: pq.ParquetFile, name: str) -> bool:
-    """Whether the reader can give a Parquet column as a dictionary: not of pages that hold differences of texts."""
+    """Whether Arrow can read a Parquet column as a dictionary; it cannot if the pages are delta-encoded."""
     footer, position = file.metadata, file.schema.names.index(name)
     groups = (footer.row_group(i).column(position) for i in range(footer.num_row_groups))
     return not any(encoding.startswith("DELTA") for group in groups for encoding in group.encodings)

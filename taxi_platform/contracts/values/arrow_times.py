@@ -1,6 +1,6 @@
-"""Columns of text that stands for times with a zone, in Arrow, a batch at a time.
+"""Text columns that hold times with a zone, in Arrow, one batch at a time.
 
-Belongs here: what both ingest and cleaning ask of such a column. Does not: which instant is meant by a zone
+Belongs here: what both ingest and cleaning need of such a column. Does not: which instant a zone means
 (``cleaning.wall_clock``) and what follows from it (``ingest.records``).
 """
 
@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 __all__ = ["UTC_TEXTS", "has_zone", "without_zone"]
 
 _ZONED = r"(?i)^\s*(?P<digits>.*:\d\d(?:\.\d+)?)\s*(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)\s*$"
-"""Hours and minutes come before the zone, so that the day at the end of a date is none."""
+"""Hours and minutes must come before the zone. Otherwise the day at the end of a date would be taken for a zone."""
 UTC_TEXTS = ("Z", "UTC", "GMT", "+00:00", "-00:00", "+0000", "-0000", "+00", "-00")
-"""Every zone in a text that means Universal Time, in capitals."""
+"""Every spelling of Universal Time in a text, in capitals."""
 
 
 def has_zone(text: pa.StringArray) -> bool:
