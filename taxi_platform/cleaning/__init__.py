@@ -1,8 +1,8 @@
 """From a raw month to clean trips and quarantine: every upstream record ends up in exactly one of the two.
 
 Belongs here: reading values by the contract, judging rows by its rules, and writing the pair of files. Does not:
-what the columns and rules are (``contracts``), where files lie (``stores``), anything of Dagster. What is imported
-here is light; Arrow and NumPy are loaded by the first month that is cleaned.
+what the columns and rules are (``contracts``), where files lie (``stores``), anything of Dagster. Importing this
+package is cheap: Arrow and NumPy are loaded when the first month is cleaned.
 """
 
 from __future__ import annotations

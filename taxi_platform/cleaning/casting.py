@@ -1,12 +1,12 @@
-"""Upstream's values in the contract's types, whatever types the file has them in.
+"""Upstream's values converted to the contract's types, whatever types the file has.
 
-Belongs here: one column of one batch → the canonical column, cell by cell where a whole batch does not fit. Does not:
-which upstream column that is (``contracts.matching``) and what a value that does not fit means for its row
+Belongs here: one column of one batch → the canonical column; cell by cell only if the batch does not fit as a whole.
+Does not: which upstream column that is (``contracts.matching``) and what a value that does not fit means for its row
 (``judging``).
 
-Times come without a zone (``wall_clock``); digits finer than a microsecond are cut. Empty text is null, as in a CSV
-file, and so is what is not a number (NaN); spaces at the end of a text are no part of it. A cell that not every store
-can hold does not fit (``storable``).
+Times come without a zone (``wall_clock``). Digits finer than a microsecond are cut off. Empty text is null, as in a CSV
+file; so is NaN. Spaces at the end of a text are dropped. A cell that not every store can hold does not fit
+(``storable``).
 """
 
 from __future__ import annotations
@@ -28,24 +28,28 @@ from taxi_platform.contracts.values.arrow_text import is_text
 __all__ = ["Cells", "read_cells"]
 
 _INEXACT_IN_DOUBLE = 2**53
-"""From here on a double may stand for several whole numbers."""
+"""From this number on, one double may stand for several whole numbers."""
 
 
 @dataclass(frozen=True)
 class Cells:
-    """One canonical column of a batch."""
+    """One canonical column of a batch, with what did not fit or is unknown."""
 
     values: pa.Array
     unfit: pa.BooleanArray | None = None
-    """Rows where upstream has a value that does not fit the type (null in ``values``); None where every value fits."""
+    """Rows whose upstream value does not fit the type (null in ``values``); None if every value fits."""
     unknown: Counter[str] = field(default_factory=Counter)
     """Codes that the contract does not know → rows."""
 
 
 def read_cells(column: Column, sources: Sequence[pa.Array]) -> Cells:
-    """The canonical column from upstream's, most trusted first: where one is null the next one counts.
+    """The canonical column made from upstream's columns, most trusted first: the first that is not null counts.
 
-    A row is unfit if any of its sources has a value there that does not fit.
+    Args:
+        column: the contract's column.
+        sources: upstream's columns for it, all of one length.
+
+    A row is unfit if any source has a value there that does not fit.
     """
     return reduce(_coalesced, (_read_one(column, source) for source in sources))
 
@@ -71,7 +75,7 @@ def _read_one(column: Column, source: pa.Array) -> Cells:
 
 
 def _either(*masks: pa.BooleanArray | None) -> pa.BooleanArray | None:
-    """Rows that any of them has; None where none has any."""
+    """Rows that any of the masks has; None if there is no mask."""
     there = [mask for mask in masks if mask is not None]
     return reduce(pc.or_, there) if there else None
 
@@ -80,7 +84,7 @@ def _either(*masks: pa.BooleanArray | None) -> pa.BooleanArray | None:
 
 
 def _fitted(source: pa.Array, target: pa.DataType) -> Held:
-    """Values in the type, and the rows that do not fit it, or no store."""
+    """Values cast to the type, with the rows that fit neither the type nor every store."""
     text: pa.BooleanArray | None = None
     if is_text(source.type):
         source, text = _read_text(source, target)
@@ -93,7 +97,7 @@ def _fitted(source: pa.Array, target: pa.DataType) -> Held:
 
 
 def _read_text(source: pa.Array, target: pa.DataType) -> Held:
-    """Text that stays text or stands for a time, or the doubles that it stands for."""
+    """The text itself if it stays text or is to be a time; otherwise the doubles that it stands for."""
     text, unsound = sound_text(source)
     if pa.types.is_dictionary(text.type):
         text = text.dictionary_decode()
@@ -110,7 +114,7 @@ def _read_text(source: pa.Array, target: pa.DataType) -> Held:
 
 
 def _converted(source: pa.Array, target: pa.DataType) -> Held:
-    """Cast; the slow way is taken only by a batch in which some do not fit."""
+    """Cast a column. The slow way, value by value, is taken only if some values do not fit."""
     if source.type == target:
         return Held(source)
     if not _are_of_a_kind(source.type, target):
@@ -126,20 +130,20 @@ def _converted(source: pa.Array, target: pa.DataType) -> Held:
 
 
 def _are_of_a_kind(source: pa.DataType, target: pa.DataType) -> bool:
-    """Whether a cast would read the value, rather than take a count of something for a time or the other way round."""
+    """Whether a cast keeps the meaning: a whole number is not a time, and a time is not a whole number."""
     if pa.types.is_temporal(source):
         return not pa.types.is_integer(target)
     return not (pa.types.is_timestamp(target) and pa.types.is_integer(source))
 
 
 def _cast(source: pa.Array, target: pa.DataType) -> pa.Array:
-    """Raises `pa.ArrowInvalid` where a value would change."""
+    """Cast a column; raises `pa.ArrowInvalid` if a value would change."""
     finer = pa.types.is_timestamp(source.type) and source.type.unit == "ns"
     return source.cast(target, safe=not finer)
 
 
 def _cast_what_fits(values: pa.Array, target: pa.DataType) -> pa.Array:
-    """Halve until what does not fit stands alone; that becomes null."""
+    """Cast values. A failing batch is halved until each misfit stands alone; it becomes null."""
     try:
         return _cast(values, target)
     except pa.ArrowInvalid:
@@ -159,16 +163,16 @@ def _blank_as_null(text: pa.Array) -> pa.Array:
 
 @dataclass(frozen=True)
 class _Decoded:
-    """What one text stands for."""
+    """What one text of a coded column means."""
 
     value: int | str | None
     is_unfit: bool = False
     unknown: str | None = None
-    """How a code that the contract does not know is counted."""
+    """The name under which an unknown code is counted; None for a known one."""
 
 
 def _read_codes(column: Column, source: pa.Array) -> Cells:
-    """Coded text: every distinct text of the batch is looked up once."""
+    """Read a column of coded text; every distinct text of the batch is looked up once."""
     target = arrow_type(column.type)
     encoded = source if pa.types.is_dictionary(source.type) else source.dictionary_encode()
     decoded = [_decode(column, text, target) for text in encoded.dictionary.to_pylist()]
@@ -180,7 +184,7 @@ def _read_codes(column: Column, source: pa.Array) -> Cells:
 
 
 def _decode(column: Column, text: str, target: pa.DataType) -> _Decoded:
-    """A text column keeps a code that the contract does not know; a numeric one can keep it only as a number."""
+    """Decode one text. A text column keeps an unknown code as it is; a numeric one only if it is a number."""
     spelling = normalised(text)
     if text in column.codes:
         return _Decoded(text)
@@ -208,7 +212,7 @@ def _is_number(text: str) -> bool:
 
 
 def _unknown_codes(column: Column, values: pa.Array) -> Counter[str]:
-    """Numbers outside the contract's codes, which stay as they are."""
+    """Count numbers that are not among the contract's codes; they stay in the column."""
     if not column.codes:
         return Counter()
     encoded = values.dictionary_encode()
@@ -220,12 +224,12 @@ def _unknown(column: Column, code: int | None) -> str | None:
 
 
 def _rows_where(flags: Sequence[bool], indices: pa.Array) -> pa.BooleanArray | None:
-    """Rows whose distinct value is flagged; None where there are none."""
+    """Rows whose distinct value is flagged; None if there are none."""
     return pa.array(flags).take(indices).fill_null(False) if any(flags) else None
 
 
 def _counts(labels: Sequence[str | None], indices: pa.Array) -> Counter[str]:
-    """Rows per label of their distinct value."""
+    """Count rows by the label of their distinct value."""
     counts: Counter[str] = Counter()
     if any(label is not None for label in labels):
         for entry in pc.value_counts(indices.drop_null()).to_pylist():

@@ -1,6 +1,6 @@
-"""Whether so much of a month does not fit that its format has changed: then it is no dirt, and the month stops.
+"""Decides whether a month's format has changed: too much does not fit to be single bad records, so the month stops.
 
-Belongs here: counting by column what reads and what does not, and the sentence. Does not: the bounds
+Belongs here: counting, by column, what fits and what does not, and the sentence of the error. Does not: the bounds
 (``contracts.bounds``), reading a cell (``casting``), judging a row (``judging``), and what becomes of a refused version
 (``stores``).
 """
@@ -41,14 +41,14 @@ _CONSENT = (
 
 @dataclass
 class _Seen:
-    """Cells of one canonical column so far."""
+    """What was seen of one canonical column so far."""
 
     reads: int = 0
     unfit: int = 0
     upstream: str = ""
-    """Upstream's name of the column in which a cell did not fit first,"""
+    """Upstream's name of the column that had the first cell that does not fit."""
     example: str = ""
-    """and that cell."""
+    """That cell."""
 
     def note(self, upstream: str, cell: str) -> None:
         if not self.upstream:
@@ -56,7 +56,7 @@ class _Seen:
 
 
 class FormatWatch:
-    """Watches a month being cleaned; knows at its end whether its format has changed."""
+    """Watches a month while it is cleaned, and decides at its end whether its format has changed."""
 
     def __init__(self, contract: Contract, raw: RawMonth, file: RawFile) -> None:
         self._contract = contract
@@ -64,7 +64,7 @@ class FormatWatch:
         self._file = file
         self._seen = {column.name: _Seen() for column in contract.columns}
         self._examples: dict[str, str] = {}
-        """Reason → the first record that has it, or the cell."""
+        """Reason → the first record, or cell, that was rejected for it."""
         self._outside = next((rule for rule in contract.rules if isinstance(rule, PickupOutsideFileMonth)), None)
         self._count_text_records()
 
@@ -81,14 +81,20 @@ class FormatWatch:
                 seen.note(*self._unfit_cell(batch, self._contract.column(name), row))
 
     def see_rejected(self, batch: RawBatch, rules: tuple[Rule, ...], verdicts: Flags) -> None:
-        """Keep the first record that each rule rejects; ``verdicts``: reasons by rows, `UNPARSEABLE` first."""
+        """Keep the first record that each rule rejects.
+
+        Args:
+            batch: the records.
+            rules: the rules that judged them.
+            verdicts: flags by reason and row; the first reason is `UNPARSEABLE`, the others follow ``rules``.
+        """
         for reason, rejected in zip((UNPARSEABLE, *(rule.reason for rule in rules)), verdicts, strict=True):
             if reason not in self._examples and rejected.any():
                 row = int(rejected.argmax())
                 self._examples[reason] = self._example(batch, reason, row)
 
     def change(self, facts: CleanFacts) -> str | None:
-        """One sentence about the change; None of a month whose format is as ever."""
+        """One sentence that describes the change; None if the format is unchanged."""
         what = next(self._changes(facts), None)
         return None if what is None else f"{self._raw.month} has another format than the contract's: {what}; {_CONSENT}"
 
@@ -112,7 +118,7 @@ class FormatWatch:
     def _columns_that_do_not_read(self, records: int) -> Iterator[str]:
         dead = [column.name for column in self._contract.columns if self._is_dead(column, records)]
         if dead:
-            # The column with most cells stands for all: where dates are written anew it is the pickup.
+            # Name the column with most cells, so that the sentence is about what matters most: usually the pickup.
             first = max(dead, key=lambda name: self._seen[name].unfit)
             seen = self._seen[first]
             more = [self._seen[name].upstream for name in dead if name != first]
@@ -122,7 +128,7 @@ class FormatWatch:
             )
 
     def _is_dead(self, column: Column, records: int) -> bool:
-        """Whether the column is filled and parses in no record, and that says something."""
+        """Whether the column has enough filled cells to judge by, and none of them fits."""
         seen = self._seen[column.name]
         if seen.reads or not seen.unfit:
             return False
@@ -141,7 +147,7 @@ class FormatWatch:
         return f"{count}, the first being {self._examples[UNPARSEABLE]}"
 
     def _count_text_records(self) -> None:
-        """What ingest counted in records that it could only keep as text."""
+        """Add the counts that ingest made of records that it could only keep as text."""
         for upstream, counts in self._file.misfits.columns.items():
             name = self._file.match.column_of(upstream)
             if name is not None:
@@ -152,14 +158,14 @@ class FormatWatch:
                     seen.note(upstream, counts.example)
 
     def _unfit_cell(self, batch: RawBatch, column: Column, row: int) -> tuple[str, str]:
-        """Upstream's name and the cell as it came, of the source that does not fit there."""
+        """Upstream's name of the source that does not fit in that row, and its cell."""
         names = self._file.match.found[column.name]
         sources = {name: batch.records.column(name).slice(row, 1) for name in names}
         unfit = next((n for n, source in sources.items() if read_cells(column, [source]).unfit is not None), names[0])
         return unfit, excerpt(_as_it_came(sources[unfit]))
 
     def _example(self, batch: RawBatch, reason: str, row: int) -> str:
-        """A pickup outside the month as a cell; else the record."""
+        """What to quote for a reason: the pickup cell if it is outside the month, otherwise the record."""
         if self._outside is not None and reason == self._outside.reason:
             name = self._upstream(self._outside.pickup)
             return _quoted(excerpt(_as_it_came(batch.records.column(name).slice(row, 1))))
@@ -175,7 +181,7 @@ def _is_more(rows: int, percent: int, records: int) -> bool:
 
 
 def _as_it_came(cell: pa.Array) -> Any:
-    """The one value of an array, as quarantine writes it; a time as people do."""
+    """The one value of an array in quarantine's form; a time in the form that people use."""
     value = json.loads(json_values(cell)[0].as_py())
     return value.replace("T", " ") if pa.types.is_timestamp(cell.type) and value else value
 

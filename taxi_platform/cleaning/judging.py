@@ -3,10 +3,10 @@
 Belongs here: one function per kind of rule, over columns. Does not: what the rules are (``contracts.rules``), how
 repeats are found (``repeats``), and what becomes of a rejected row (``writing``).
 
-A rule sees values that fit their type; a cell that does not fit is neither missing nor out of range. A null hits no
-rule but `TimestampMissing`.
+A rule sees only values that fit their type: a cell that does not fit is neither missing nor out of range. Only
+`TimestampMissing` rejects a null.
 """
-# ruff: noqa: TID253 - a worker: imported only once a month is being cleaned
+# ruff: noqa: TID253 - imported only once a month is being cleaned
 
 from __future__ import annotations
 
@@ -30,22 +30,24 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ZeroPassengers(rules.Rule):
-    """Reported with 0 passengers: a rule only where the run asks for it (``options``)."""
+    """Rejects trips reported with 0 passengers. A run option (``options``), never part of a contract."""
 
     passengers: str
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The column of the passengers."""
         return (self.passengers,)
 
     @property
     def description(self) -> str:
+        """The condition, naming the column."""
         return f"{self.passengers} is 0, where the run was asked to drop such trips"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What rules judge by: a batch in canonical columns, and what the whole month says about its rows."""
+    """What the rules judge a batch by: its canonical columns, and what the whole month says about its rows."""
 
     month: TripMonth
     cells: Mapping[str, Cells]
@@ -55,12 +57,13 @@ class Evidence:
     paired: Flags
 
     def values(self, column: str) -> pa.Array:
+        """The values of a canonical column, null where a cell does not fit."""
         return self.cells[column].values
 
 
 @singledispatch
 def hits(rule: rules.Rule, evidence: Evidence) -> Flags:
-    """The rows that the rule rejects."""
+    """The rows of the batch that the rule rejects, as flags."""
     raise NotImplementedError(f"no way to judge by the rule {rule.reason!r} ({type(rule).__name__})")
 
 
@@ -122,7 +125,7 @@ def _(rule: ZeroPassengers, evidence: Evidence) -> Flags:
 
 
 def _tells_apart(rule: rules.ExactDuplicate, evidence: Evidence) -> Flags:
-    """Rows that say enough for an equal one to be a copy. Equal rows all do, or none of them."""
+    """Rows that say enough to identify a trip. Of equal rows either all do or none."""
     every_row = np.ones(len(evidence.copies), np.bool_)
     if not rule.details:
         return every_row
@@ -138,7 +141,7 @@ def _all_of(known: Mapping[str, Flags], names: Sequence[str]) -> Flags:
 
 
 def _known(values: pa.Array, unknown: Sequence[int]) -> Flags:
-    """Filled, and no number that stands for nothing known."""
+    """Flags of values that are filled and not one of the numbers that mean "unknown"."""
     filled = _flags(values.is_valid())
     if not pa.types.is_integer(values.type):
         return filled
@@ -146,7 +149,7 @@ def _known(values: pa.Array, unknown: Sequence[int]) -> Flags:
 
 
 def _flags(mask: pa.BooleanArray) -> Flags:
-    """A null is no hit."""
+    """A mask as NumPy flags; null counts as false."""
     flags: Flags = mask.fill_null(False).to_numpy(zero_copy_only=False)
     return flags
 

@@ -1,11 +1,11 @@
-"""When rows are equal: columns in a form in which equal bits mean equal values, and hashes of them.
+"""When rows are equal: columns in a form whose bits are equal exactly if the values are, and hashes of rows.
 
 Belongs here: equality and hashing of columns. Does not: which columns make rows equal, and what follows from it
 (``repeats``).
 
 Nulls equal one another and nothing else; so do NaNs; -0.0 equals 0.0.
 """
-# ruff: noqa: TID253 - a worker: imported only once a month is being cleaned
+# ruff: noqa: TID253 - imported only once a month is being cleaned
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ Hashes = npt.NDArray[np.uint64]
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
 _NULL = -(2**63) + 0x6E756C6C
-"""Hashed in the place of a null; a value that happens to be this number only shares the hash."""
+"""Hashed in place of a null. A value that happens to be this number only shares the hash."""
 
 
 def comparable(column: pa.Array) -> pa.Array:
-    """The same rows in a type whose values are equal exactly where their bits are, and which Arrow can group by."""
+    """The same rows in a type whose values are equal exactly if their bits are, and by which Arrow can group."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return column.view(pa.binary() if pa.types.is_string(column.type) else pa.large_binary())  # not always UTF-8
+        return column.view(
+            pa.binary() if pa.types.is_string(column.type) else pa.large_binary()
+        )  # may be other than UTF-8
     if pa.types.is_floating(column.type):
         return _float_bits(column)
     if pa.types.is_nested(column.type):
@@ -48,7 +50,7 @@ def _float_bits(column: pa.Array) -> pa.Array:
 
 
 def hash_rows(columns: Sequence[pa.Array]) -> Hashes:
-    """A 64-bit hash of each row over those columns; equal rows have equal hashes within one process."""
+    """A 64-bit hash of each row over those columns; within one process, equal rows have equal hashes."""
     hashes: Hashes = np.full(len(columns[0]), _MULTIPLIER, np.uint64)
     for column in columns:
         hashes ^= _bits(comparable(column))
@@ -57,7 +59,7 @@ def hash_rows(columns: Sequence[pa.Array]) -> Hashes:
 
 
 def _mix(hashes: Hashes) -> None:
-    """Spread every bit over all others: multiply, fold the upper half onto the lower, twice."""
+    """Spread every bit over all others: multiply, then fold the upper half onto the lower, twice."""
     for _ in range(2):
         hashes *= _MULTIPLIER
         hashes ^= hashes >> _HALF
@@ -76,12 +78,12 @@ def _bits(column: pa.Array) -> Hashes:
 
 
 def _text_bits(column: pa.Array) -> pa.Array:
-    """Python's own hash of every distinct value; the few columns that are neither numbers nor times repeat a lot."""
+    """Python's own hash, once per distinct value; columns that are neither numbers nor times have few of them."""
     encoded = column.dictionary_encode()
     return pa.array(map(hash, encoded.dictionary.to_pylist()), pa.int64()).take(encoded.indices)
 
 
 def cents(amounts: pa.Array) -> pa.Array:
-    """Amounts rounded to whole cents, ties away from zero, as doubles; null where there is no finite amount."""
+    """Amounts in whole cents, ties rounded away from zero, as doubles; null if there is no finite amount."""
     whole = pc.round(pc.multiply(amounts, 100.0), round_mode="half_towards_infinity")
     return pc.if_else(pc.is_finite(whole), whole, pa.scalar(None, pa.float64()))

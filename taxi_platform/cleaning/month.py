@@ -1,6 +1,6 @@
-"""One raw month → its two files: the order in which the parts of this package do their work.
+"""One raw month → its two files: runs the steps of this package in their order.
 
-Belongs here: splitting batches into clean and rejected rows, and counting. Does not: any single step of it.
+Belongs here: the one function that other packages call. Does not: any single step.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ def clean_month(
     """Clean a raw month into ``trips.parquet`` and ``quarantine.parquet`` below ``directory``.
 
     Args:
-        contract: the dataset's.
-        raw: what is cleaned; its rows must all arrive in one of the two files.
-        source: its Parquet file, local, or an object that reads ranges; it is read two to three times.
-        directory: an existing private folder; besides the two files it briefly holds some bytes per row.
+        contract: the dataset's contract.
+        raw: the month to clean; each of its rows arrives in one of the two files.
+        source: its Parquet file, as a local path or an object that reads ranges; it is read two to three times.
+        directory: an existing private folder; for a while it also holds some bytes per row.
         options: choices beyond the contract; all off by default.
 
     Returns:
-        The pair and its facts, which also stand in both footers. Rows are in the order of the raw file.
+        The pair of files and its facts, which both footers have too. Rows are in the order of the raw file.
 
     Raises:
         BrokenFileError: the raw file cannot be read, or has other rows than ``raw`` says.
         ContractError: it lacks a column that the contract requires in that month.
-        ChangedFormatError: so much does not fit that the format has changed, and ``options`` do not consent to it.
+        ChangedFormatError: too much does not fit, so the format has changed, and ``options`` do not accept that.
         StoreError: the files cannot be written.
         On any error neither file is left behind.
     """

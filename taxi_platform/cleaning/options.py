@@ -1,7 +1,7 @@
 """The choices a person has when a month is cleaned.
 
-Belongs here: the options, their meaning and how a data version names them; light, because Dagster's launchpad shows
-them. Does not: applying them (``judging``, ``month``).
+Belongs here: the options, their meaning and their names in a data version. Does not: applying them (``judging``,
+``month``). The module is cheap to import, because Dagster's launchpad shows the options.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ __all__ = ["CleaningOptions"]
 
 
 class CleaningOptions(BaseModel):
-    """Cleaning beyond the contract's rules; everything is off unless asked for.
+    """Cleaning beyond the contract's rules. Every option is off by default.
 
-    With both on, zero counts are dropped first and missing counts filled afterwards: a filled 0 drops nothing.
+    With both on, zero counts are dropped first and missing counts filled afterwards: a filled 0 is not dropped.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -2,12 +2,12 @@
 
 Belongs here: upstream's columns of a batch → one JSON object per row. Does not: which rows are rejected, and why.
 
-Every upstream column is there under upstream's name: numbers as numbers, timestamps as ISO 8601 text, nulls as null;
-NaN and infinities, which JSON has no numbers for, as text. Bytes that are no UTF-8, and NUL, are written by the rule of
-escaping (``contracts.values.foreign_text``). A record that could not be parsed is an object with its text alone, which
-ingest wrote by the same rule. The text is put together column by column, because a month may be rejected as a whole.
+An object has every upstream column under upstream's name. Numbers are numbers, timestamps ISO 8601 text, nulls null.
+NaN and infinities are text, because JSON has no numbers for them. Bytes that are not UTF-8, and NUL, follow the
+escaping rule of ``contracts.values.foreign_text``. A record that could not be parsed is an object with only its text, to which
+ingest applied the same rule. The text is built column by column, because a month may be rejected as a whole.
 """
-# ruff: noqa: TID253 - a worker: imported only once a month is being cleaned
+# ruff: noqa: TID253 - imported only once a month is being cleaned
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["json_objects", "json_values"]
 
 
 def json_objects(batch: RawBatch) -> pa.Array:
-    """One JSON object per record."""
+    """One JSON object per record of the batch, as text."""
     names = [name for name in batch.records.schema.names if name != UNPARSED_COLUMN]
     parts: list[str | pa.Array] = []
     for name in names:
@@ -57,9 +57,9 @@ def json_values(column: pa.Array) -> pa.Array:
 
 
 def _iso(column: pa.Array) -> pa.Array:
-    """As `datetime.isoformat` writes it, without digits of seconds that are all 0."""
+    """Times as `datetime.isoformat` writes them, without a fraction that is all 0."""
     text = _written(column)
-    if pc.any(pc.starts_with(text, "<")).as_py():  # Arrow has no words for years beyond 32767
+    if pc.any(pc.starts_with(text, "<")).as_py():  # Arrow cannot write years beyond 32767
         far = np.datetime_as_string(column.cast(pa.timestamp(column.type.unit)).to_numpy(zero_copy_only=False))
         text = pc.if_else(pc.starts_with(text, "<"), pa.array(far, pa.string()), text)
     written = pc.replace_substring(text, " ", "T", max_replacements=1)
@@ -69,12 +69,12 @@ def _iso(column: pa.Array) -> pa.Array:
 def _written(times: pa.Array) -> pa.Array:
     try:
         return times.cast(pa.string())
-    except pa.ArrowInvalid:  # a zone that this machine has no clock for: the instant as UTC has it
+    except pa.ArrowInvalid:  # this machine does not know the zone: write the instant in UTC
         return times.cast(pa.timestamp(times.type.unit, "UTC")).cast(pa.string())
 
 
 def _quoted(column: pa.Array) -> pa.Array:
-    """Text and whatever else there is, escaped once per distinct value."""
+    """Text, or any other value as text, escaped once per distinct value."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     words = encoded.dictionary
     return _dumped(escaped_text(words) if is_text(words.type) else words).take(encoded.indices)

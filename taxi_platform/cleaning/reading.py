@@ -1,7 +1,7 @@
 """A raw month's Parquet file, batch by batch, with the contract's reading of its columns.
 
-Belongs here: streaming records and saying which of the contract's columns is made of which of theirs. Does not: the
-reading of single values (``casting``) and what is done with the rows.
+Belongs here: streaming records, and which upstream columns make up which of the contract's. Does not: reading single
+values (``casting``) and what is done with the rows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["RawBatch", "RawFile"]
 
 _BATCH_ROWS = 65_536
 _BUFFER_BYTES = 1 << 16
-"""Read at a time per column: a column chunk is streamed, never held whole."""
+"""Bytes read at a time per column, so that a column chunk is streamed and never held whole."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class RawBatch:
 
     @property
     def num_rows(self) -> int:
+        """The number of records."""
         return int(self.records.num_rows)
 
     @property
     def unparsed(self) -> pa.Array | None:
-        """The text of records that could not be parsed into columns, null for all others; None where the file has no
-        such records."""
+        """The text of records that could not be parsed into columns, null for others; None if there are none."""
         if UNPARSED_COLUMN not in self.records.schema.names:
             return None
         text = self.records.column(UNPARSED_COLUMN)
@@ -58,7 +58,7 @@ class RawBatch:
 
 
 class RawFile:
-    """A raw month, opened; reads the same rows in the same order as often as it is asked.
+    """An opened raw month; every pass over it gives the same rows in the same order.
 
     Raises:
         BrokenFileError: it is not a Parquet file, or some of it cannot be read.
@@ -85,13 +85,13 @@ class RawFile:
                 read_dictionary=coded,
                 pre_buffer=False,
                 buffer_size=_BUFFER_BYTES,
-                coerce_int96_timestamp_unit="us",  # as nanoseconds, which it is by default, years from 2263 on wrap
+                coerce_int96_timestamp_unit="us",  # the default, nanoseconds, overflows from the year 2263 on
             )
         except pa.ArrowInvalid as error:
             raise BrokenFileError(f"{self._where} is not a whole Parquet file: {excerpt(error)}") from error
 
     def _coded_text(self, file: pq.ParquetFile) -> list[str]:
-        """Text columns with few distinct values: looked up once per value, not once per row."""
+        """Text columns with few distinct values, to be read as dictionaries, so that each value is looked up once."""
         schema = file.schema_arrow
         match = match_columns(self._contract, schema.names, self._month)
         coded = [column.name for column in self._contract.columns if column.codes or column.recodes]
@@ -99,10 +99,12 @@ class RawFile:
         return [name for name in names if is_text(schema.field(name).type) and has_dictionary(file, name)]
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     @property
     def num_rows(self) -> int:
+        """The number of rows in the file."""
         return int(self._file.metadata.num_rows)
 
     @cached_property
@@ -115,8 +117,8 @@ class RawFile:
         """Records in file order.
 
         Args:
-            columns: upstream names; None reads all. The unparsed text, where the file has it, always comes along.
-            group: one row group only.
+            columns: upstream names; None reads all. The text of unparsed records is always included.
+            group: read this row group only.
         """
         names = None if columns is None else [*columns, *self._unparsed_name()]
         for index in range(len(self.row_groups)) if group is None else (group,):
@@ -126,7 +128,7 @@ class RawFile:
                 first_row += records.num_rows
 
     def cells(self, batch: RawBatch, column: Column) -> Cells:
-        """The contract's reading of one column."""
+        """One of the contract's columns, read from the batch."""
         names = self.match.found.get(column.name, ())
         if not names:
             return Cells(pa.nulls(batch.num_rows, arrow_type(column.type)))
@@ -137,7 +139,7 @@ class RawFile:
 
     @cached_property
     def clock(self) -> WallClock:
-        """How times with a zone are read; a pass over the times where that takes one."""
+        """How times with a zone are read; deciding it may take a pass over the times."""
         schema = self._file.schema_arrow
 
         def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -146,7 +148,7 @@ class RawFile:
         return wall_clock(self._contract, self._month, schema, self.match, batches)
 
     def names_of(self, columns: Iterable[str]) -> list[str]:
-        """Upstream's names of canonical columns, as far as the file has them."""
+        """Upstream's names for canonical columns; columns that the file does not have are left out."""
         return [name for column in columns for name in self.match.found.get(column, ())]
 
     def _read(self, group: int, names: list[str] | None) -> Iterator[pa.RecordBatch]:
@@ -165,7 +167,7 @@ class RawFile:
 
 
 def _plain(records: pa.RecordBatch) -> pa.RecordBatch:
-    """The same values in types that Arrow computes with, where a writer has left word of another of its types."""
+    """The same values in types that Arrow can compute with, if the file asks for other ones."""
     columns = [_plain_column(column) for column in records.columns]
     if all(column is plain for column, plain in zip(records.columns, columns, strict=True)):
         return records

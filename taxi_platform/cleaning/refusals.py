@@ -1,6 +1,6 @@
-"""Versions of raw months that cleaning has refused: what is kept of a refusal, and whether it still holds.
+"""Versions of raw months that cleaning has refused: what is recorded of a refusal, and whether it still holds.
 
-Belongs here: those two. Does not: the rules that refuse (``cleaning``), and keeping what was refused (``stores``).
+Belongs here: those two questions. Does not: the rules that refuse (``cleaning``), and storing a refusal (``stores``).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ __all__ = ["is_refused", "refusal"]
 
 
 def refusal(contract: Contract, raw: RawMonth, sentence: str) -> Refusal:
-    """As the lake keeps it with the version. Run options do not matter to it."""
+    """The record of a refusal that the lake keeps with the version. Run options are not part of it."""
     return Refusal(sentence, clean_version(contract, raw.version))
 
 
 def is_refused(contract: Contract, raw: RawMonth) -> bool:
-    """Whether cleaning that version would only refuse it again: false once contract or revision are others."""
+    """Whether that version would only be refused again; false once the contract or the cleaning code has changed."""
     return raw.refused is not None and raw.refused.cleaning == clean_version(contract, raw.version)

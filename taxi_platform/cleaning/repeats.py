@@ -1,17 +1,17 @@
-"""Rows that say something about one another, exact duplicates and void pairs, found without holding the month.
+"""Finds rows that must be compared with other rows, exact duplicates and void pairs, without holding the month.
 
-Belongs here: which rows are second copies and which are in a void pair. Does not: what is done about them
+Belongs here: which rows are further copies and which are in a void pair. Does not: what is done with them
 (``judging``).
 
-A month is read at most twice for this, and never kept:
+A month is read at most twice for this:
 
-1. The narrow columns that both rules share are hashed, and the hashes scattered over buckets on disk. Rows whose hash
-   repeats within a bucket are suspects: a few in a thousand, as a rule.
-2. The suspects' values are scattered over buckets on disk likewise, and compared exactly, bucket by bucket.
+1. The narrow columns that both rules share are hashed, and the hashes are written to buckets on disk. Rows whose hash
+   occurs more than once in a bucket are suspects: usually a few in a thousand.
+2. The values of the suspects are written to buckets likewise, and compared exactly, bucket by bucket.
 
-What stays in memory is one bucket and one byte per row.
+Memory holds one bucket, and one byte for each row.
 """
-# ruff: noqa: TID253 - a worker: imported only once a month is being cleaned
+# ruff: noqa: TID253 - imported only once a month is being cleaned
 
 from __future__ import annotations
 
@@ -45,26 +45,26 @@ _SIGN = np.uint64(1)
 
 @dataclass(frozen=True)
 class Repeats:
-    """What is known about every row of a month."""
+    """Which rows of a month are copies or in void pairs."""
 
     marks: Marks
 
     def copies(self, rows: slice) -> Flags:
-        """Second and further copies among those rows."""
+        """Flags of the further copies among those rows."""
         return _marked(self.marks[rows], _COPY)
 
     def paired(self, rows: slice) -> Flags:
-        """Rows in a void pair."""
+        """Flags of those rows that are in a void pair."""
         return _marked(self.marks[rows], _PAIRED)
 
 
 def find_repeats(contract: Contract, raw: RawFile, directory: Path) -> Repeats:
-    """Find exact duplicates and void pairs, as far as the contract has these rules.
+    """Find exact duplicates and void pairs, if the contract has these rules.
 
     Args:
-        contract: whose rules ask.
-        raw: the month; read once, and its row groups with suspects once more.
-        directory: where buckets may lie meanwhile; about 16 bytes per row, and the suspects.
+        contract: the contract that has the rules.
+        raw: the month; it is read once, and row groups with suspects once more.
+        directory: where the buckets lie during the search; about 16 bytes per row, and the suspects.
     """
     marks = np.zeros(raw.num_rows, np.uint8)
     search = _Search(contract, raw)
@@ -75,14 +75,14 @@ def find_repeats(contract: Contract, raw: RawFile, directory: Path) -> Repeats:
 
 
 class _Search:
-    """One month's search: what is hashed, and what is compared."""
+    """The search in one month: what is hashed, and what is compared."""
 
     def __init__(self, contract: Contract, raw: RawFile) -> None:
         self._contract = contract
         self._raw = raw
         self._void = _rule(contract, VoidPair)
         self._wants_copies = _rule(contract, ExactDuplicate) is not None
-        # Equal rows are equal in these too, so that one hash serves both rules.
+        # Rows equal by either rule are equal in these columns too, so that one hash serves both.
         self._narrow = list(raw.upstream_columns) if self._void is None else raw.names_of(self._void.columns)
 
     @property
@@ -90,7 +90,7 @@ class _Search:
         return self._raw.num_rows > 0 and (self._wants_copies or self._void is not None)
 
     def suspect(self, marks: Marks, directory: Path) -> None:
-        """Mark every row that may be in a pair or a copy."""
+        """Mark every row that may be a copy or in a pair."""
         with HashBuckets(directory / "hashes", self._raw.num_rows) as buckets:
             for batch in self._raw.batches(self._narrow):
                 rows = np.arange(batch.first_row, batch.first_row + batch.num_rows)
@@ -104,7 +104,7 @@ class _Search:
                     marks[rows[_repeated(hashes)]] |= _MAY_COPY
 
     def compare(self, marks: Marks, directory: Path) -> None:
-        """Compare the suspects exactly."""
+        """Compare the suspects exactly, and mark what is found."""
         pairs = RowBuckets(directory / "pairs", int(np.count_nonzero(marks & _MAY_PAIR)))
         copies = RowBuckets(directory / "copies", int(np.count_nonzero(marks & _MAY_COPY)))
         with pairs, copies:
@@ -133,7 +133,7 @@ class _Search:
                 pairs.add(columns.filter(pa.array(may_pair)), hashes[may_pair])
 
     def _hashes(self, batch: RawBatch) -> Hashes:
-        """Equal rows have equal hashes; so have, the lowest bit aside, a charge and its reversal."""
+        """A hash of each row: equal for equal rows and, except for the lowest bit, for a charge and its reversal."""
         if self._void is None:
             return hash_rows([batch.records.column(name) for name in self._narrow])
         key = [self._raw.cells(batch, self._contract.column(name)).values for name in self._void.key]
@@ -150,7 +150,7 @@ class _Search:
         return pa.RecordBatch.from_arrays([pa.array(rows), *columns], [_ROW, *names])
 
     def _pair_columns(self, rule: VoidPair, batch: RawBatch, rows: Rows) -> tuple[Flags, pa.RecordBatch]:
-        """The rule's columns, and which rows can be in a pair: all cells fit, and the amount is not 0."""
+        """The rule's columns, and the rows that can be in a pair: all their cells fit, and the amount is not 0."""
         cells = [self._raw.cells(batch, self._contract.column(name)) for name in rule.columns]
         amounts = cents(cells[-1].values)
         may_pair: Flags = pc.not_equal(amounts, 0).fill_null(False).to_numpy(zero_copy_only=False)
@@ -179,7 +179,7 @@ def _parsed(batch: RawBatch) -> Flags:
 
 
 def _repeated(hashes: Hashes) -> Flags:
-    """Which of them occur more than once."""
+    """Flags of the hashes that occur more than once."""
     order = np.argsort(hashes)
     same = hashes[order[1:]] == hashes[order[:-1]]
     repeated = np.zeros(len(hashes), np.bool_)
@@ -189,7 +189,7 @@ def _repeated(hashes: Hashes) -> Flags:
 
 
 def _copied_rows(suspects: pa.Table) -> Rows:
-    """All rows but the first of each group of rows that are equal in every column."""
+    """All rows except the first of each group of rows that are equal in every column."""
     groups, rows = _grouped(suspects, [name for name in suspects.column_names if name != _ROW], [_ROW])
     first = np.zeros(len(rows[0]), np.bool_)
     first[groups[:-1]] = True
@@ -197,7 +197,7 @@ def _copied_rows(suspects: pa.Table) -> Rows:
 
 
 def _paired_rows(suspects: pa.Table) -> Rows:
-    """The k-th negative and the k-th positive row of each group with equal keys and opposite cents."""
+    """The k-th negative and the k-th positive row of each group with equal keys and opposite amounts in cents."""
     key = [name for name in suspects.column_names if name not in (_ROW, _CENTS)]
     sizes = suspects.append_column("_size", pc.abs(suspects[_CENTS]))
     groups, (rows, amounts) = _grouped(sizes, [*key, "_size"], [_ROW, _CENTS])
@@ -210,14 +210,14 @@ def _paired_rows(suspects: pa.Table) -> Rows:
 
 
 def _rank(flags: Flags, groups: Rows) -> Rows:
-    """Within its group, how many flagged rows there are up to and with each row."""
+    """For each row, the number of flagged rows of its group up to and including it."""
     counted = np.concatenate([[0], np.cumsum(flags)])
     ranks: Rows = counted[1:] - np.repeat(counted[groups[:-1]], np.diff(groups))
     return ranks
 
 
 def _grouped(table: pa.Table, key: Sequence[str], values: Sequence[str]) -> tuple[Rows, list[Rows]]:
-    """The values side by side, group after group, within a group in the table's order; and where each group starts."""
+    """The values ordered by group, then by the table's order, and where each group starts."""
     lists = table.group_by(list(key), use_threads=False).aggregate([(name, "list") for name in values])
     columns = [lists[f"{name}_list"].combine_chunks() for name in values]
     starts = columns[0].offsets.to_numpy().astype(np.int64)

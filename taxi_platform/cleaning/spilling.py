@@ -1,9 +1,9 @@
-"""Buckets on disk: what is equal meets in the same bucket, and one bucket at a time fits into memory.
+"""Buckets on disk: equal values land in the same bucket, and one bucket at a time fits into memory.
 
-Belongs here: scattering hashes and rows over files by hash, and reading them back bucket by bucket. Does not: what is
-hashed and compared (``repeats``).
+Belongs here: distributing hashes and rows over files by hash, and reading them back bucket by bucket. Does not: what
+is hashed and compared (``repeats``).
 """
-# ruff: noqa: TID253 - a worker: imported only once a month is being cleaned
+# ruff: noqa: TID253 - imported only once a month is being cleaned
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Positions = npt.NDArray[np.int64]
 
 _ROWS_PER_BUCKET = 1 << 17
 _MOST_BITS = 8
-"""256 buckets: each is an open file, and a process may usually have 1,024."""
+"""256 buckets. Each is an open file, and a process may usually have 1,024."""
 _ENTRY = np.dtype([("hash", np.uint64), ("row", np.int64)])
 
 
 class _Buckets:
-    """Files in a directory of their own, gone when the context ends."""
+    """Files in a directory of their own, which is removed when the context ends."""
 
     def __init__(self, directory: Path, rows: int) -> None:
         directory.mkdir()
@@ -52,7 +52,7 @@ class _Buckets:
         return self._directory / str(bucket)
 
     def _split(self, hashes: Hashes) -> Iterator[tuple[int, Positions]]:
-        """Each bucket that gets something, and the positions of what it gets, in their order."""
+        """Each bucket that receives something, with the positions of what it receives, in their order."""
         buckets = (hashes >> np.uint64(64 - self._bits)).astype(np.uint16) if self._bits else np.zeros(len(hashes), int)
         order = np.argsort(buckets, kind="stable")
         numbers, starts = np.unique(buckets[order], return_index=True)
@@ -60,7 +60,7 @@ class _Buckets:
             yield int(number), order[start:end]
 
     def _written(self) -> Iterator[Path]:
-        """The files, complete; each is removed once it was used."""
+        """The finished files; each is removed after use."""
         self._writing.close()
         for file in sorted(self._directory.iterdir()):
             yield file
@@ -68,13 +68,14 @@ class _Buckets:
 
 
 class HashBuckets(_Buckets):
-    """Hashes with their row numbers, 16 bytes each."""
+    """Buckets of hashes with their row numbers, 16 bytes each. Iterating gives one bucket at a time."""
 
     def __init__(self, directory: Path, rows: int) -> None:
         super().__init__(directory, rows)
         self._files: dict[int, BinaryIO] = {}
 
     def add(self, hashes: Hashes, rows: Positions) -> None:
+        """Write each hash, with its row number, to its bucket."""
         entries = np.empty(len(hashes), _ENTRY)
         entries["hash"], entries["row"] = hashes, rows
         for bucket, positions in self._split(hashes):
@@ -89,13 +90,14 @@ class HashBuckets(_Buckets):
 
 
 class RowBuckets(_Buckets):
-    """Rows of any one schema, each bucket an Arrow stream."""
+    """Buckets of rows of one schema, each an Arrow stream. Iterating gives one bucket at a time."""
 
     def __init__(self, directory: Path, rows: int) -> None:
         super().__init__(directory, rows)
         self._streams: dict[int, pa.RecordBatchWriter] = {}
 
     def add(self, rows: pa.RecordBatch, hashes: Hashes) -> None:
+        """Write each row to the bucket of its hash."""
         for bucket, positions in self._split(hashes):
             if bucket not in self._streams:
                 file = self._writing.enter_context(pa.OSFile(str(self._file(bucket)), "wb"))

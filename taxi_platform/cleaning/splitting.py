@@ -1,8 +1,8 @@
-"""Clean rows to one file, rejected rows to the other, and a count of everything.
+"""Writes clean rows to one file and rejected rows to the other, and counts both.
 
-Belongs here: the pass that puts reading, judging and writing together. Does not: any of these themselves.
+Belongs here: the pass that combines reading, judging and writing. Does not: any of these themselves.
 """
-# ruff: noqa: TID253 - a worker: imported only once a month is being cleaned
+# ruff: noqa: TID253 - imported only once a month is being cleaned
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _PASSENGERS = "passenger_count"
 def split_month(
     contract: Contract, raw: RawMonth, source: Path | BinaryIO, directory: Path, options: CleaningOptions
 ) -> StagedClean:
-    """``cleaning.clean_month``, which says what is promised."""
+    """Does the work of ``cleaning.clean_month``, whose docstring holds here too."""
     with (
         _thrifty_memory(),
         contextlib.closing(RawFile(contract, raw, source)) as file,
@@ -56,7 +56,7 @@ def split_month(
 
 @contextlib.contextmanager
 def _thrifty_memory() -> Iterator[None]:
-    """Arrow's jemalloc pool, where the build has it: it gives freed batches back, other pools keep them."""
+    """Use Arrow's jemalloc pool, if the build has it: it returns freed memory, and other pools keep it."""
     usual = pa.default_memory_pool()
     if "jemalloc" in pa.supported_memory_backends():
         pa.set_memory_pool(pa.jemalloc_memory_pool())
@@ -80,7 +80,7 @@ def _kept_if_whole(raw: RawMonth, directory: Path) -> Iterator[tuple[Path, Path]
 
 
 class _Split:
-    """The pass over the month, and what it counts on its way."""
+    """The pass over the month, and its counts."""
 
     def __init__(self, contract: Contract, raw: RawMonth, file: RawFile, options: CleaningOptions) -> None:
         self._contract = contract
@@ -97,11 +97,14 @@ class _Split:
         self._watch = FormatWatch(contract, raw, file)
 
     def into(self, trips: TableFile, quarantine: TableFile, repeats: Repeats) -> CleanFacts:
-        """Send every row to one of the two files.
+        """Write every row to one of the two files.
+
+        Returns:
+            The facts, whose counts add up to the raw month.
 
         Raises:
-            BrokenFileError: they do not add up to the raw month.
-            ChangedFormatError: too much does not fit, and nobody has consented to that.
+            BrokenFileError: the counts do not add up to the raw month.
+            ChangedFormatError: too much does not fit, and the options do not accept that.
         """
         for batch in self._file.batches():
             cells = {column.name: self._file.cells(batch, column) for column in self._contract.columns}
@@ -127,7 +130,7 @@ class _Split:
         return facts
 
     def _judge(self, batch: RawBatch, cells: Mapping[str, Cells], repeats: Repeats) -> Flags:
-        """Reasons by rows; a record that was never parsed has one reason only."""
+        """Flags by reason and row; a record that was never parsed has only one reason."""
         rows = slice(batch.first_row, batch.first_row + batch.num_rows)
         evidence = Evidence(self._raw.month, cells, self._filled, repeats.copies(rows), repeats.paired(rows))
         unparseable = np.zeros(batch.num_rows, np.bool_)
@@ -195,7 +198,7 @@ class _Split:
 
 
 def _rules(contract: Contract, options: CleaningOptions) -> tuple[Rule, ...]:
-    """The contract's rules, and that of the options, where the dataset counts passengers."""
+    """The contract's rules, and the option's rule if the dataset counts passengers."""
     if options.drop_zero_passengers and _PASSENGERS in contract.trips.column_names:
         return (*contract.rules, ZeroPassengers(ZERO_PASSENGERS, _PASSENGERS))
     return contract.rules

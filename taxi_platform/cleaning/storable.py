@@ -1,8 +1,8 @@
-"""Cells that every store can hold, and which are not, a column of a batch at a time.
+"""Which cells every store can hold, one column of a batch at a time.
 
-Belongs here: looking at values by the bounds of ``contracts.values.limits``; the usual batch is passed by one look at
-its bytes, its sum or its extremes, and only another is taken apart. Does not: types (``casting``) and what follows for
-the row (``judging``).
+Belongs here: checking values against the bounds of ``contracts.values.limits``. One look at a batch's bytes, sum or
+extremes is usually enough; only a batch that fails it is checked value by value. Does not: types (``casting``) and what
+follows for the row (``judging``).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _SPACE = ord(" ")
 
 
 class Held(NamedTuple):
-    """Values, and the rows where upstream has one that no common cell holds (null in ``values``)."""
+    """Values, and the rows whose upstream value not every store can hold (null in ``values``)."""
 
     values: pa.Array
     unfit: pa.BooleanArray | None = None
-    """None where there is no such row."""
+    """None if there is no such row."""
 
 
 # ---- text
 
 
 def sound_text(source: pa.Array) -> Held:
-    """Text as strings, or as a dictionary of strings where it came as one."""
+    """Text as strings, or as a dictionary of strings if it came as a dictionary."""
     if pa.types.is_dictionary(source.type):
         words, unfit = sound_text(source.dictionary)
         if unfit is None:
@@ -50,7 +50,7 @@ def sound_text(source: pa.Array) -> Held:
 
 
 def without_trailing_spaces(text: pa.StringArray) -> pa.StringArray:
-    """Without the spaces at its end, by which fixed-width programs fill a field; nothing but spaces is null."""
+    """Text without spaces at its end, with which fixed-width programs fill a field; only spaces becomes null."""
     look = extent(text)
     if look.shortest and look.lowest > _SPACE:
         return text
@@ -75,7 +75,7 @@ def _sound(word: bytes) -> str | None:
 
 
 def finite(values: pa.Array) -> Held:
-    """Numbers: NaN is missing, an infinite one does not fit."""
+    """Numbers: NaN becomes null, and an infinite one does not fit."""
     if not pa.types.is_floating(values.type) or math.isfinite(pc.sum(values).as_py() or 0.0):
         return Held(values)
     unfit = pc.is_inf(values).fill_null(False)
@@ -83,7 +83,7 @@ def finite(values: pa.Array) -> Held:
 
 
 def dated(values: pa.Array) -> Held:
-    """Times of whole microseconds: one of a year beyond all calendars does not fit."""
+    """Times in whole microseconds; a time in a year that not every calendar has does not fit."""
     if not pa.types.is_timestamp(values.type):
         return Held(values)
     extremes = pc.min_max(values.cast(pa.int64()))

@@ -1,6 +1,6 @@
-"""What a cleaned month is a version of: equal versions mean equal rows, so that nothing is cleaned twice.
+"""The version of a cleaned month. Equal versions mean equal rows, so that nothing is cleaned twice.
 
-Belongs here: the revision of the cleaning code and how versions are written. Does not: storing or comparing them.
+Belongs here: the revision of the cleaning code, and how versions are written. Does not: storing or comparing them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from taxi_platform.contracts.contract import Contract
 __all__ = ["CLEANING_REVISION", "clean_version", "code_version"]
 
 CLEANING_REVISION = 2
-"""Raised with every change of this package after which some month would read or be judged differently."""
+"""Raise it with every change of this package after which some month would be read or judged differently."""
 
 
 def code_version(contract: Contract) -> str:

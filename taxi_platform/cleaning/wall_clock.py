@@ -1,13 +1,13 @@
-"""Times with a zone as New York's wall clock, which the contract promises; times without one are that already.
+"""Converts times with a zone to New York's wall clock, which the contract promises. Other times are that already.
 
-Belongs here: which of a file's times have a zone, whether the label UTC is meant, and the conversion. Does not: what a
-text has to look like to be a time (``casting``).
+Belongs here: which times of a file have a zone, whether the label UTC is true, and the conversion. Does not: which
+texts are times (``casting``).
 
-A zone other than UTC says which instant is meant, and that instant has one time on New York's clocks. Copies of months
-saved again by Spark, Iceberg or BigQuery say UTC of digits that are New York's, because these programs know no other
-type. So UTC is read both ways, in one pass over these columns before anything else: the reading with more pickups
-inside the file's month holds, and where only another time has the label, the one with more drop-offs after their
-pickup. A tie, or a difference below one in a thousand of the labelled times, keeps the digits.
+A zone other than UTC says which instant is meant, and that instant has one time on New York's clocks. UTC needs a
+decision: Spark, Iceberg and BigQuery know no time without a zone, so that copies they saved say UTC although the digits
+are New York's. So both readings are tried, in one pass over these columns before anything else. The reading that puts
+more pickups inside the file's month wins. If only another time has the label, the reading with more drop-offs after
+their pickup wins. A tie, or a difference below one in a thousand of the labelled times, keeps the digits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _UTC_NAMES = frozenset(
     | {"ETC/GREENWICH", "GREENWICH", "GMT0", "GMT+0", "GMT-0", "ETC/GMT0", "ETC/GMT+0", "ETC/GMT-0"}
 )
 _TELLING_SHARE = 1_000
-"""Readings differ where they do by one in so many labelled times, or more."""
+"""Readings differ only if they do so for one in so many labelled times, or more."""
 _A_TIME = Column("time", ColumnType.TIMESTAMP, "Whatever a text stands for.")
 
 
@@ -46,11 +46,11 @@ class WallClock:
     """How the times of one file are read."""
 
     zones: Mapping[str, str] = field(default_factory=dict)
-    """Upstream's column → its zones and how they were read, for people; columns without a zone are left out."""
+    """Upstream's column → its zones and how they were read, for people; a column without a zone is left out."""
     utc_is_meant: bool = False
 
     def local(self, source: pa.Array) -> pa.Array:
-        """A column of times or of text, with every zone gone; what has none, or is no time, stays as it is."""
+        """The column of times or text without its zones; a value that has no zone, or is no time, stays as it is."""
         if pa.types.is_timestamp(source.type):
             return source if source.type.tz is None else self._local_times(source)
         text = _text(source)
@@ -74,13 +74,13 @@ def wall_clock(
     match: Match,
     batches: Callable[[Sequence[str]], Iterable[pa.RecordBatch]],
 ) -> WallClock:
-    """How to read the times of a file: decided by its types alone where none is text or UTC, else by one pass.
+    """Decide how to read the times of a file. If some are text or labelled UTC, this takes a pass over them.
 
     Args:
         contract: which columns are times, and which of them begin and end a trip.
-        month: that the file is named after.
-        schema: of the file.
-        match: its columns by the contract.
+        month: the month that the file is named after.
+        schema: the file's schema.
+        match: how the file's columns fit the contract.
         batches: reads upstream's columns of those names.
     """
     times = [name for c in contract.columns if c.type is ColumnType.TIMESTAMP for name in match.found.get(c.name, ())]
