@@ -4,8 +4,8 @@ Belongs here: upstream's columns of a batch → one JSON object per row. Does no
 
 An object has every upstream column under upstream's name. Numbers are numbers, timestamps ISO 8601 text, nulls null.
 NaN and infinities are text, because JSON has no numbers for them. Bytes that are not UTF-8, and NUL, follow the
-escaping rule of ``contracts.values.foreign_text``. A record that could not be parsed is an object with only its text, to which
-ingest applied the same rule. The text is built column by column, because a month may be rejected as a whole.
+escaping rule of ``contracts.values.foreign_text``. A record that could not be parsed is an object with only its text,
+to which ingest applied the same rule. The JSON is built column by column, because a month may be rejected as a whole.
 """
 # ruff: noqa: TID253 - imported only once a month is being cleaned
 

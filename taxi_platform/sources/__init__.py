@@ -31,7 +31,7 @@ __all__ = [
 
 SOURCE_NAMES = ("auto", "dtc", "tlc", "sample")
 SAMPLE_ROWS = 100_000
-"""Rows of a generated month where nothing else is asked for."""
+"""Rows of a generated month by default."""
 
 
 def open_source(
@@ -49,10 +49,10 @@ def open_source(
         url: base of a copy in the layout of ``dtc`` or ``tlc``: ``http(s)://…``, ``file://…`` or a folder.
         sample_rows: rows of a generated month, 1,000 to 20,000,000.
         sample_format: ``csv.gz`` or ``parquet``, of a generated month.
-        retry: how often and how long http requests are tried again.
+        retry: how often and how long http requests are retried.
 
     Raises:
-        SettingsError: a name, address or option that cannot be used; the sentence names the variable.
+        SettingsError: the name, address or option cannot be used; the sentence names the variable.
     """
     from taxi_platform.sources.layouts import DTC, TLC, PublishedSource
 
@@ -78,7 +78,10 @@ def open_source(
 
 
 def open_published(name: str, url: str | None = None) -> Published:
-    """The same, of files that somebody has published; raises `SettingsError` for generated months, which are none."""
+    """Open a source of published files; raises `SettingsError` for ``sample``, whose months are generated.
+
+    ``name`` and ``url`` are those of `open_source`.
+    """
     source = open_source(name, url)
     if name == "sample":
         raise SettingsError("generated months have no upstream to look at: set TAXI_SOURCE to auto, dtc or tlc")
@@ -100,11 +103,11 @@ def _files(layout: Layout, base: str, retry: RetryPolicy) -> Files:
 def _checked_url(base: str) -> str:
     parts = urlsplit(base)
     if "@" in parts.netloc:
-        # Not repeated in the message: addresses end in logs, metadata and manifests.
+        # The sentence does not repeat the address, because sentences end in logs and metadata.
         raise SettingsError("TAXI_SOURCE_URL carries a user name or password: put them into ~/.netrc instead")
     try:
         usable = bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment)
-    except ValueError:  # what `port` raises where the text after the colon is not one
+    except ValueError:  # `port` raises it if the text after the colon is not a port
         usable = False
     if not usable:
         raise SettingsError(f"TAXI_SOURCE_URL is {base!r}: a base is https://host/path without a query")

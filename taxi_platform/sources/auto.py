@@ -1,4 +1,4 @@
-"""The source that needs no choice: each month from the public host that holds it.
+"""The default source: takes each month from the public host that has it.
 
 Belongs here: which host that is. Does not: the hosts (``layouts``).
 """
@@ -17,31 +17,38 @@ __all__ = ["AutoSource"]
 
 @dataclass(frozen=True)
 class AutoSource:
-    """The dtc mirror for the months it holds, TLC's own host for every other; zones with the former."""
+    """Takes the zones, and the months that it has, from the dtc mirror; all other months from TLC's own host."""
 
     dtc: PublishedSource
     tlc: PublishedSource
 
     @property
     def name(self) -> str:
+        """``auto``."""
         return "auto"
 
     def stat(self, month: TripMonth) -> Version | None:
+        """The month's current version on the host that has it; see ``Source.stat``."""
         return self._holder(month).stat(month)
 
     def fetch(self, month: TripMonth, version: Version, directory: Path) -> Download:
+        """Bring that version from the host that has it; see ``Source.fetch``."""
         return self._holder(month).fetch(month, version, directory)
 
     def url(self, month: TripMonth) -> str:
+        """The address of the month's file on the host that has it."""
         return self._holder(month).url(month)
 
     def part(self, month: TripMonth, start: int, length: int) -> Part | None:
+        """Bytes of the month's file from the host that has it; see ``Published.part``."""
         return self._holder(month).part(month, start, length)
 
     def stat_zones(self) -> Version:
+        """The current version of the taxi zone lookup on the dtc mirror."""
         return self.dtc.stat_zones()
 
     def fetch_zones(self, version: Version, directory: Path) -> Download:
+        """Bring the taxi zone lookup from the dtc mirror."""
         return self.dtc.fetch_zones(version, directory)
 
     def _holder(self, month: TripMonth) -> PublishedSource:

@@ -1,7 +1,7 @@
 """Upstream files in a local folder, laid out as upstream publishes them.
 
-Belongs here: the same as over http, read from a disk: versions are the files' sha256, and a fetch is a copy that
-later changes of the folder cannot touch. Does not: which paths exist (``layouts``).
+Belongs here: looking and fetching as over http, but from a disk. Versions are the files' sha256. A fetch is a copy, so
+that later changes of the folder cannot touch it. Does not: which paths exist (``layouts``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class FolderFiles:
     """The files below one folder."""
 
     root: Path
-    """Absolute."""
+    """An absolute path."""
 
     def stat(self, path: str) -> Version | None:
         """The current version of the file at ``path``; None where there is none."""
@@ -53,9 +53,11 @@ class FolderFiles:
         return Download(version, staged.path, staged.sha256, staged.size)
 
     def url(self, path: str) -> str:
+        """The ``file://`` address of ``path``."""
         return (self.root / path).as_uri()
 
     def part(self, path: str, start: int, length: int) -> Part | None:
+        """Up to ``length`` bytes of the file at ``path`` from ``start`` on; None if there is no file."""
         file = self.root / path
         with _reading(file):
             if not file.is_file():
@@ -67,7 +69,7 @@ class FolderFiles:
 
 @lru_cache(maxsize=4096)
 def _sha256(file: Path, inode: int, size: int, mtime_ns: int) -> str:  # noqa: ARG001 — the rest is the cache's key
-    """The digest of a file that looks like this: hashed once per process for as long as it does."""
+    """The file's digest. It is computed once per process while inode, size and time of change stay the same."""
     digest = hashlib.sha256()
     with file.open("rb") as upstream:
         while chunk := upstream.read(CHUNK_BYTES):

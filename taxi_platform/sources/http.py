@@ -1,11 +1,11 @@
 """Upstream files over http(s): looking at a version and bringing exactly that version.
 
-Belongs here: requests, what answers mean, and telling a whole transfer from a broken one. Does not: which paths
-exist (``layouts``), how often to try again (``retries``) and the local file (``staging``).
+Belongs here: requests, the meaning of answers, and telling a whole transfer from a broken one. Does not: which paths
+exist (``layouts``), how often to retry (``retries``) and the local file (``staging``).
 
-How versions are told apart, best first: the ETag as it came (a weak one too); size and Last-Modified; and where a
-server gives neither, nothing: each look then yields a token of its own, so that such a month is fetched again rather
-than ever taken for unchanged (equal bytes still end as one version in the lake, by their sha256).
+What identifies a version, best first: the ETag as it came (a weak one too), then size and Last-Modified. If a server
+gives neither, every look yields a new token, so that the month is fetched again and never mistaken for unchanged. Equal
+bytes still become one version in the lake, by their sha256.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["HttpFiles"]
 _HEAD_REFUSED = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _CONNECTION = re.compile(r"^\w*Connection\w*\(.*?\): ")
-"""How urllib3 begins a message; the address stands in ours already."""
+"""How urllib3 begins a message. It is cut off, because our sentence has the address already."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class HttpFiles:
     """The files below one base URL."""
 
     base: str
-    """Without a slash at its end."""
+    """Without a slash at the end."""
     missing: frozenset[int] = frozenset({HTTPStatus.NOT_FOUND})
-    """Statuses by which this host says that a file does not exist."""
+    """The statuses by which this host says that a file does not exist."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     def stat(self, path: str) -> Version | None:
@@ -63,10 +63,16 @@ class HttpFiles:
         return Download(version, staged.path, staged.sha256, staged.size)
 
     def url(self, path: str) -> str:
+        """The address of ``path``."""
         return f"{self.base}/{path}"
 
     def part(self, path: str, start: int, length: int) -> Part | None:
-        """Bytes of the file at ``path`` by a range request; None where there is none."""
+        """Request up to ``length`` bytes of the file at ``path`` from ``start`` on; None if there is no file.
+
+        Raises:
+            UpstreamUnavailableError: upstream did not answer after every retry.
+            PermanentError: the server gives no parts of files, or refuses.
+        """
         url = self.url(path)
         return self.retry.run(url, lambda: self._read_part(url, start, length))
 
@@ -90,7 +96,7 @@ class HttpFiles:
             says_nothing = answer.ok and not {"etag", "content-length"} & {name.lower() for name in answer.headers}
             if not says_nothing and answer.status_code not in _HEAD_REFUSED:
                 return self._version(url, answer)
-        # The server does not take HEAD seriously: ask for the file, and hang up after the headers.
+        # The server does not support HEAD properly: request the file, and close the connection after the headers.
         with self._answer("GET", url) as answer:
             return self._version(url, answer)
 
@@ -101,7 +107,7 @@ class HttpFiles:
         return _version_in(url, answer.headers)
 
     def _transfer(self, version: Version, staged: StagedFile, progress: Progress) -> None:
-        """One attempt: the whole file, or what an earlier attempt did not bring."""
+        """One attempt: transfers the whole file, or the part that earlier attempts did not bring."""
         with self._answer("GET", version.url, _resume_headers(version, staged)) as answer:
             if answer.status_code in self.missing:
                 raise MonthNotPublishedError(f"{version.url} is gone (status {answer.status_code})")
@@ -144,7 +150,7 @@ class HttpFiles:
         from taxi_platform import __version__
 
         session = requests.Session()
-        # identity: the bytes on the wire are the file's own, so that lengths, ranges and digests mean the file.
+        # Ask for no encoding, so that lengths, ranges and digests are those of the file itself.
         session.headers.update({"Accept-Encoding": "identity", "User-Agent": f"taxi_platform/{__version__}"})
         return session
 
@@ -198,7 +204,7 @@ def _resume_headers(version: Version, staged: StagedFile) -> dict[str, str]:
 
 
 def _place(version: Version, answer: Response, staged: StagedFile) -> int | None:
-    """Make ready for the body of an answer; returns the file's whole size, None where only the framing ends it."""
+    """Prepare the staged file for the body of an answer; returns the file's size, or None if only framing ends it."""
     if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
         ranged = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         if ranged is None or int(ranged[1]) != staged.size:
@@ -214,7 +220,7 @@ def _place(version: Version, answer: Response, staged: StagedFile) -> int | None
 
 
 def _raw_chunks(answer: Response) -> Iterator[bytes]:
-    """The bytes as they are on the wire: never decoded, so that a .csv.gz stays one."""
+    """The bytes of the body, never decoded, so that a .csv.gz stays one."""
     from urllib3.exceptions import HTTPError, IncompleteRead
 
     try:
@@ -239,7 +245,7 @@ def _check_whole(expected: int | None, staged: StagedFile) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """The innermost text of a chain of wrapped errors: what a person would say happened."""
+    """The innermost text in a chain of wrapped errors, which says best what happened."""
     inner: BaseException = error
     while True:
         reason = getattr(inner, "reason", None) or next((a for a in inner.args[::-1] if isinstance(a, Exception)), None)

@@ -1,7 +1,7 @@
-"""Looking at many months of a source at once, within a time limit.
+"""Looks at many months of a source at once, within a time limit.
 
-Belongs here: asking in parallel and keeping apart what upstream said, denied and failed to answer. Does not: what
-follows from it (``orchestration.automation.sensors``, ``orchestration.automation.schedules``).
+Belongs here: asking in parallel, and keeping apart what upstream has, does not have and failed to answer. Does not:
+what follows (``orchestration.automation.sensors``, ``orchestration.automation.schedules``).
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Look:
-    """What upstream said of each month that was asked about."""
+    """Upstream's answers about some months."""
 
     published: Mapping[TripMonth, Version]
     unpublished: frozenset[TripMonth]
     """Upstream answered that it has no such month."""
     unknown: Mapping[TripMonth, str]
-    """Months without a usable answer, each with the reason in one sentence."""
+    """Months without a usable answer → the reason, in one sentence."""
 
     @property
     def reasons(self) -> str:
-        """Every different reason, for a person."""
+        """All different reasons in one text, for people."""
         return "; ".join(sorted(set(self.unknown.values())))
 
 
 def look_at(source: Source, months: Sequence[TripMonth], seconds: float) -> Look:
-    """Ask for the version of every month, `_AT_ONCE` at a time; what has not come after ``seconds`` is unknown."""
+    """Ask for the version of every month, `_AT_ONCE` at a time; what has no answer after ``seconds`` is unknown."""
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look")
     try:
         started = time.monotonic()
@@ -45,7 +45,7 @@ def look_at(source: Source, months: Sequence[TripMonth], seconds: float) -> Look
         wait(futures.values(), timeout=seconds)
         answers = {month: _answer(future, time.monotonic() - started) for month, future in futures.items()}
     finally:
-        # A request under way ends with its own time-out; nobody waits for it.
+        # A request that still runs ends by its own time-out; nothing waits for it.
         pool.shutdown(wait=False, cancel_futures=True)
     return Look(
         published={month: answer for month, answer in answers.items() if isinstance(answer, Version)},
@@ -61,5 +61,5 @@ def _answer(future: Future[Version | None], seconds: float) -> Version | str | N
         return future.result()
     except TaxiError as error:
         return str(error)
-    except Exception as error:  # noqa: BLE001 - whatever a server can make a client stumble over is no answer
+    except Exception as error:  # noqa: BLE001 - any error in reading an answer means that there is none
         return f"{type(error).__name__}: {error}"

@@ -14,33 +14,33 @@ from taxi_platform.months import TripMonth
 __all__ = ["GENERATED", "UNVERSIONED", "Download", "Part", "Published", "Source", "Version"]
 
 GENERATED = "sample:"
-"""How the address of a file begins that no upstream has: the sample source generates it."""
+"""How the address of a generated file begins: no upstream has it."""
 
 
 UNVERSIONED = "unversioned:"
-"""How the token of a file begins whose server tells no versions apart; the rest is another at every look."""
+"""How a token begins if the server cannot tell versions apart; the rest of the token is new at every look."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of one upstream file, as upstream itself tells versions apart."""
+    """One version of one upstream file, identified as upstream does."""
 
     url: str
     token: str
-    """Equal tokens mean equal files: the ETag; without one size and Last-Modified; in a folder the sha256."""
+    """Equal tokens mean equal files: the ETag, else size and Last-Modified; in a folder, the sha256."""
     etag: str | None = None
     size: int | None = None
-    """Bytes, where upstream says."""
+    """Size in bytes, if upstream says it."""
 
     @property
     def is_comparable(self) -> bool:
-        """Whether upstream tells versions apart: else no look can say that a file is new."""
+        """Whether upstream can tell versions apart; if not, a look cannot say whether a file is new."""
         return not self.token.startswith(UNVERSIONED)
 
 
 @dataclass(frozen=True)
 class Download:
-    """An upstream file, whole and verified, in a private local file."""
+    """An upstream file, complete and verified, in a private local file."""
 
     version: Version
     file: Path
@@ -49,6 +49,7 @@ class Download:
 
     @property
     def is_parquet(self) -> bool:
+        """Whether the file is Parquet by the end of its address; otherwise it is CSV."""
         return self.version.url.endswith(".parquet")
 
 
@@ -57,23 +58,25 @@ class Part:
     """Some bytes of an upstream file."""
 
     data: bytes
-    """As many as were asked for, or as there are."""
+    """As many bytes as were asked for, or fewer at the file's end."""
     size: int
-    """Bytes of the whole file."""
+    """Size of the whole file in bytes."""
 
 
 class Published(Protocol):
-    """Where months lie as files of which single parts can be read."""
+    """A source whose months are files, of which it can read parts."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The source's name, one of ``SOURCE_NAMES``."""
+        ...
 
     def url(self, month: TripMonth) -> str:
-        """Where that month's file lies."""
+        """The address of that month's file."""
         ...
 
     def part(self, month: TripMonth, start: int, length: int) -> Part | None:
-        """Bytes of that month's file from ``start`` on; None where upstream has no such month.
+        """Up to ``length`` bytes of that month's file from ``start`` on; None if upstream has no such month.
 
         Raises:
             UpstreamUnavailableError: upstream did not answer after every retry.
@@ -83,13 +86,15 @@ class Published(Protocol):
 
 
 class Source(Protocol):
-    """Where months come from."""
+    """A place that months and the taxi zone lookup come from."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The source's name, one of ``SOURCE_NAMES``."""
+        ...
 
     def stat(self, month: TripMonth) -> Version | None:
-        """The current version of that month's file; None where upstream has no such month.
+        """The current version of that month's file; None if upstream has no such month.
 
         Raises:
             UpstreamUnavailableError: upstream did not answer after every retry.

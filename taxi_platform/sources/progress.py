@@ -1,6 +1,6 @@
-"""A line every few seconds while a long download runs.
+"""Logs a line every few seconds while a long download runs.
 
-Belongs here: when to say how far a transfer is. Does not: where the line goes (``logging`` decides).
+Belongs here: when to log how far a transfer is. Does not: where the line goes (``logging`` decides).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MB = 1_000_000
 
 
 class Progress:
-    """Counts one transfer, resumed attempts included; quiet for transfers shorter than the interval."""
+    """Counts the bytes of one transfer, with all its attempts; a transfer shorter than the interval logs nothing."""
 
     def __init__(self, name: str, total: int | None, *, every: float = _EVERY_SECONDS) -> None:
         self._name = name
@@ -25,7 +25,7 @@ class Progress:
         self._started = self._said = time.monotonic()
 
     def at(self, size: int) -> None:
-        """Say how far the transfer is, where that is due: ``size`` bytes have come."""
+        """Log that ``size`` bytes have come, if a line is due."""
         now = time.monotonic()
         if now - self._said < self._every:
             return

@@ -1,7 +1,7 @@
-"""How often and how long a request to upstream is tried again.
+"""How often and how long a request to upstream is retried.
 
-Belongs here: the bounds of trying again, for upstream. Does not: how it is tried again (``transience``), which failures
-are worth it (the transport decides and raises `Interrupted`) and what is requested.
+Belongs here: the limits of retrying, for upstream. Does not: the retrying itself (``transience``), which failures are
+worth it (the transport decides and raises `Interrupted`) and what is requested.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _Result = TypeVar("_Result")
 
 
 class Interrupted(Exception):  # noqa: N818 — never leaves the package: a reason to try again, not an error
-    """One attempt failed in a way that the next may not."""
+    """One attempt failed, and the next may succeed."""
 
     def __init__(
         self, reason: str, *, pause: float | None = None, outcome: type[TransientError] = UpstreamUnavailableError
     ) -> None:
         super().__init__(reason)
         self.pause = pause
-        """Seconds upstream asked to be left alone (``Retry-After``)."""
+        """Seconds that upstream asked to wait (``Retry-After``)."""
         self.outcome = outcome
-        """What the failure amounts to when it was the last."""
+        """The type of error to raise if this was the last attempt."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,17 @@ class RetryPolicy:
     longest_wait: float = 30.0
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
-    """Longest silence of upstream in the middle of an answer."""
+    """The longest pause in the middle of an answer before the attempt counts as failed."""
 
     def run(self, url: str, attempt: Callable[[], _Result]) -> _Result:
-        """Call ``attempt`` until it returns; anything but `Interrupted` passes straight through.
+        """Call ``attempt`` until it returns; `Interrupted` is retried, and every other error is raised at once.
+
+        Args:
+            url: what is requested, for log lines and the error's sentence.
+            attempt: makes one attempt.
 
         Raises:
-            TransientError: every attempt was interrupted; of the type that the last one named.
+            TransientError: every attempt was interrupted; its type is the one that the last attempt named.
         """
         tried = 0
 

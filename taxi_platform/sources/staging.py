@@ -1,7 +1,7 @@
-"""Private temporary files that upstream's files arrive in, and what a disk can say about them.
+"""Private temporary files for upstream's files, and what disk errors mean.
 
-Belongs here: making such a file, removing it when anything goes wrong, and its digest while it grows.
-Does not: where the bytes come from (one transport each).
+Belongs here: making such a file, removing it after any error, and its digest, computed as it grows. Does not: where the
+bytes come from (one transport each).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from taxi_platform.errors import StoreError
 __all__ = ["CHUNK_BYTES", "StagedFile", "disk_errors", "staged_file"]
 
 CHUNK_BYTES = 1 << 18
-"""Bytes in memory at a time, whatever the file's size."""
+"""Bytes held in memory at a time, whatever the file's size."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
 def disk_errors(directory: Path) -> Iterator[None]:
-    """Turn what the operating system says about a local file below ``directory`` into one sentence."""
+    """Turn an `OSError` about a file below ``directory`` into a `StoreError` of one sentence."""
     try:
         yield
     except OSError as error:
@@ -38,7 +38,7 @@ def disk_errors(directory: Path) -> Iterator[None]:
 
 
 class StagedFile:
-    """A growing file; made by `staged_file`."""
+    """A file that grows chunk by chunk; made by `staged_file`."""
 
     def __init__(self, directory: Path, handle: int, path: Path) -> None:
         self.path = path
@@ -49,11 +49,11 @@ class StagedFile:
 
     @property
     def sha256(self) -> str:
-        """Of everything written so far."""
+        """Digest of everything written so far, in hexadecimal."""
         return self._digest.hexdigest()
 
     def write(self, chunk: bytes) -> None:
-        """Append; raises `StoreError` where the disk is full."""
+        """Append bytes; raises `StoreError` if the disk is full."""
         view = memoryview(chunk)
         with disk_errors(self._directory):
             while view:
@@ -62,7 +62,7 @@ class StagedFile:
         self.size += len(chunk)
 
     def restart(self) -> None:
-        """Forget everything written so far."""
+        """Drop everything written so far."""
         with disk_errors(self._directory):
             self._file.seek(0)
             self._file.truncate()
@@ -70,19 +70,22 @@ class StagedFile:
         self.size = 0
 
     def close(self) -> None:
+        """Write out what is buffered, and close the file."""
         with disk_errors(self._directory):
             self._file.close()
 
 
 @contextmanager
 def staged_file(directory: Path, name: str) -> Iterator[StagedFile]:
-    """A new file below ``directory`` that only this user can read, removed when an error leaves the context.
+    """Make a file below ``directory`` that only this user can read; it is removed if an error leaves the context.
+
+    The file's name ends with ``name``, so that its suffix still tells the format.
 
     ``name`` becomes the end of the file's own, so that its suffix still tells the format.
     """
     with disk_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
-        # mkstemp gives mode 0600 and a name nobody else has.
+        # mkstemp gives mode 0600 and a unique name.
         handle, path = tempfile.mkstemp(dir=directory, prefix="upstream-", suffix=f"-{name}")
     staged = StagedFile(directory, handle, Path(path))
     try:

@@ -1,6 +1,6 @@
-"""When and where trips happen in a month.
+"""When and where a month's trips happen.
 
-Belongs here: the hours of the week, the weight of each zone over the year, how far and how fast. Does not: fares and
+Belongs here: the hours of the week, the weight of each zone over the year, distances and speeds. Does not: fares and
 any dataset's columns (``taxis``, ``hires``).
 """
 
@@ -47,7 +47,7 @@ _MEDIAN_MILES = {"yellow": 1.6, "green": 1.9, "fhv": 2.8, "fhvhv": 2.9}
 
 @dataclass(frozen=True)
 class City:
-    """One month of one dataset's demand, ready to be drawn from."""
+    """The demand of one dataset in one month: the distributions that trips are drawn from."""
 
     month: TripMonth
     hours: npt.NDArray[np.float64]
@@ -58,21 +58,22 @@ class City:
 
     @classmethod
     def of(cls, month: TripMonth) -> City:
+        """The demand in that month."""
         return cls(month, _hours(month), _zones(month, _PICKUPS), _zones(month, _DROPOFFS))
 
     def pickup_times(self, rng: np.random.Generator, count: int) -> Ints:
-        """Seconds since 1970 on New York's clock, in no order."""
+        """Seconds since 1970 on New York's clock, unordered; an array of ``count``."""
         hours = np.searchsorted(self.hours, rng.random(count), side="right")
         return _epoch(self.month.bounds[0]) + hours * 3600 + rng.integers(0, 3600, count)
 
     def locations(self, rng: np.random.Generator, count: int) -> tuple[Ints, Ints]:
-        """Zone ids of pickup and drop-off."""
+        """Zone ids of pickup and drop-off: two arrays of ``count``."""
         start = np.searchsorted(self.pickups, rng.random(count), side="right") + 1
         end = np.searchsorted(self.dropoffs, rng.random(count), side="right") + 1
         return start, end
 
     def journeys(self, rng: np.random.Generator, start: Ints, end: Ints) -> tuple[Ints, Ints]:
-        """Hundredths of a mile and seconds between those zones; a few meters record no distance."""
+        """Distance in hundredths of a mile, and duration in seconds, of each trip; a few meters record no distance."""
         count = len(start)
         far = np.isin(start, AIRPORTS) | np.isin(end, AIRPORTS)
         miles = _MEDIAN_MILES[self.month.dataset] * rng.lognormal(0, 0.75, count) + np.where(far, 8.5, 0)
@@ -83,7 +84,7 @@ class City:
 
     @staticmethod
     def touches_core(start: Ints, end: Ints) -> Mask:
-        """Whether a trip begins or ends in Manhattan south of the green zones."""
+        """Whether each trip begins or ends in Manhattan south of the green zones."""
         core: Mask = _IS_CORE[start] | _IS_CORE[end]
         return core
 
@@ -100,7 +101,7 @@ def _hours(month: TripMonth) -> npt.NDArray[np.float64]:
 
 
 def _zones(month: TripMonth, shares: dict[str, dict[str, float]]) -> npt.NDArray[np.float64]:
-    # Popularity and high season are the zone's own: the same in every month of the dataset.
+    # Each zone has its own popularity and season, which are the same in every month of the dataset.
     rng = np.random.default_rng(zlib.crc32(month.dataset.encode()))
     popularity = rng.lognormal(0, 0.9, len(KINDS))
     high_season = rng.integers(0, 12, len(KINDS))

@@ -1,7 +1,7 @@
-"""The mistakes of real months, put into drawn trips at about the rates at which they occur.
+"""Adds the mistakes of real months to drawn trips, about as often as they really occur.
 
-Belongs here: what goes wrong and how often (counted over real green months; exact copies also over yellow 2010).
-Does not: what is done about it (``contracts.rules``, ``cleaning``). Zone 264/265, zero passengers and absent columns
+Belongs here: what goes wrong and how often, counted over real green months (exact copies also over yellow 2010). Does
+not: what is done about it (``contracts.rules``, ``cleaning``). Zones 264 and 265, zero passengers and absent columns
 are drawn with the trips.
 """
 
@@ -19,9 +19,9 @@ from taxi_platform.sources.sample.rows import Ints, Rows
 __all__ = ["STRANGERS", "scatter", "soil"]
 
 STRANGERS = 400
-"""Trips of a month that two neighbouring chunks share; more than twice the chunks of the largest month."""
+"""Trips of a month that neighbouring chunks share; more than twice the number of chunks of the largest month."""
 _KEPT_CLEAN = 8
-"""First rows of a chunk, in which `scatter` puts these."""
+"""The first rows of a chunk get no other mistake, because `scatter` writes there."""
 _DAY = 86_400
 _FAR_AWAY = np.array([1_230_764_581, 1_230_770_000, 2_260_439_700])  # 2008-12-31, 2009-01-01 and 2041
 _COPIES = 5e-6
@@ -29,7 +29,7 @@ _COPIES_YELLOW_2010 = 0.011
 
 
 def soil(rng: np.random.Generator, rows: Rows, month: TripMonth, at_least: int) -> None:
-    """Make each kind of mistake in ``rows``, at its rate and ``at_least`` so often, no two in one row."""
+    """Make each kind of mistake in ``rows``: at its rate, at least ``at_least`` times, and no two in one row."""
     if rows.count <= _KEPT_CLEAN:
         return
     free = _KEPT_CLEAN + rng.permutation(rows.count - _KEPT_CLEAN)
@@ -57,8 +57,10 @@ def soil(rng: np.random.Generator, rows: Rows, month: TripMonth, at_least: int) 
 
 
 def scatter(rows: Rows, strangers: Rows, chunk: int) -> None:
-    """Put a copy and a reversal of trips of the chunk before into this chunk, so that neither is found by looking
-    at one chunk alone."""
+    """Put a copy and a reversal of the previous chunk's trips into this chunk.
+
+    A reader that looks at one chunk at a time cannot find them.
+    """
     if rows.count <= _KEPT_CLEAN:
         return
 

@@ -1,11 +1,11 @@
 """What a file of a month looks like: upstream's columns, their order, spelling and types, and a CSV file's quirks.
 
-Belongs here: the generations of upstream's files, as published (headers of the files themselves). Does not: which
-meaning a column has (``contracts``) and the values (``taxis``, ``hires``).
+Belongs here: the generations of upstream's files, taken from the headers of published files. Does not: the meaning of a
+column (``contracts``) and its values (``taxis``, ``hires``).
 
-CSV files to 2021-07 are written in the generation of their month, later ones (upstream has none) in the columns of the
-month's parquet file. Parquet files before 2023-02 are all written as TLC wrote them from 2017 on: the older names that
-it kept in those of 2009 and 2010 are not imitated.
+CSV files to 2021-07 follow the generation of their month. Upstream has no later ones; those are generated with the
+columns of the month's parquet file. All parquet files before 2023-02 are generated as TLC wrote them from 2017 on; the
+older names in those of 2009 and 2010 are not imitated.
 """
 
 from __future__ import annotations
@@ -30,20 +30,21 @@ class CsvGeneration:
 
     since: date
     header: str
-    """As it stands in the file, without quotes and line end."""
+    """The line as it is in the file, without quotes and line end."""
     blank_line: bool = False
-    """A second, empty line; the header then ends in LF and all other lines in CRLF."""
+    """Whether a second, empty line follows. The header then ends in LF and all other lines in CRLF."""
     extra_fields: int = 0
-    """Empty fields that every row has beyond the header's."""
+    """Empty fields at the end of every row, beyond the header's."""
     quoted: bool = False
-    """Quotes around every name and value."""
+    """Whether every name and value is in quotes."""
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Canonical column → what the file writes for the codes 0, 1, 2, …"""
     plain_numbers: bool = False
-    """Distances as ``0.4`` and ``1``; otherwise as ``.40`` and ``1.00``."""
+    """Whether distances are written as ``0.4`` and ``1``; otherwise as ``.40`` and ``1.00``."""
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """Upstream's column names, left to right."""
         return tuple(self.header.split(","))
 
 
@@ -139,7 +140,7 @@ _CSV: Mapping[str, tuple[CsvGeneration, ...]] = {
 }
 
 DATASETS = tuple(_CSV)
-"""Those that upstream publishes, and that can be generated."""
+"""The datasets that upstream publishes and that can be generated."""
 
 # Parquet columns as name:kind; the kinds become types in `_type`.
 _PARQUET: Mapping[str, str] = {
@@ -175,7 +176,7 @@ _ADDED: tuple[tuple[tuple[str, ...], date, str], ...] = (
 
 
 def csv_generation(month: TripMonth) -> CsvGeneration:
-    """The generation of that month's CSV file; since upstream stopped writing any, the columns of its parquet file."""
+    """The generation of that month's CSV file; after upstream's last one, the columns of the month's parquet file."""
     if month.first_day > _LAST_CSV:
         return CsvGeneration(month.first_day, ",".join(name for name, _ in _parquet_columns(month)))
     return next(g for g in reversed(_CSV[month.dataset]) if g.since <= month.first_day)

@@ -25,7 +25,7 @@ _YES_NO = ("N", "Y")
 
 
 def draw_base_trips(rng: np.random.Generator, count: int, city: City) -> Rows:
-    """fhv: most bases do not say where a trip began."""
+    """Draw ``count`` fhv trips; most bases do not report where a trip began."""
     rows = Rows("fhv", count, texts={"dispatching_base_num": _BASES, "affiliated_base_number": _BASES})
     _trips(rng, rows, city)
     base = (len(_BASES) * rng.random(count) ** 2).astype(np.int64)
@@ -39,7 +39,7 @@ def draw_base_trips(rng: np.random.Generator, count: int, city: City) -> Rows:
 
 
 def draw_app_trips(rng: np.random.Generator, count: int, city: City) -> Rows:
-    """fhvhv: everything is reported, money to the cent."""
+    """Draw ``count`` fhvhv trips; companies report every column, and money to the cent."""
     rows = Rows("fhvhv", count)
     _trips(rng, rows, city)
     company = np.searchsorted(_COMPANY_EDGES, rng.random(count), side="right")

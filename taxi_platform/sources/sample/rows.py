@@ -1,9 +1,9 @@
 """A chunk of generated trips as columns, and its columns as Arrow arrays.
 
-Belongs here: holding, copying and rendering columns. Does not: what is in them (``taxis``, ``hires``, ``dirt``).
+Belongs here: holding, copying and converting columns. Does not: their contents (``taxis``, ``hires``, ``dirt``).
 
-Values are whole numbers throughout: seconds since 1970 for timestamps, cents for money, hundredths of a mile for
-distances, positions in a vocabulary for text. So sums are exact and a chunk is cheap to change.
+All values are whole numbers: seconds since 1970 for timestamps, cents for money, hundredths of a mile for distances,
+positions in a vocabulary for text. So sums are exact, and a chunk is cheap to change.
 """
 
 # ruff: noqa: TID253 — only imported where a month is generated
@@ -28,24 +28,24 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass
 class Rows:
-    """Columns of equal length by canonical name; a column that is not here is null in every row."""
+    """Columns of equal length by canonical name; a column that is missing here is null in every row."""
 
     dataset: str
     count: int
     values: dict[str, Ints] = field(default_factory=dict)
     missing: dict[str, Mask] = field(default_factory=dict)
-    """Where a column is null; a column without an entry has no nulls."""
+    """Flags of the nulls in a column; a column without an entry has none."""
     texts: dict[str, Sequence[str]] = field(default_factory=dict)
     """Vocabulary of each text column."""
 
     def blank(self, names: Sequence[str], where: Mask) -> None:
-        """Make those columns null in those rows."""
+        """Make the named columns null in the flagged rows."""
         for name in names:
             if name in self.values:
                 self.missing[name] = self.missing.get(name, np.False_) | where
 
     def copy_rows(self, to: Ints, other: Rows, rows: Ints) -> None:
-        """Overwrite the rows ``to`` by rows of ``other`` (which may be this chunk), in every column."""
+        """Overwrite the rows ``to`` with ``rows`` of ``other`` (which may be this chunk), in every column."""
         for name, values in self.values.items():
             values[to] = other.values[name][rows]
             if name in self.missing or name in other.missing:
@@ -53,7 +53,7 @@ class Rows:
                 mask[to] = other.missing[name][rows] if name in other.missing else False
 
     def arrow(self, name: str | None, kind: pa.DataType, texts: Sequence[str] | None = None) -> pa.Array:
-        """A column as an Arrow array of that type; codes as ``texts`` where given, else by the column's vocabulary."""
+        """A column as an Arrow array of type ``kind``; codes become ``texts`` if given, else words of its vocabulary."""
         if name is None or name not in self.values or pa.types.is_null(kind):
             return pa.nulls(self.count, kind)
         values, mask = self.values[name], self.missing.get(name)
@@ -67,7 +67,7 @@ class Rows:
 
 
 def _parts(column: Column) -> int:
-    """How many of the whole numbers a chunk holds make up one unit of the column."""
+    """How many of a chunk's whole numbers make one unit of the column: 100 for cents."""
     if column.unit is not None and column.unit.startswith("degrees"):
         return 1_000_000
     return 100 if column.type is ColumnType.DOUBLE else 1

@@ -1,6 +1,6 @@
 """Generated months behind the protocol of a source.
 
-Belongs here: versions of what is generated, and its way into a private file. Does not: the generator (``writing``).
+Belongs here: versions of generated files, and writing them to a private file. Does not: the generator (``writing``).
 """
 
 from __future__ import annotations
@@ -37,16 +37,18 @@ class SampleSource:
 
     @property
     def name(self) -> str:
+        """``sample``."""
         return "sample"
 
     def stat(self, month: TripMonth) -> Version | None:
-        """Nothing is generated to look at it: the version is the recipe."""
+        """The version is the month's recipe, so that a look generates nothing; None before the first month."""
         if not is_generated(month):
             return None
         file = f"{month.dataset}_tripdata_{month.label}.{self.file_format}"
         return Version(f"{GENERATED}{month.dataset}/{file}", f"{GENERATED}{REVISION}:{self.rows}:{self.file_format}")
 
     def fetch(self, month: TripMonth, version: Version, directory: Path) -> Download:
+        """Generate the month; raises `UpstreamChangedError` if the recipe is another now."""
         if version != self.stat(month):
             raise UpstreamChangedError(
                 f"{version.url} was looked at as {version.token}, which this source no longer generates: look again"
@@ -56,16 +58,18 @@ class SampleSource:
         return Download(version, staged.path, staged.sha256, staged.size)
 
     def stat_zones(self) -> Version:
+        """The version of the generated zone lookup."""
         return Version(f"{GENERATED}misc/taxi_zone_lookup.csv", f"{GENERATED}{REVISION}:zones")
 
     def fetch_zones(self, version: Version, directory: Path) -> Download:
+        """Write the generated zone lookup."""
         with staged_file(directory, "taxi_zone_lookup.csv") as staged:
             staged.write(lookup_csv())
         return Download(version, staged.path, staged.sha256, staged.size)
 
 
 class _Writable(io.RawIOBase):
-    """A staged file as the file object that writers of formats expect."""
+    """A staged file behind the file object that writers of file formats expect."""
 
     def __init__(self, staged: StagedFile) -> None:
         self._staged = staged

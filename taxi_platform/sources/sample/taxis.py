@@ -1,7 +1,7 @@
-"""Drawing yellow and green trips.
+"""Draws yellow and green trips.
 
-Belongs here: meters, tariffs by date (TLC's rate cards), tips, and the block of columns that late records lack.
-Does not: mistakes (``dirt``). All money is in cents.
+Belongs here: meters, tariffs by date (TLC's rate cards), tips, and the columns that late records lack. Does not:
+mistakes (``dirt``). All money is in cents.
 """
 
 # ruff: noqa: TID253 — only imported where a month is generated
@@ -24,7 +24,7 @@ LATE_BLOCK = (
     "congestion_surcharge",
     "airport_fee",
 )
-"""Columns that records from dispatch systems (since 2019) lack, all together."""
+"""Columns that records from dispatch systems (since 2019) lack, always all together."""
 _MTA_TAX_SINCE = date(2009, 11, 1)
 _RATE_CODES_SINCE = date(2010, 1, 1)
 _FARE_RISE_2012 = date(2012, 10, 1)
@@ -41,7 +41,7 @@ _JFK, _NEGOTIATED = 2, 5
 
 
 def draw_taxis(rng: np.random.Generator, count: int, city: City) -> Rows:
-    """Plausible trips without mistakes."""
+    """Draw ``count`` plausible trips without mistakes."""
     rows = Rows(city.month.dataset, count, texts={"store_and_fwd_flag": ("N", "Y"), "request_source": ("A", "S")})
     _trips(rng, rows, city)
     _codes(rng, rows, city)
@@ -60,7 +60,7 @@ def _trips(rng: np.random.Generator, rows: Rows, city: City) -> None:
     pickup = city.pickup_times(rng, rows.count)
     vendor = _pick(rng, rows.count, {1: 30, 2: 70} if rows.dataset == "yellow" else {1: 15, 2: 85})
     if city.month.first_day < _TEXT_ERA_ENDS and rows.dataset == "yellow":
-        by_minute = vendor == 2  # that system recorded whole minutes then
+        by_minute = vendor == 2  # that vendor recorded whole minutes then
         pickup, seconds = (np.where(by_minute, v // 60 * 60, v) for v in (pickup, seconds))
     rows.values |= {
         "vendor_id": vendor,
@@ -129,7 +129,7 @@ def _fares(rng: np.random.Generator, rows: Rows, month: date) -> Ints:
 
 
 def _extras(pickup: Ints, modern: bool) -> Ints:
-    """Overnight (20 to 6 o'clock) and, on workdays, rush hour (16 to 20 o'clock)."""
+    """The extra in cents: overnight (20 to 6 o'clock) and, on workdays, rush hour (16 to 20 o'clock)."""
     hour = pickup // 3600 % 24
     weekday = (pickup // 86400 + 3) % 7  # 1970-01-01 was a Thursday
     night, rush = (100, 250) if modern else (50, 100)
@@ -151,7 +151,7 @@ def _tips_and_totals(rng: np.random.Generator, rows: Rows) -> None:
 
 
 def _coordinates(rng: np.random.Generator, rows: Rows) -> None:
-    """Longitude and latitude in millionths of a degree; a few meters had no fix and wrote 0."""
+    """Draw longitude and latitude in millionths of a degree; a few meters had no position and wrote 0."""
     for end in ("pickup", "dropoff"):
         fixed = rng.random(rows.count) >= 0.015
         for axis, centre, spread in (("longitude", -73.975, 0.035), ("latitude", 40.75, 0.028)):
@@ -163,7 +163,7 @@ def _late_records(rng: np.random.Generator, rows: Rows, city: City) -> None:
     late = rng.random(rows.count) < _late_share(city)
     rows.blank(LATE_BLOCK, late)
     values = rows.values
-    # Their fares were agreed beforehand, to the cent, and paid in an unknown way.
+    # Late records have fares agreed beforehand, to the cent, and an unknown way of payment.
     values["fare_amount"] = np.where(late, rng.integers(800, 6000, rows.count), values["fare_amount"])
     for name in ("extra", "mta_tax", "tolls_amount"):
         if name in values:
@@ -186,7 +186,7 @@ def _late_share(city: City) -> float:
 
 
 def _pick(rng: np.random.Generator, count: int, percent: dict[int, float]) -> Ints:
-    """One of the keys per row, by their weights."""
+    """Draw one of the keys for each row, weighted by their percentages."""
     edges = np.cumsum(np.array(list(percent.values())))
     picked: Ints = np.array(list(percent))[np.searchsorted(edges, rng.random(count) * edges[-1], side="right")]
     return picked

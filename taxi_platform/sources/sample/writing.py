@@ -1,6 +1,6 @@
-"""A generated month as a file, chunk by chunk: memory does not grow with the rows.
+"""Writes a generated month as a file, chunk by chunk, so that memory does not grow with the rows.
 
-Belongs here: chunks and their seeds, and the two formats. Does not: values (``taxis``, ``hires``, ``dirt``) and
+Belongs here: chunks and their seeds, and the two file formats. Does not: values (``taxis``, ``hires``, ``dirt``) and
 columns (``generations``).
 """
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 __all__ = ["REVISION", "check_options", "is_generated", "stream_month", "write_month"]
 
 REVISION = 1
-"""Of the generator: the same revision, month, rows and format give the same file. Raise it with any change of rows."""
+"""Equal revision, month, rows and format give an equal file. Raise the revision with any change of rows."""
 ROW_LIMITS = (1_000, 20_000_000)
 _CHUNK_ROWS = 131_072
 
 
 def write_month(dataset: str, month: date, rows: int, path: Path, file_format: str) -> None:
-    """Write a generated month to ``path``, which only ever is a whole file.
+    """Write a generated month to ``path``. The path never has a partial file.
 
     Args:
         dataset: one of the four that upstream publishes.
-        month: its first day; not before the dataset's first month.
+        month: the first day of the month; not before the dataset's first month.
         rows: 1,000 to 20,000,000.
         path: replaced where it exists.
         file_format: ``csv.gz`` or ``parquet``.
@@ -60,12 +60,12 @@ def write_month(dataset: str, month: date, rows: int, path: Path, file_format: s
 
 
 def is_generated(month: TripMonth) -> bool:
-    """Whether upstream publishes such a dataset and had begun to by that month."""
+    """Whether upstream has that dataset and had begun to publish it by that month."""
     return month.dataset in DATASETS and month.first_day >= CONTRACTS[month.dataset].first_month
 
 
 def check_options(rows: int, file_format: str) -> None:
-    """Raise `SettingsError` where no month of so many rows in that format can be generated."""
+    """Check the options of the generator; raises `SettingsError` if they cannot be used."""
     low, high = ROW_LIMITS
     if not low <= rows <= high:
         raise SettingsError(f"TAXI_SAMPLE_ROWS is {rows:,}: a generated month has {low:,} to {high:,} rows")
@@ -79,7 +79,7 @@ def stream_month(month: TripMonth, rows: int, file: BinaryIO, file_format: str) 
 
 
 def _chunks(month: TripMonth, count: int) -> Iterator[Rows]:
-    """The month's rows; every chunk is drawn by a generator of its own, whatever was drawn before it."""
+    """The month's rows. Every chunk has a random generator of its own, so that chunks do not depend on each other."""
     from taxi_platform.sources.sample import city, dirt, hires, taxis
 
     draw = {"fhv": hires.draw_base_trips, "fhvhv": hires.draw_app_trips}.get(month.dataset, taxis.draw_taxis)
@@ -103,7 +103,7 @@ def _write_csv(month: TripMonth, chunks: Iterator[Rows], file: BinaryIO) -> None
     from isal import igzip
 
     generation = csv_generation(month)
-    # A fixed time and no name in gzip's header: equal rows are equal bytes.
+    # A fixed time and no name in gzip's header, so that equal rows give equal bytes.
     with igzip.IGzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
         packed.write(_csv_header(generation))
         for rows in chunks:
@@ -136,7 +136,7 @@ def _csv_lines(rows: Rows, generation: CsvGeneration, month: TripMonth) -> bytes
 
 
 def _canonical(dataset: str, names: tuple[str, ...]) -> list[str | None]:
-    """The contract's name of each of upstream's; None for a second spelling of a column, which files leave empty."""
+    """The canonical name of each upstream name; None for a second spelling of a column, which files leave empty."""
     known = {spelling: column.name for column in CONTRACTS[dataset].columns for spelling in column.known_as}
     canonical = [known[normalised(name)] for name in names]
     return [name if name not in canonical[:index] else None for index, name in enumerate(canonical)]
@@ -160,7 +160,7 @@ def _csv_column(rows: Rows, name: str | None, generation: CsvGeneration) -> pa.A
 
 
 def _distance_texts(rows: Rows, name: str) -> pa.Array:
-    """Two decimals and no leading zero, as the meters' systems print: ``.40``, ``1.00``."""
+    """Distances with two decimals and no leading zero, as the meters print them: ``.40``, ``1.00``."""
     import numpy as np
     import pyarrow as pa
 

@@ -1,7 +1,7 @@
-"""The taxi zones: how they share out among the boroughs, and a lookup file in upstream's dialect.
+"""The taxi zones: which borough each is in, and a lookup file in upstream's dialect.
 
-Belongs here: ids, boroughs and service zones as TLC publishes them. Does not: the names of the zones, which a
-generated lookup numbers instead.
+Belongs here: ids, boroughs and service zones as TLC publishes them. Does not: the names of the zones; a generated
+lookup has numbers instead.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ KINDS = (
     "QMMMMKmXXXMQSQXQSKKQQKXXXXMSKKKQQQMKQQQXXQmQSQSQXMKMX"
     "XSQQKQQXSKQMKQKKMMMMMMXMMMMXXXmmSMXXMXSQQXKKKQXQMMMUU"
 )
-"""What zone 1, 2, … 265 is; the letters are those of `_KINDS`."""
+"""One letter for each of the zones 1, 2, … 265; `_KINDS` says what it means."""
 
 _KINDS = {
     "M": ("Manhattan", "Yellow Zone"),
@@ -32,7 +32,7 @@ _NAMES = {1: "Newark Airport", 132: "JFK Airport", 138: "LaGuardia Airport", 264
 
 
 def lookup_csv() -> bytes:
-    """The lookup as a file: upstream's header, quotes and CRLF; "NA" and "N/A" are text."""
+    """The lookup file with upstream's header, quotes and CRLF; "NA" and "N/A" are text."""
     lines = ['"locationid","borough","zone","service_zone"']
     for zone, kind in enumerate(KINDS, start=1):
         borough, service_zone = _KINDS[kind]
