@@ -90,6 +90,7 @@ class RawMonth:
 
     @classmethod
     def from_json(cls, month: TripMonth, entry: Mapping[str, Any]) -> RawMonth:
+        """Read what `to_json` wrote."""
         refused = entry.get("refused")
         return cls(month=month, **{**entry, "refused": Refusal(**refused) if refused else None})
 
@@ -153,10 +154,12 @@ class CleanFacts:
     """Upstream's time columns with a zone → which, and how it was read as New York's wall clock."""
 
     def to_json(self) -> dict[str, Any]:
+        """The facts as JSON-compatible values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> CleanFacts:
+        """Read what `to_json` wrote."""
         return cls(**{**entry, "unknown_columns": tuple(entry["unknown_columns"])})
 
     @property
@@ -180,6 +183,7 @@ class CleanMonth:
 
     @property
     def file_month(self) -> date:
+        """The first day of the month."""
         return self.month.first_day
 
     def to_json(self) -> dict[str, Any]:
@@ -188,6 +192,7 @@ class CleanMonth:
 
     @classmethod
     def from_json(cls, month: TripMonth, entry: Mapping[str, Any]) -> CleanMonth:
+        """Read what `to_json` wrote."""
         return cls(month=month, **{**entry, "facts": CleanFacts.from_json(entry["facts"])})
 
 

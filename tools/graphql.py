@@ -77,9 +77,11 @@ class Webserver:
         return str(answer["run"]["runId"])
 
     def status(self, run: str) -> str:
+        """The run's status, in Dagster's words."""
         return str(self.ask(_RUN, id=run)["runOrError"]["status"])
 
     def tags(self, run: str) -> dict[str, str]:
+        """The run's tags."""
         return {tag["key"]: tag["value"] for tag in self.ask(_RUN, id=run)["runOrError"]["tags"]}
 
     def wait(self, run: str, until: str | None = None, seconds: float = 180) -> str:
@@ -105,6 +107,7 @@ class Webserver:
         return str((entry["locationOrLoadError"] or {}).get("__typename"))
 
     def unhealthy_daemons(self) -> list[str]:
+        """The daemons that should run and are not healthy."""
         daemons = self.ask(_DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
         return [d["daemonType"] for d in daemons if d["required"] and not d["healthy"]]
 

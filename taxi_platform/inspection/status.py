@@ -65,6 +65,7 @@ class MonthStatus:
     """A run that has not ended is to bring it; False where nobody looked into the run records."""
 
     def to_json(self) -> dict[str, Any]:
+        """The status as JSON-compatible values, as ``taxi status --json`` prints it."""
         facts = {**asdict(self), "file_month": self.file_month.isoformat(), "state": self.state}
         del facts["table_rows"]
         rows = {f"{name}_rows": "off" if name in self.off else rows for name, rows in self.table_rows.items()}

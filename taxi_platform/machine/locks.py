@@ -34,6 +34,7 @@ class HeldError(Exception):
 
     @property
     def holder(self) -> str:
+        """Who holds the store, as the sentence of an error names it."""
         if self.pid is None:
             return "another process"
         return "another thread of this process" if self.pid == os.getpid() else f"process {self.pid}"

@@ -37,6 +37,7 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     sample_format: str = Field("csv.gz", description="File format of the sample source.")
 
     def open(self, retry: RetryPolicy | None = None) -> Source:
+        """The source; with ``retry`` its requests are retried in another way than the settings say."""
         from taxi_platform.sources import open_source
 
         return open_source(
@@ -72,6 +73,7 @@ class StagingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[StagingResource]:
+        """Hold the run's lease for as long as the run uses the resource."""
         from taxi_platform.machine.leases import lease
 
         with lease(self.leases, context.run.run_id) if context.run else contextlib.nullcontext():
@@ -83,6 +85,7 @@ class StagingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return Path(self.folder) / "runs"
 
     def open(self) -> contextlib.AbstractContextManager[Path]:
+        """A new private folder, removed when the context ends."""
         from taxi_platform.machine.staging import staging_folder
 
         return staging_folder(Path(self.folder))
@@ -125,6 +128,7 @@ class TableStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[TableStoreResource]:  # noqa: ARG002
+        """Open the store for as long as the run uses the resource."""
         with self.running():
             yield self
 

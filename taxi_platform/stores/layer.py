@@ -58,6 +58,7 @@ class TableLayer:
 
     @property
     def io_manager_key(self) -> str:
+        """The key of the layer's IO manager: ``warehouse_io``."""
         return f"{self.name}_io"
 
 
@@ -77,6 +78,7 @@ class StoreAt:
 
     @property
     def kind(self) -> str:
+        """The kind of store at this address, as the web interface shows it."""
         return self.layer.kind(self.address)
 
     def opened(self, at_most_seconds: float = math.inf) -> AbstractContextManager[TableStore]:
@@ -85,12 +87,15 @@ class StoreAt:
 
     @property
     def is_made(self) -> bool:
+        """Whether there is a store to open."""
         return self.layer.is_made(self)
 
     @property
     def where_to_look(self) -> str:
+        """Where, or by which command, people find the tables."""
         return self.layer.where_to_look(self)
 
     @property
     def is_service(self) -> bool:
+        """Whether the store may be out of reach."""
         return self.layer.is_service(self.address)

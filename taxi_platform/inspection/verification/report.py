@@ -59,9 +59,11 @@ class MonthReport:
 
     @property
     def is_fine(self) -> bool:
+        """Whether nobody needs to look at the month."""
         return self.state in (State.EXPECTED, State.UNPUBLISHED)
 
     def to_json(self) -> dict[str, Any]:
+        """The report as JSON-compatible values."""
         return {
             "dataset": self.month.dataset,
             "month": self.month.label,

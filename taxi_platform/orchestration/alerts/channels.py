@@ -96,6 +96,7 @@ class Outcome:
 
     @property
     def is_delivered(self) -> bool:
+        """Whether the channel took the message."""
         return self.problem is None
 
     def __str__(self) -> str:

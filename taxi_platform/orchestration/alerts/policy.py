@@ -48,6 +48,7 @@ class FinishedRun:
 
     @property
     def is_failure(self) -> bool:
+        """Whether any month, or the run itself, failed."""
         return bool(self.failed) or self.problem is not None
 
 

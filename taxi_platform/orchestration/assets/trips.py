@@ -50,6 +50,7 @@ class CleaningConfig(dg.Config):
 
     @property
     def options(self) -> CleaningOptions:
+        """The options in the form that cleaning takes."""
         return CleaningOptions(
             drop_zero_passengers=self.drop_zero_passengers, fill_missing_passengers=self.fill_missing_passengers
         )

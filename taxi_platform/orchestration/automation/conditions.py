@@ -40,9 +40,11 @@ class Behind(Condition[dg.AssetKey]):
 
     @property
     def name(self) -> str:
+        """The condition as the web interface names it."""
         return f"made from another version of its {self.layer}"
 
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        """The candidate months whose recorded input version is not the input's current one."""
         own_name, input_name = _NAMES[self.layer]
         view = context.asset_graph_view
         (source,) = view.asset_graph.get(context.key).parent_keys

@@ -52,6 +52,7 @@ class Memory:
         )
 
     def to_cursor(self) -> str:
+        """The memory as the text of a sensor's cursor."""
         return json.dumps(
             {
                 "published": {month.partition_key: version for month, version in sorted(self.published.items())},

@@ -50,6 +50,7 @@ class Outcome:
 
     @property
     def total(self) -> int:
+        """The number of months tried."""
         return len(self.stored) + len(self.failed)
 
 

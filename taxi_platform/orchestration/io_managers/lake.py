@@ -59,6 +59,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return type(cls.__name__, (cls,), {"__module__": cls.__module__, "__doc__": cls.__doc__, "_tables": tables})
 
     def handle_output(self, context: dg.OutputContext, obj: RawMonths | CleanMonths | ZonesFile) -> None:
+        """Run the closure of each month that the asset returned, and store what it makes in the lake."""
         if not isinstance(obj, RawMonths | CleanMonths | ZonesFile):
             raise StoreError(
                 f"lake_io stores raw and clean months, and {context.asset_key.to_user_string()} returned a "
@@ -101,6 +102,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             refresh_raw_view(tables.name, partial(tables.opened, PATIENCE), dataset, self.lake.open())
 
     def load_input(self, context: dg.InputContext) -> Any:
+        """Give an asset references to the months in the lake, or their rows as its annotation asks."""
         if own_place(context).layer == LOOKUP:
             return self._load_zones(context)
         wanted = context.dagster_type.typing_type

@@ -54,9 +54,11 @@ class TableIOManager(dg.ConfigurableIOManager):
         return self.tables.name
 
     def store(self) -> TableStore:
+        """The opened store of tables."""
         return self.tables.open()
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Store what the asset returned: months of the platform's own tables, or rows of a user's table."""
         if isinstance(obj, TableMonths):
             self._store_months(context, obj)
         elif isinstance(obj, ReferenceTable):
@@ -99,6 +101,7 @@ class TableIOManager(dg.ConfigurableIOManager):
                 refresh_raw_view(self.name, lambda: nullcontext(store), months.contract.dataset, lake)
 
     def load_input(self, context: dg.InputContext) -> Any:
+        """Read the rows of a table in the type of the input's annotation."""
         upstream = context.upstream_output
         name = table_name(context.asset_key, upstream.definition_metadata if upstream else None)
         months, store = chosen_months(context), self.store()

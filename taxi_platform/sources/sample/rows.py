@@ -53,7 +53,7 @@ class Rows:
                 mask[to] = other.missing[name][rows] if name in other.missing else False
 
     def arrow(self, name: str | None, kind: pa.DataType, texts: Sequence[str] | None = None) -> pa.Array:
-        """A column as an Arrow array of type ``kind``; codes become ``texts`` if given, else words of its vocabulary."""
+        """A column as an Arrow array of type ``kind``; codes become ``texts``, or words of its vocabulary."""
         if name is None or name not in self.values or pa.types.is_null(kind):
             return pa.nulls(self.count, kind)
         values, mask = self.values[name], self.missing.get(name)

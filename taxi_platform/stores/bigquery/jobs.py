@@ -75,6 +75,7 @@ class MonthLoad:
 
     @property
     def destination(self) -> str:
+        """The id of the table's partition that the job loads."""
         return partition(self.dataset.table_id(self.table.qualified_name), self.file_month)
 
     def job_id(self, attempt: int) -> str:

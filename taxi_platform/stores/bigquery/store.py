@@ -84,6 +84,7 @@ class BigQueryStore:
     # ---- writing
 
     def replace_month(self, contract: Contract, clean: CleanMonth, lake: Lake) -> LoadedMonth:
+        """Load the month; `TableStore.replace_month` says what holds."""
         check_conserved(clean)
         check_loaded(clean, _footers(clean, lake), lake.url)
         for table in (contract.trips, contract.quarantine, MONTHS):
@@ -148,6 +149,7 @@ class BigQueryStore:
         return changed.num_dml_affected_rows == 1
 
     def delete_month(self, contract: Contract, file_month: date) -> None:
+        """Delete the month; `TableStore.delete_month` says what holds."""
         tables = [
             table
             for table in (contract.trips, contract.quarantine, MONTHS)
@@ -164,6 +166,7 @@ class BigQueryStore:
         self._dataset.query(sql, file_month=file_month, dataset=contract.dataset)
 
     def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
+        """Replace a table, or one file month of it; `TableStore.replace_table` says what holds."""
         import pyarrow as pa
 
         if file_month is not None:
@@ -171,6 +174,7 @@ class BigQueryStore:
         return replace_rows(self._dataset, table, pa.RecordBatchReader.from_stream(rows), file_month)
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
+        """Create or replace ``taxi.trips``; see `TableStore.refresh_views`."""
         ensure_table(self._dataset, ZONES)
         sql = unified_view_sql(contracts, existing_tables(self._dataset), self._dataset.sql, _sql_type)
         if sql:
@@ -184,9 +188,11 @@ class BigQueryStore:
     # ---- reading
 
     def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
+        """Rows of each file month, counted now; see `TableStore.count_months`."""
         return {month: held.counts for month, held in self.held_months(contract, months).items()}
 
     def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
+        """Rows and data version of each file month; see `TableStore.held_months`."""
         if MONTHS.name not in existing_tables(self._dataset):
             return {}
         rows = self._dataset.query(
@@ -200,11 +206,13 @@ class BigQueryStore:
         return {month: HeldMonth(counted[month], versions[month]) for month in known}
 
     def existing_table(self, table: str) -> Table | None:
+        """The declaration of a table by the catalogue; see `TableStore.existing_table`."""
         return existing_table(self._dataset, table)
 
     def read_months(
         self, table: str, months: Sequence[date] | None, columns: Sequence[str] | None = None
     ) -> pa.RecordBatchReader:
+        """Stream rows of a table; see `TableStore.read_months`."""
         import pyarrow as pa
 
         declared = self.existing_table(table)

@@ -87,6 +87,7 @@ class DuckDBStore:
     # ---- writing
 
     def replace_month(self, contract: Contract, clean: CleanMonth, lake: Lake) -> LoadedMonth:
+        """Load the month; `TableStore.replace_month` says what holds."""
         check_conserved(clean)
         with self._reading() as connection:
             if connection is not None and (unchanged := _unchanged(connection, contract, clean)):
@@ -124,12 +125,14 @@ class DuckDBStore:
         return counts
 
     def delete_month(self, contract: Contract, file_month: date) -> None:
+        """Delete the month; `TableStore.delete_month` says what holds."""
         if file_month not in self.count_months(contract):
             return
         with self._file.writing() as connection, transaction(connection):
             _delete(connection, contract, file_month)
 
     def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
+        """Replace a table, or one file month of it; `TableStore.replace_table` says what holds."""
         import pyarrow as pa
 
         reader = pa.RecordBatchReader.from_stream(rows)
@@ -139,6 +142,7 @@ class DuckDBStore:
             return replace_month_of(connection, table, reader, file_month)
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
+        """Create or replace ``taxi.trips``; see `TableStore.refresh_views`."""
         with self._file.writing() as connection:
             ensure(connection, ZONES)
             sql_tables = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
@@ -160,9 +164,11 @@ class DuckDBStore:
     # ---- reading
 
     def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
+        """Rows of each file month, counted now; see `TableStore.count_months`."""
         return {month: held.counts for month, held in self.held_months(contract, months).items()}
 
     def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
+        """Rows and data version of each file month; see `TableStore.held_months`."""
         with self._reading() as connection:
             if connection is None:
                 return {}
@@ -179,6 +185,7 @@ class DuckDBStore:
         }
 
     def existing_table(self, table: str) -> Table | None:
+        """The declaration of a table by the catalogue; see `TableStore.existing_table`."""
         with self._reading() as connection:
             existing = [] if connection is None else columns_of(connection, table)
         return declaration(table, existing, sql_type, str(self._file)) if existing else None

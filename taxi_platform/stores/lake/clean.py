@@ -38,6 +38,7 @@ class CleanPairs:
         self._grace = grace
 
     def store(self, staged: StagedClean) -> CleanMonth:
+        """Store a cleaned pair as the month's current one; see `Lake.store_clean`."""
         _check_staged(staged)
         month, facts = staged.month, staged.facts
         name = f"{re.sub(r'[^A-Za-z0-9_.-]', '.', facts.version)}-{secrets.token_hex(4)}.parquet"
@@ -61,6 +62,7 @@ class CleanPairs:
         return clean
 
     def remove(self, month: TripMonth) -> bool:
+        """Take the month's pair out of the manifest; returns whether there was one."""
         if self._manifests.read(month).clean is None:
             return False
         with self._exclusive(month):
@@ -68,6 +70,7 @@ class CleanPairs:
         return True
 
     def clear(self, month: TripMonth) -> None:
+        """Remove objects of the month that were superseded long enough ago."""
         manifest = self._manifests.read(month)
         if manifest.without_expired(_now(), self._grace) == manifest:
             return

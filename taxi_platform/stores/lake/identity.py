@@ -49,6 +49,7 @@ class Identities:
         self._known: LakeIdentity | None = None
 
     def read(self) -> LakeIdentity | None:
+        """The lake's identity; None before anything was stored."""
         if self._known is None:
             content = self._objects.read(_PATH)
             self._known = None if content is None else self._parsed(content)

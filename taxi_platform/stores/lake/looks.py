@@ -20,10 +20,12 @@ class Looks:
         self._objects = objects
 
     def note(self, dataset: str, when: datetime) -> None:
+        """Record a look at a dataset."""
         with self._objects.exclusive("looks"):
             self._objects.update(_path(dataset), lambda content: _with(content, when.astimezone(timezone.utc)))
 
     def last(self, dataset: str) -> datetime | None:
+        """When a dataset was last looked at; None if never."""
         return _time(self._objects.read(_path(dataset)))
 
 

@@ -43,6 +43,7 @@ class SupersededPair:
 
     @property
     def paths(self) -> tuple[str, str]:
+        """The two objects of the pair: trips, then quarantine."""
         return self.trips_path, self.quarantine_path
 
 
@@ -78,10 +79,12 @@ class Manifest:
 
     @property
     def current_version(self) -> RawMonth | None:
+        """The version that trips are made from; None if there is none."""
         return None if self.current is None else self.version(self.current)
 
     @property
     def upstream_version(self) -> RawMonth | None:
+        """The version that upstream has; None if there is none."""
         return None if self.upstream is None else self.version(self.upstream)
 
     @property
@@ -198,6 +201,7 @@ class Manifest:
     # ---- as bytes
 
     def to_bytes(self) -> bytes:
+        """The manifest as the bytes of ``manifest.json``."""
         document = {
             "schema_version": _SCHEMA_VERSION,
             "dataset": self.month.dataset,

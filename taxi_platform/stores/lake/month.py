@@ -31,10 +31,12 @@ class MonthInLake:
 
     @property
     def trips_rows(self) -> int | None:
+        """Rows of the clean trips; None if there is no pair."""
         return None if self.clean is None else self.clean.facts.trips_rows
 
     @property
     def quarantined_rows(self) -> int | None:
+        """Rejected rows; None if there is no pair."""
         return None if self.clean is None else self.clean.facts.quarantined_rows
 
     @property

@@ -37,12 +37,14 @@ class RawVersions:
         self._manifests = manifests
 
     def version(self, month: TripMonth, name: str) -> RawMonth:
+        """The named version of a month; raises `StoreError` if the lake does not have it."""
         manifest = self._manifests.read(month)
         if not manifest.versions:
             raise StoreError(f"the lake {self._objects.url} has no raw {month}: materialize its raw asset first")
         return manifest.version(name)
 
     def store(self, staged: StagedRaw) -> Manifest:
+        """Store a version and make it upstream's; see `Lake.store_raw`."""
         month = staged.raw.month
         folder = month_folder("raw", month)
         raw = replace(staged.raw, path=f"{folder}/{staged.raw.version}.parquet")
@@ -56,18 +58,22 @@ class RawVersions:
             return self._manifests.update(month, lambda m: m.with_stored(raw, lift_refusal=staged.lifts_refusal))
 
     def select(self, month: TripMonth, name: str, *, accept_changed_format: bool) -> Manifest:
+        """Make a stored version current; raises `DamagedError` if its object is damaged."""
         raw = self.version(month, name)
         if problem := self.problem(raw):
             raise DamagedError(f"{problem}: choose another version of {month}, or restore that object from a backup")
         return self._changed(month, lambda m: m.with_selected(name, accept_changed_format=accept_changed_format))
 
     def refuse(self, month: TripMonth, name: str, refusal: Refusal) -> Manifest:
+        """Record that cleaning refused a version."""
         return self._changed(month, lambda manifest: manifest.refused(name, refusal))
 
     def accept(self, month: TripMonth, name: str, *, accept_changed_format: bool) -> Manifest:
+        """Record that a version may be cleaned again, or in whatever format it has."""
         return self._changed(month, lambda m: m.accepted(name, accept_changed_format=accept_changed_format))
 
     def repair(self, month: TripMonth) -> Manifest:
+        """Write a damaged or missing manifest anew from the month's objects."""
         try:
             manifest = self._manifests.read(month)
         except DamagedError as error:
@@ -78,6 +84,7 @@ class RawVersions:
         return self._changed(month, lambda manifest: manifest)
 
     def withdraw(self, month: TripMonth) -> bool:
+        """Record that upstream no longer has the month; returns whether that ended a current version."""
         manifest = self._manifests.read(month)
         if manifest.is_withdrawn or not manifest.versions:
             return False

@@ -122,6 +122,7 @@ class PostgresStore:
             yield connection
 
     def replace_month(self, contract: Contract, clean: CleanMonth, lake: Lake) -> LoadedMonth:
+        """Load the month; `TableStore.replace_month` says what holds."""
         check_conserved(clean)
         with self._writing() as connection:
             ensure_tables(connection, (contract.trips, contract.quarantine, MONTHS), self._wait_seconds)
@@ -140,6 +141,7 @@ class PostgresStore:
         return LoadedMonth(counts, changed=True, table=f"{self._address.schema}.{contract.trips.name}")
 
     def delete_month(self, contract: Contract, file_month: date) -> None:
+        """Delete the month; `TableStore.delete_month` says what holds."""
         with self._writing() as connection:
             if MONTHS.name not in existing_tables(connection):
                 return
@@ -158,6 +160,7 @@ class PostgresStore:
         self._address.vacuum(emptied)
 
     def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
+        """Replace a table, or one file month of it; `TableStore.replace_table` says what holds."""
         import pyarrow as pa
 
         reader = pa.RecordBatchReader.from_stream(rows)
@@ -167,6 +170,7 @@ class PostgresStore:
             return replace_month_of(connection, table, reader, file_month, self._wait_seconds)
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
+        """Create or replace ``taxi.trips``; see `TableStore.refresh_views`."""
         with self._writing() as connection:
             ensure_tables(connection, (ZONES,), self._wait_seconds)
             lock_for_transaction(connection, f"the schema {connection.schema}", self._wait_seconds)
@@ -196,9 +200,11 @@ class PostgresStore:
     # ---- reading
 
     def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
+        """Rows of each file month, counted now; see `TableStore.count_months`."""
         return {month: held.counts for month, held in self.held_months(contract, months).items()}
 
     def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
+        """Rows and data version of each file month; see `TableStore.held_months`."""
         with self._reading() as connection:
             names = existing_tables(connection)
             tables = [table for table in (contract.trips, contract.quarantine) if table.name in names]
@@ -207,6 +213,7 @@ class PostgresStore:
             return _held(connection, contract, tables, months)
 
     def existing_table(self, table: str) -> Table | None:
+        """The declaration of a table by the catalogue; see `TableStore.existing_table`."""
         with self._address.session(reading=True) as connection:
             if not columns_of(connection, table):
                 return None

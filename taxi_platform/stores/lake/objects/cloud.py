@@ -47,20 +47,25 @@ class CloudObjects:
 
     @property
     def url(self) -> str:
+        """``gs://bucket/prefix``, or the like of another cloud."""
         return self._requests.url
 
     def uri(self, path: str) -> str:
+        """The object's address for other engines."""
         return self._requests.uri(path)
 
     def read(self, path: str) -> bytes | None:
+        """A small object as a whole; None if there is none."""
         found = self._requests.get(path)
         return None if found is None else found[0]
 
     def size(self, path: str) -> int | None:
+        """Bytes of an object; None if there is none."""
         meta = self._requests.look(path)
         return None if meta is None else meta["size"]
 
     def open(self, path: str, size: int | None = None) -> BinaryIO | None:
+        """An object to read at any position; see `Objects.open`."""
         return self._requests.open(path, size)
 
     @contextmanager
@@ -77,9 +82,11 @@ class CloudObjects:
             yield target
 
     def paths(self, folder: str) -> Iterable[str]:
+        """Every object below a folder, unordered."""
         return [meta["path"] for meta in self._requests.list(folder)]
 
     def ages(self, folder: str) -> Mapping[str, datetime]:
+        """Every object below a folder → when it was stored."""
         return {meta["path"]: meta["last_modified"] for meta in self._requests.list(folder)}
 
     @contextmanager
@@ -117,12 +124,15 @@ class CloudObjects:
         return size
 
     def replace(self, path: str, file: Path, attributes: Mapping[str, str]) -> None:
+        """Store a file in place of an object; see `Objects.replace`."""
         self._requests.put_file(path, file, attributes)
 
     def remove(self, path: str) -> None:
+        """Remove an object, if there is one."""
         self._requests.delete(path)
 
     def discard(self, paths: Sequence[str]) -> None:
+        """Remove objects that nothing needs any more; see `Objects.discard`."""
         if not paths:
             return
         try:
@@ -132,6 +142,8 @@ class CloudObjects:
             _LOG.warning("%s; it stays behind, and may be deleted by hand or by a rule of the bucket", error)
 
     def update(self, path: str, change: Callable[[bytes | None], bytes]) -> None:
+        """Replace a small object by what ``change`` makes of it; see `Objects.update`."""
+
         def attempt() -> None:
             found = self._requests.get(path)
             content = change(found[0] if found else None)

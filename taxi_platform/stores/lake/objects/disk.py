@@ -51,22 +51,27 @@ class DiskObjects:
 
     @property
     def url(self) -> str:
+        """The folder's absolute path."""
         return str(self._root)
 
     def uri(self, path: str) -> str:
+        """The object's address for other engines."""
         return str(self._root / path)
 
     def read(self, path: str) -> bytes | None:
+        """A small object as a whole; None if there is none."""
         with self._clear_errors("read", path), suppress(FileNotFoundError):
             return (self._root / path).read_bytes()
         return None
 
     def size(self, path: str) -> int | None:
+        """Bytes of an object; None if there is none."""
         with self._clear_errors("read", path), suppress(FileNotFoundError):
             return (self._root / path).stat().st_size
         return None
 
     def open(self, path: str, size: int | None = None) -> BinaryIO | None:  # noqa: ARG002 - a disk needs no hint
+        """An object to read at any position; see `Objects.open`."""
         with self._clear_errors("read", path), suppress(FileNotFoundError):
             return (self._root / path).open("rb")
         return None
@@ -79,11 +84,13 @@ class DiskObjects:
         yield self._root / path
 
     def paths(self, folder: str) -> Iterable[str]:
+        """Every object below a folder, unordered."""
         with self._clear_errors("list", folder):
             found = [p for p in (self._root / folder).rglob("*") if p.is_file()]
         return [p.relative_to(self._root).as_posix() for p in found]
 
     def ages(self, folder: str) -> Mapping[str, datetime]:
+        """Every object below a folder → when it was stored."""
         stored: dict[str, datetime] = {}
         for path in self.paths(folder):
             with self._clear_errors("list", path), suppress(FileNotFoundError):  # removed meanwhile
@@ -93,6 +100,7 @@ class DiskObjects:
 
     @contextmanager
     def exclusive(self, folder: str) -> Iterator[None]:
+        """Hold the folder's lock; see `Objects.exclusive`."""
         from filelock import FileLock, Timeout
 
         key = _key(folder)
@@ -117,6 +125,7 @@ class DiskObjects:
             lock.release()
 
     def create(self, path: str, file: Path, attributes: Mapping[str, str]) -> int:
+        """Store a file under a free name; see `Objects.create`."""
         del attributes  # files have none
         with self._clear_errors("write", path):
             if (existing := self.size(path)) is not None:
@@ -125,16 +134,19 @@ class DiskObjects:
             return file.stat().st_size
 
     def replace(self, path: str, file: Path, attributes: Mapping[str, str]) -> None:
+        """Store a file in place of an object; see `Objects.replace`."""
         del attributes
         with self._clear_errors("write", path):
             self._put(path, lambda target: _copy(file, target))
 
     def remove(self, path: str) -> None:
+        """Remove an object, if there is one."""
         with self._clear_errors("remove", path), suppress(FileNotFoundError):
             (self._root / path).unlink()
             _sync_folder((self._root / path).parent)
 
     def discard(self, paths: Sequence[str]) -> None:
+        """Remove objects that nothing needs any more; see `Objects.discard`."""
         for path in paths:
             self._discard(path)
 
@@ -145,6 +157,7 @@ class DiskObjects:
             _LOG.warning("%s; it stays behind, and may be deleted by hand", error)
 
     def update(self, path: str, change: Callable[[bytes | None], bytes]) -> None:
+        """Replace a small object by what ``change`` makes of it; see `Objects.update`."""
         content = change(self.read(path))
         with self._clear_errors("write", path):
             self._put(path, lambda target: target.write(content))

@@ -31,7 +31,9 @@ class Objects(Protocol):
     `exclusive` meanwhile."""
 
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """The address of the folder or bucket."""
+        ...
 
     def uri(self, path: str) -> str:
         """The object as other engines address it: an absolute file name, or ``gs://bucket/…``."""

@@ -68,15 +68,18 @@ class CloudRequests:
 
     @property
     def url(self) -> str:
+        """``gs://bucket/prefix``, or the like of another cloud."""
         return f"{self._scheme}://{self._bucket}" + (f"/{self._prefix}" if self._prefix else "")
 
     @cached_property
     def cloud(self) -> Cloud:
+        """The client, made by the first request."""
         from taxi_platform.stores.lake.objects.clouds import connect
 
         return connect(self._scheme, self._bucket, self._prefix)
 
     def uri(self, path: str) -> str:
+        """The object's address for other engines."""
         return f"{self.url}/{path}"
 
     def look(self, path: str) -> ObjectMeta | None:

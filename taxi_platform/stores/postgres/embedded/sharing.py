@@ -45,6 +45,7 @@ class EmbeddedPostgres:
 
     @property
     def folder(self) -> Path:
+        """The data folder of the server."""
         return self._server.folder
 
     @property

@@ -51,6 +51,7 @@ class Identity:
             return subprocess.CompletedProcess(done.args, done.returncode, stdout="", stderr=output.read())
 
     def own(self, path: Path) -> None:
+        """Give the path to the server's user, if that is not our own."""
         if self.switches_user:
             os.chown(path, self.owner, self.owner)
 
