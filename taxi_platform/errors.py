@@ -1,7 +1,7 @@
-"""What can go wrong, as types: the type decides whether trying again makes sense.
+"""The error types of the platform; the type says whether a retry makes sense.
 
-Belongs here: exception classes shared by sources, stores, cleaning and the Dagster layer.
-Does not: messages (each is written where the fact is known), and what a service's answer means (``transience``).
+Belongs here: exception classes that sources, stores, cleaning and the Dagster layer share. Does not: sentences (each is
+written where the fact is known), and what a service's answer means (``transience``).
 
 Every message is one sentence that says what happened, where, and what to do about it.
 """
@@ -31,19 +31,19 @@ class TaxiError(Exception):
 
 
 class TransientError(TaxiError):
-    """The same call may succeed later: time-outs, resets, 5xx answers, a store held by another process."""
+    """The same call may succeed later: a time-out, a lost connection, a 5xx answer, a store held by another process."""
 
 
 class PermanentError(TaxiError):
-    """Trying again changes nothing until somebody acts: a 404, a broken file, a wrong setting."""
+    """A retry changes nothing until somebody acts: a 404, a broken file, a wrong setting."""
 
 
 class SettingsError(PermanentError):
-    """A ``TAXI_…`` variable or an option has a value that cannot be used; the message names it."""
+    """A ``TAXI_…`` variable or an option cannot be used; the message names it."""
 
 
 class RunCanceledError(PermanentError):
-    """A run was interrupted or cancelled before its end: what it stored stays, and it can be run again."""
+    """A run was interrupted or cancelled. What it stored stays, and it can be run again."""
 
 
 class MonthNotPublishedError(PermanentError):
@@ -55,24 +55,26 @@ class BrokenFileError(PermanentError):
 
 
 class ContractError(PermanentError):
-    """The file reads, but a column that the dataset's contract requires for that generation is missing."""
+    """The file can be read, but it lacks a column that the dataset's contract requires."""
 
 
 class ChangedFormatError(PermanentError):
-    """The file reads, but so much of it does not fit that its format has changed: not dirt, and no month to replace
-    the one before it, unless somebody says so (``CleaningOptions.accept_changed_format``)."""
+    """The file can be read, but too much of it does not fit: its format has changed.
+
+    The stored month stays, unless a person accepts the new format (``CleaningOptions.accept_changed_format``).
+    """
 
 
 class RefusedMonthError(PermanentError):
-    """Cleaning refused this version of a raw month, and neither upstream, nor the revision, nor the consent changed."""
+    """Cleaning refused this version of a raw month before, and nothing has changed that could make it succeed."""
 
 
 class StoreError(PermanentError):
-    """A lake, warehouse or database refused or contradicts what was asked (wrong address, full disk, torn month)."""
+    """A store refused a request or contradicts it: a wrong address, a full disk, contents against the contract."""
 
 
 class DamagedError(StoreError):
-    """An object of the lake is missing, or is not what was stored: it counts as absent where it can be made again."""
+    """An object of the lake is missing or is not what was stored. If it can be made again, it counts as absent."""
 
 
 class UpstreamUnavailableError(TransientError):
@@ -80,12 +82,12 @@ class UpstreamUnavailableError(TransientError):
 
 
 class UpstreamChangedError(TransientError):
-    """Upstream's file changed between looking and fetching, or fewer bytes came than it announced."""
+    """Upstream's file changed between the look and the fetch, or was shorter than announced."""
 
 
 class StoreBusyError(TransientError):
-    """Another process held the store for longer than the waiting time allows; the message names it."""
+    """Another process held the store for longer than the wait allows; the message names it."""
 
 
 class StoreUnavailableError(TransientError):
-    """A store did not answer, or answered that it cannot now, for as long as the waiting time allows."""
+    """A store did not answer, or reported that it cannot now, for longer than the wait allows."""

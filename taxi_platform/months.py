@@ -20,7 +20,7 @@ _MONTH = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])(-01)?", re.ASCII)
 
 @dataclass(frozen=True, order=True)
 class TripMonth:
-    """One upstream file: a dataset and the month that file is named after (not the month of a pickup)."""
+    """One upstream file: a dataset and the month in the file's name (not the month of a pickup)."""
 
     dataset: str
     first_day: date
@@ -31,17 +31,17 @@ class TripMonth:
 
     @property
     def label(self) -> str:
-        """``2020-03``: as upstream writes the month in file names."""
+        """``2020-03``, the form in upstream's file names."""
         return month_label(self.first_day)
 
     @property
     def partition_key(self) -> str:
-        """``2020-03-01``: as Dagster's monthly partitions and the ``file_month`` column write it."""
+        """``2020-03-01``, the form of Dagster's monthly partitions and of the ``file_month`` column."""
         return self.first_day.isoformat()
 
     @property
     def bounds(self) -> tuple[datetime, datetime]:
-        """First instant of the month and of the next one, in New York wall-clock time without a zone."""
+        """The first instants of the month and of the next one, in New York wall-clock time without a zone."""
         following = add_months(self.first_day, 1)
         return (
             datetime(self.first_day.year, self.first_day.month, 1),
@@ -50,7 +50,7 @@ class TripMonth:
 
     @property
     def accepted_pickups(self) -> tuple[datetime, datetime]:
-        """Pickups from (inclusive) and to (exclusive) which belong in this file: the month with a day either side."""
+        """The first accepted pickup, and the end (excluded): the month with a day on either side."""
         start, end = self.bounds
         return start - timedelta(days=1), end + timedelta(days=1)
 
@@ -70,7 +70,7 @@ def add_months(first_day: date, count: int) -> date:
 
 
 def parse_month(text: str) -> date:
-    """``2020-03`` or ``2020-03-01`` → the first day; anything else raises `SettingsError`."""
+    """The first day of the month that ``2020-03`` or ``2020-03-01`` names; raises `SettingsError` for other text."""
     match = _MONTH.fullmatch(text.strip())
     if match is None:
         raise SettingsError(f"{text!r} is not a month: write it as 2020-03")
@@ -78,9 +78,9 @@ def parse_month(text: str) -> date:
 
 
 def parse_month_range(text: str) -> tuple[date, ...]:
-    """``2020-03``, ``2020-03..2020-08`` (both ends included) or a comma-separated list of these, in calendar order.
+    """The first days of the months in ``2020-03``, ``2020-03..2020-08`` (both ends included), or a list with commas.
 
-    Anything else raises `SettingsError`.
+    The result is in calendar order, without repeats. Raises `SettingsError` for other text.
     """
     if not text.strip():
         raise SettingsError("no month is named: write 2020-03, 2020-03..2020-08, or several of these with commas")

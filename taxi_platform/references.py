@@ -1,7 +1,7 @@
-"""What assets hand to one another: small references to stored months, never rows.
+"""What assets pass to one another: small references to stored months, never rows.
 
-Belongs here: frozen values that say where a month lies and what is in it, and their JSON form in manifests and
-Parquet footers. Does not: how anything is stored (``stores``) or made (``ingest``, ``cleaning``).
+Belongs here: frozen values that say where a month is and what it contains, and their JSON form in manifests and Parquet
+footers. Does not: how anything is stored (``stores``) or made (``ingest``, ``cleaning``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 
 
 FACTS_KEY = "taxi_platform"
-"""The key of a Parquet footer under which `CleanFacts` stand as JSON (of the zone lookup: its provenance)."""
+"""The key in a Parquet footer whose value is `CleanFacts` as JSON; in the zone lookup's footer, its provenance."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Refusal:
 
     sentence: str
     cleaning: str
-    """The data version (``cleaning.version``) that it would have had, run options apart: another one may take it."""
+    """The data version (``cleaning.version``) without run options; a cleaning with another one may accept the month."""
 
 
 @dataclass(frozen=True)
@@ -48,44 +48,44 @@ class RawMonth:
 
     month: TripMonth
     version: str
-    """The first 16 hex digits of the upstream file's sha256; of a CSV file also the converter's revision."""
+    """The first 16 hex digits of the upstream file's sha256; for a CSV file also the converter's revision."""
     path: str
-    """The Parquet object, relative to the lake's root."""
+    """The Parquet object's path, relative to the lake's root."""
     rows: int
-    """Upstream data records, counted apart from the parser (CSV) or by the file's own footer (Parquet)."""
+    """Upstream's records: counted without the parser (CSV), or taken from the file's footer (Parquet)."""
     unparsed_rows: int
-    """Of these, records that do not fit their types; kept as text in the column ``_unparsed``."""
+    """Those of them that do not fit their types; their text is in the column ``_unparsed``."""
     size: int
-    """Bytes of the Parquet object."""
+    """Size of the Parquet object in bytes."""
     source_url: str
     source_token: str
-    """What upstream called this version (``sources.Version.token``): equal tokens mean nothing to fetch."""
+    """Upstream's token for this version (``sources.Version.token``); an equal token means nothing new to fetch."""
     etag: str | None
     sha256: str
-    """Of the upstream file, as it came."""
+    """Digest of the upstream file as it came."""
     source_size: int
-    """Bytes of the upstream file."""
+    """Size of the upstream file in bytes."""
     schema_fingerprint: str
-    """Changes when the file's column names or types do."""
+    """Changes if the file's column names, their order or their types change."""
     fetched_at: str
     """UTC, ISO 8601."""
     readable_path: str | None = None
-    """A copy with the same rows for the views over raw months, where query engines cannot read ``path`` itself: text in
-    it is not UTF-8, and is escaped in the copy. None where there is no such text, as in nearly every file."""
+    """The copy that views over raw months read, if query engines cannot read ``path`` itself. It has the same rows;
+    text that is not UTF-8 is escaped. None for nearly every file, because such text is rare."""
     decoded_rows: int = 0
     """Records of a CSV file with bytes that are not UTF-8, read as Windows-1252."""
     refused: Refusal | None = None
-    """Why cleaning refused it: then it is never current."""
+    """Why cleaning refused the version; a refused version is never current."""
     accepts_changed_format: bool = False
-    """A person has consented to whatever format it is in: every cleaning takes it so."""
+    """Whether a person accepted the version in whatever format it has; every cleaning of it then does so."""
 
     @property
     def view_path(self) -> str:
-        """The object that views over raw months read."""
+        """The path of the object that views over raw months read."""
         return self.readable_path or self.path
 
     def to_json(self) -> dict[str, Any]:
-        """As a manifest keeps it; the month is the manifest's place, not repeated."""
+        """The entry of a manifest. It leaves out the month, which the manifest's path says."""
         return {key: value for key, value in asdict(self).items() if key != "month"}
 
     @classmethod
@@ -97,38 +97,38 @@ class RawMonth:
 
 @dataclass(frozen=True)
 class StagedRaw:
-    """A raw month as a private local file, on its way into the lake, which gives it its path."""
+    """A raw month as a private local file, before the lake stores it and decides its path."""
 
     raw: RawMonth
-    """As it will stand in the lake."""
+    """The version as the lake will have it."""
     file: Path
     readable_file: Path | None = None
-    """What goes to ``raw.readable_path``."""
+    """The local file for ``raw.readable_path``, if one is needed."""
     lifts_refusal: bool = False
-    """Where cleaning refused this version before, it is to be cleaned again."""
+    """Whether an earlier refusal of this version is dropped, so that it is cleaned again."""
 
 
 @dataclass(frozen=True)
 class SelectedRaw:
-    """A version that the lake has, on its way to being the month's current one."""
+    """A stored version that a person chose, before it becomes the month's current one."""
 
     raw: RawMonth
     accept_changed_format: bool = False
-    """Consent to its format."""
+    """Whether the person also accepts its format."""
 
 
 @dataclass(frozen=True)
 class AcceptedRaw:
-    """Upstream's version, refused before or not yet cleaned, on its way to be cleaned (again): nothing was fetched."""
+    """Upstream's version that is already in the lake and is to be cleaned (again); nothing is fetched."""
 
     raw: RawMonth
     accept_changed_format: bool = False
-    """Consent to its format; else the cleaning is another one than the one that refused it."""
+    """Whether a person accepts its format. If not, the cleaning code or options differ from those that refused it."""
 
 
 @dataclass(frozen=True)
 class CleanFacts:
-    """What cleaning one raw version gave; stands in the footers of both files it made."""
+    """Facts about one cleaning of a raw version; both files that it made have them in their footers."""
 
     version: str
     """The data version: raw version, contract, cleaning code and options."""
@@ -137,21 +137,21 @@ class CleanFacts:
     trips_rows: int
     quarantined_rows: int
     reasons: Mapping[str, int]
-    """Rows per reason; a row with two reasons counts under both."""
+    """Reason → rejected rows; a row with two reasons counts under both."""
     unknown_columns: tuple[str, ...] = ()
-    """Upstream columns the contract does not know: they stay in the raw file only."""
+    """Upstream columns that the contract does not know; they are in the raw file only."""
     unknown_codes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Column → value the contract does not know → rows."""
+    """Column → value that the contract does not know → rows."""
     null_counts: Mapping[str, int] = field(default_factory=dict)
-    """Column → nulls among the clean rows."""
+    """Column → nulls in the clean rows."""
     options: Mapping[str, bool] = field(default_factory=dict)
     """Cleaning options that were on."""
     equal_rows: int = 0
-    """Second and further copies of rows that say too little to be judged as `exact_duplicate`."""
+    """Further copies of rows that say too little to be rejected as `exact_duplicate`."""
     decoded_rows: int = 0
     """Records with bytes that are not UTF-8, read as Windows-1252."""
     zones: Mapping[str, str] = field(default_factory=dict)
-    """Upstream's time columns with a zone → which, and how it was read as New York's wall clock."""
+    """Upstream's time column → its zones, and how they were read as New York's wall clock."""
 
     def to_json(self) -> dict[str, Any]:
         """The facts as JSON-compatible values."""
@@ -164,13 +164,13 @@ class CleanFacts:
 
     @property
     def is_conserved(self) -> bool:
-        """Nothing lost, nothing doubled: raw = trips + quarantine."""
+        """Whether no row was lost or doubled: raw = trips + quarantine."""
         return self.raw_rows == self.trips_rows + self.quarantined_rows
 
 
 @dataclass(frozen=True)
 class CleanMonth:
-    """The one current pair of clean and quarantined rows of a month in the lake."""
+    """The one current pair of files, clean and rejected rows, of a month in the lake."""
 
     month: TripMonth
     facts: CleanFacts
@@ -179,7 +179,7 @@ class CleanMonth:
     trips_size: int
     quarantine_size: int
     stored_at: str | None = None
-    """UTC, ISO 8601; None of a pair that an earlier release stored."""
+    """UTC, ISO 8601; None if an earlier release stored the pair."""
 
     @property
     def file_month(self) -> date:
@@ -187,7 +187,7 @@ class CleanMonth:
         return self.month.first_day
 
     def to_json(self) -> dict[str, Any]:
-        """As a manifest keeps it; the month is the manifest's place, not repeated."""
+        """The entry of a manifest. It leaves out the month, which the manifest's path says."""
         return {key: value for key, value in asdict(self).items() if key != "month"}
 
     @classmethod
@@ -198,7 +198,7 @@ class CleanMonth:
 
 @dataclass(frozen=True)
 class StagedClean:
-    """A cleaned month as two private local files, on their way into the lake."""
+    """A cleaned month as two private local files, before the lake stores them."""
 
     month: TripMonth
     facts: CleanFacts
@@ -208,14 +208,14 @@ class StagedClean:
 
 @dataclass(frozen=True)
 class WithdrawnMonth:
-    """A month that upstream has withdrawn: no store is to hold it. The lake keeps its raw versions."""
+    """A month that upstream has withdrawn. No store may keep its rows; the lake keeps its raw versions."""
 
     month: TripMonth
 
 
 @dataclass(frozen=True)
 class MonthCounts:
-    """Rows of one file month in one store, counted there."""
+    """Rows of one file month, counted in one store."""
 
     trips: int
     quarantined: int

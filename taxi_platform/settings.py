@@ -1,10 +1,10 @@
-"""The environment, read once: which source, which stores, where the embedded defaults live.
+"""The settings, read once from the environment: the source, the stores and the data folder.
 
-Belongs here: every ``TAXI_…`` variable with its default, check and description, but for ``TAXI_ALERT_…``
-(``orchestration.alerts.settings``), and which stores of tables there are. Does not: opening anything the values point
-at (``sources``, ``stores``).
+Belongs here: every ``TAXI_…`` variable with its default, check and description, and which stores of tables there are.
+Does not: ``TAXI_ALERT_…`` (``orchestration.alerts.settings``), and opening what the values point at (``sources``,
+``stores``).
 
-A store of tables is a field that is annotated with its layer: a new one is a package in ``stores`` and one line here.
+A store of tables is a field whose annotation is its layer. A new store is a package in ``stores`` and one line here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SCHEMA_NAME = re.compile(r"(?!pg_|information_schema$)[a-z][a-z0-9_]{0,39}")
 
 
 class Settings(BaseModel):
-    """Every setting, validated and frozen; `from_environment` is the way to make one."""
+    """Every setting, validated and frozen; made by `from_environment`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
@@ -101,7 +101,7 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _generated_apart(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Generated months have a data root of their own, so that they never sit beside real ones by oversight."""
+        """Give generated months a data root of their own, so that they never mix with real ones by accident."""
         return {"data": "data/sample", **values} if values.get("source") == "sample" else values
 
     @field_validator("data", mode="before")
@@ -132,7 +132,7 @@ class Settings(BaseModel):
     @field_validator("*", mode="after")
     @classmethod
     def _address_of_tables(cls, value: Any, info: ValidationInfo) -> Any:
-        """What a store of tables makes of its address."""
+        """Let the store's own layer check its address."""
         layers = {layer.name: layer for layer in cls.table_layers()}
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if info.field_name not in layers or text == OFF:
@@ -169,18 +169,18 @@ class Settings(BaseModel):
 
     @property
     def views(self) -> Path | None:
-        """The DuckDB file of views over a lake on disk; None where the lake is a bucket, which DuckDB does not read."""
+        """The DuckDB file of views over the lake; None if the lake is a bucket, which the views cannot read."""
         return None if "://" in self.lake else self.data / "views.duckdb"
 
     @classmethod
     def table_layers(cls) -> tuple[TableLayer, ...]:
-        """Every store of tables there is, whether it is off or not, in the order of the fields."""
+        """Every store of tables, including those that are off, in the order of the fields."""
         metadata = (part for field in cls.model_fields.values() for part in field.metadata)
         return tuple(part for part in metadata if isinstance(part, TableLayer))
 
     @property
     def tables(self) -> Mapping[str, StoreAt]:
-        """Layer → where its tables are, of the stores that are not off, in the same order."""
+        """Layer → where its tables are, for the stores that are not off, in the order of the fields."""
         given = {layer: getattr(self, layer.name) for layer in self.table_layers()}
         addresses = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in given.items()}
         return {
@@ -190,17 +190,17 @@ class Settings(BaseModel):
         }
 
     def _options(self, layer: TableLayer) -> Mapping[str, str]:
-        """The settings whose names begin with the layer's: ``postgres_schema`` is its ``schema``."""
+        """The settings whose names begin with the layer's: ``postgres_schema`` becomes ``schema``."""
         start = f"{layer.name}_"
         names = [name for name in type(self).model_fields if name.startswith(start)]
         return {name.removeprefix(start): str(getattr(self, name)) for name in names}
 
     def automates(self, dataset: str) -> bool:
-        """Whether the dataset's sensors, schedules and automation are to run without anybody starting them."""
+        """Whether the dataset's sensors, schedules and automation are on without anybody starting them."""
         return self.automation == "on" and dataset in self.datasets.split(",")
 
     def exports(self) -> dict[str, str]:
-        """The variables that make another process read the same settings, but for addresses that may hold a secret."""
+        """The variables that give another process the same settings, without addresses that may contain a secret."""
         given = {name: getattr(self, name) for name in Settings.model_fields if name in self.model_fields_set}
         given["data"] = self.data
         told = {name: v.get_secret_value() if isinstance(v, SecretStr) else v for name, v in given.items()}
@@ -215,7 +215,7 @@ def _without_user(value: str) -> str:
 
 
 def _without_secrets(name: str, value: str) -> str:
-    """What may be told of a refused value: an address meant for another variable may hold a password too."""
+    """What an error may repeat of a refused value. An address meant for another variable may contain a password."""
     if Settings.model_fields[name].annotation is SecretStr:
         return "…"
     scheme = SCHEME.match(value)

@@ -1,12 +1,12 @@
-"""What passes by itself and what does not, and how long somebody waits for it: one table, one set of policies.
+"""Which failures are worth a retry, and how long to retry: one table and one set of policies for the whole platform.
 
-Belongs here: which evidence of a failure (HTTP status, a service's own reason, SQLSTATE, type of exception) means what,
-and the named ways of trying again. Does not: sentences (``errors`` and each store write them) and requests.
+Belongs here: what the evidence of a failure means (HTTP status, a service's own reason, SQLSTATE, exception type), and
+the named retry policies. Does not: error sentences (``errors`` and each store have them) and requests.
 
-Two things are decided apart. *What a failure is* is looked up (`of_http`, `of_sqlstate`, `of_exception`): a service's
-own reason decides before its status does, because statuses are shared by failures of every kind. *How long to try* is a
-`Policy`; a `Budget` counts what all the waiting of one piece of work adds up to, so that ``TAXI_WAIT_SECONDS`` bounds
-the whole wait of a month, not each of its requests.
+Two questions are kept apart. *What a failure is*: `of_http`, `of_sqlstate` and `of_exception` look it up. A service's
+own reason comes before its status, because failures of many kinds share a status. *How long to retry*: a `Policy` says
+it for one request. A `Budget` adds up the waiting of one piece of work, so that ``TAXI_WAIT_SECONDS`` limits the whole
+wait of a month and not each of its requests.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Failure(Enum):
 # ---- the table
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429}) | frozenset(range(500, 600)) - {501, 505, 507, 511}
-"""RFC 9110 and RFC 6585; 501, 505 and 511 say that the server, or the network, never will, 507 that it is full."""
+"""By RFC 9110 and RFC 6585. A 501, 505 or 511 never changes by itself, and a 507 means that the server is full."""
 
 _REASONS: dict[str, Failure] = {
     **dict.fromkeys(
@@ -70,11 +70,11 @@ _REASONS: dict[str, Failure] = {
             "ThrottlingException",
             "TooManyRequests",
             "Throttling",
-            "NoSuchUpload",  # somebody tidied the parts of an upload away: it begins again
+            "NoSuchUpload",  # the upload's parts were cleaned up: it starts again
             # Azure Blob Storage (learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes)
             "OperationTimedOut",
             "ServerBusy",
-            "InvalidBlockList",  # blocks of an upload were tidied away
+            "InvalidBlockList",  # the upload's blocks were cleaned up: it starts again
             # BigQuery and Cloud Storage's JSON API (cloud.google.com/bigquery/docs/error-messages)
             "backendError",
             "internalError",
@@ -100,13 +100,13 @@ _REASONS: dict[str, Failure] = {
     ),
 }
 _REASON_TEXTS: dict[str, Failure] = {
-    # BigQuery calls it an invalid query (cloud.google.com/bigquery/docs/transactions#transaction_concurrency).
+    # BigQuery reports it as an invalid query (cloud.google.com/bigquery/docs/transactions#transaction_concurrency).
     "Could not serialize access": Failure.TRANSIENT,
     "due to concurrent update": Failure.TRANSIENT,
 }
 
 _TRANSIENT_SQLSTATES = re.compile(r"08...|57P0[1-5]|53300|40001|40P01|55P03")
-"""Connections, shutdown and start, no connection left, serialization, deadlock, lock not available
+"""Connection failures, shutdown and start, too many connections, serialization failures, deadlocks, locks not available
 (postgresql.org/docs/current/errcodes-appendix.html)."""
 
 _TRANSIENT_ERRNOS = frozenset(
@@ -124,7 +124,7 @@ _TRANSIENT_ERRNOS = frozenset(
 )
 _TRANSIENT_TYPES = frozenset(
     {
-        # By name, so that no library is imported to know its exceptions.
+        # Types are named, so that no library has to be imported.
         "requests.exceptions.ConnectionError",
         "requests.exceptions.Timeout",
         "requests.exceptions.ChunkedEncodingError",
@@ -137,12 +137,12 @@ _TRANSIENT_TYPES = frozenset(
 
 
 def of_http(status: int | None, reasons: Iterable[str] = (), text: str = "") -> Failure:
-    """What an HTTP answer means.
+    """What an HTTP answer means for the next attempt.
 
     Args:
-        status: of the answer; None where only a reason is known.
+        status: the answer's status; None if only a reason is known.
         reasons: the service's own codes for it (``<Code>`` of S3, Azure and Cloud Storage, ``reason`` in JSON).
-        text: the service's message, where no code tells two failures apart.
+        text: the service's message, for failures that no code tells apart.
     """
     for reason in reasons:
         if reason in _REASONS:
@@ -158,12 +158,12 @@ def of_http(status: int | None, reasons: Iterable[str] = (), text: str = "") -> 
 
 
 def of_sqlstate(sqlstate: str | None) -> Failure:
-    """What PostgreSQL's answer means; without an SQLSTATE nothing is known, and nothing assumed."""
+    """What PostgreSQL's SQLSTATE means for the next attempt; without one the failure counts as permanent."""
     return Failure.TRANSIENT if _TRANSIENT_SQLSTATES.fullmatch(sqlstate or "") else Failure.PERMANENT
 
 
 def of_exception(error: BaseException) -> Failure:
-    """What an exception of the network, of the operating system or of our own means."""
+    """What an exception of the network, the operating system or this platform means for the next attempt."""
     if is_distrust(error):
         return Failure.PERMANENT
     if isinstance(error, TransientError | ConnectionError | TimeoutError):
@@ -175,7 +175,7 @@ def of_exception(error: BaseException) -> Failure:
 
 
 def is_distrust(error: BaseException) -> bool:
-    """Whether a server's certificate is not trusted, which clients report as a connection that failed."""
+    """Whether the cause is an untrusted certificate, which HTTP clients report as a failed connection."""
     return "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
@@ -183,7 +183,7 @@ def is_distrust(error: BaseException) -> bool:
 
 
 class Budget:
-    """Seconds that may be spent on waiting, and those that were."""
+    """A number of seconds to spend on waiting, and the seconds already spent."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -199,7 +199,7 @@ _BUDGET: ContextVar[Budget | None] = ContextVar("taxi_platform_budget", default=
 
 @contextmanager
 def waiting_at_most(seconds: float) -> Iterator[Budget]:
-    """Let everything that is tried again inside, in this thread, share one budget; an outer one that has less holds."""
+    """Let all retries inside the context, in this thread, share one budget; an outer budget with less left wins."""
     outer = _BUDGET.get()
     budget = Budget(seconds if outer is None else min(seconds, outer.left))
     token = _BUDGET.set(budget)
@@ -213,14 +213,14 @@ def waiting_at_most(seconds: float) -> Iterator[Budget]:
 
 @dataclass(frozen=True)
 class Policy:
-    """Exponential back-off with full jitter; all times in seconds."""
+    """Exponential back-off with full jitter; all times are in seconds."""
 
     first_wait: float
     longest_wait: float
     attempts: int | None = None
-    """None: as many as the budget allows."""
+    """The most attempts; None means as many as the budget allows."""
     charges_attempts: bool = True
-    """Whether a failed attempt is waiting (a request) rather than work (a month) for the budget."""
+    """Whether time inside a failed attempt counts as waiting. It does for a request, and not for a month of work."""
 
     def call(
         self,
@@ -233,19 +233,19 @@ class Policy:
         since: Callable[[], float] = lambda: 0.0,
         sleep: Callable[[float], None] | None = None,
     ) -> T:
-        """Call ``attempt`` until it returns, or fails in a way that is not worth another, or the time is up.
+        """Call ``attempt`` until it returns, fails in a way that is not worth a retry, or the time is over.
 
         Args:
             attempt: what to do.
-            wait_seconds: the most that this waits; less where a budget of the whole work (`waiting_at_most`) has less.
-            worth: whether a failure is worth another attempt.
-            pause: seconds that a failure itself asks for (``Retry-After``); at most the longest wait is given.
-            tell: told of every failure that is followed by another attempt, and of the seconds until then.
-            since: `time.monotonic` of the last progress inside an attempt; time before it was not spent on waiting.
-            sleep: how to wait.
+            wait_seconds: the longest wait; less if the budget of the work (`waiting_at_most`) has less left.
+            worth: whether a failure is worth a retry.
+            pause: seconds that a failure asks to wait (``Retry-After``); at most the policy's longest wait is given.
+            tell: called before each retry with the failure and the seconds until the retry.
+            since: `time.monotonic` of the last progress inside an attempt; time before it does not count as waiting.
+            sleep: waits for a number of seconds.
 
         Raises:
-            BaseException: what the last attempt raised.
+            BaseException: the error of the last attempt.
         """
         from tenacity import Retrying, retry_if_exception, wait_random_exponential
 
@@ -289,17 +289,17 @@ class Policy:
 
 def _error(state: RetryCallState) -> BaseException:
     error = state.outcome.exception() if state.outcome else None
-    assert error is not None  # nothing else is tried again
+    assert error is not None  # only a failed attempt is retried
     return error
 
 
 PATIENT = Policy(first_wait=0.5, longest_wait=30.0)
-"""A request of a store: a service that is down for minutes is waited for."""
+"""For a request of a store: waits for a service that is down for minutes."""
 RACE = Policy(first_wait=0.05, longest_wait=2.0, attempts=30)
-"""Writers of one thing at once: they only have to fall out of step."""
+"""For several writers of one thing: they only need to get out of step."""
 POLLING = Policy(first_wait=0.01, longest_wait=0.25)
-"""Something of this machine that is held by another process, asked for again and again."""
+"""For something on this machine that another process holds."""
 MONTH = Policy(first_wait=2.0, longest_wait=60.0, attempts=3, charges_attempts=False)
-"""A month as a whole: what its requests could not wait out, or what has to begin again."""
+"""For a month as a whole: failures that outlasted its requests, or work that has to start again."""
 DELIVERY = Policy(first_wait=1.0, longest_wait=30.0, attempts=5, charges_attempts=False)
-"""A file from upstream, or a message to somebody: a handful of attempts, however long each of them takes."""
+"""For a file from upstream or a message to people: few attempts, however long each takes."""

@@ -1,4 +1,4 @@
-"""Who holds what: upstream beside the lake, every store beside the others, a month beside the months before it.
+"""Who holds what: the lake beside upstream, each store beside the lake, and a month beside the months before it.
 
-Belongs here: looking and comparing. Does not: repairing, and telling Dagster (``orchestration``).
+Belongs here: looking and comparing. Does not: repairing, and reporting to Dagster (``orchestration``).
 """

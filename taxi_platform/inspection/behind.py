@@ -1,8 +1,8 @@
-"""The one rule of what is behind: which layer does not hold a month as it should, and why.
+"""The one rule that says which layer of a month is behind, and why.
 
 Belongs here: the rule, over values. Does not: looking into the stores (``status``, ``orchestration.checks``) and
-repairing (``orchestration.automation.repairs``). A store is compared by data version *and* by rows: equal counts may be
-those of other rows, and a version that is recorded may have lost some.
+repairing (``orchestration.automation.repairs``). A store is compared by data version *and* by rows: other rows can have
+equal counts, and a recorded version can have lost rows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["kept_options", "lake_gaps", "table_gap"]
 
 
 def lake_gaps(contract: Contract, found: MonthInLake) -> Mapping[str, str]:
-    """Layer of the lake (``raw``, ``trips``) → what it lacks, in a sentence; empty where it is as it should be."""
+    """Layer of the lake (``raw``, ``trips``) → one sentence about what it lacks; empty if it lacks nothing."""
     raw = found.manifest.current_version
     if found.is_manifest_damaged:
         return {"raw": found.problems[0]}
@@ -45,8 +45,8 @@ def _raw_gap(raw: RawMonth, found: MonthInLake) -> str | None:
 
     if found.raw_rows is None:
         return next(iter(found.problems), "the raw file is damaged")
-    # What upstream has no longer cannot be converted anew: an earlier version that a person chose, or that stands in
-    # for one that was refused, stays as it is.
+    # A month that upstream no longer has cannot be converted again. So an earlier conversion stays if a person chose it
+    # or if it replaces a refused version.
     if raw.version == found.manifest.upstream and not is_current_conversion(raw):
         return "the raw file was converted by an earlier release"
     return None
@@ -70,7 +70,7 @@ def _trips_gap(contract: Contract, raw: RawMonth, found: MonthInLake) -> str | N
 
 
 def kept_options(facts: CleanFacts) -> tuple[str, ...]:
-    """Options of this release that the month was cleaned with, beside the consent, which stays with the raw version."""
+    """This release's options that the month was cleaned with; the raw version itself says whether its format is accepted."""
     known = CleaningOptions.model_fields.keys() - {"accept_changed_format"}
     return tuple(sorted(name for name, is_on in facts.options.items() if is_on and name in known))
 
@@ -80,10 +80,10 @@ def _options(raw: RawMonth, facts: CleanFacts) -> CleaningOptions:
 
 
 def table_gap(found: MonthInLake, held: HeldMonth | None) -> str | None:
-    """What a store of tables lacks, in a sentence, beside what the lake holds now; None where the two agree."""
+    """One sentence about what a store of tables lacks, compared with the lake; None if the two agree."""
     if found.clean is None:
         if held is None or (found.manifest.clean is not None or found.is_manifest_damaged):
-            return None  # nothing to compare with: the lake's own gap is told
+            return None  # nothing to compare with; the lake's own gap is reported instead
         return "holds a month that the lake has not"
     facts = found.clean.facts
     if held is None:

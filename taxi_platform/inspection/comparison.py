@@ -1,7 +1,7 @@
 """What upstream has against what the lake has, month by month.
 
-Belongs here: which months are new, and which upstream has no longer. Does not: looking (``sources.looking``) and asking
-for runs (``orchestration.automation.sensors``). Nothing is remembered here: the lake's manifests say what it has.
+Belongs here: which months are new, and which upstream no longer has. Does not: looking (``sources.looking``) and
+requesting runs (``orchestration.automation.sensors``). Nothing is remembered here: the lake's manifests have it all.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ __all__ = ["Comparison", "compare", "version_label"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One look at upstream beside the lake as it is now."""
+    """One look at upstream, compared with the lake as it is now."""
 
     new: Mapping[TripMonth, str]
-    """Months of which upstream has another version than it had when the lake last followed it: what to call that."""
+    """Month → a label of upstream's version, for months whose version is not the one that the lake last took."""
     vanished: Mapping[TripMonth, RawMonth]
-    """Months that follow upstream, which says that it has them no longer: what the lake has."""
+    """Months that follow upstream, and that upstream says it no longer has → what the lake has of them."""
     is_outage: bool
-    """Upstream has no more than half of the lake's months: that says something of upstream, and nothing of a month."""
+    """Whether upstream has at most half of the lake's months: then something is wrong with upstream as a whole."""
     unreadable: Sequence[str]
-    """What kept the lake from answering, in a sentence each; a damaged manifest is told too, and its month is new."""
+    """One sentence for each manifest that could not be read. A damaged manifest is listed too, and its month is new."""
 
 
 def compare(look: Look, lake: Lake) -> Comparison:
@@ -57,7 +57,7 @@ def compare(look: Look, lake: Lake) -> Comparison:
 
 
 def version_label(version: Version) -> str:
-    """What a version is called among runs: its token, or one name for all where upstream tells no versions apart."""
+    """The name of a version in run keys: its token, or one name for all if upstream cannot tell versions apart."""
     return version.token if version.is_comparable else UNVERSIONED
 
 
@@ -70,7 +70,7 @@ def _read(lake: Lake, month: TripMonth, unreadable: list[str]) -> Manifest | Non
         return lake.manifest(month)
     except DamagedError as error:
         unreadable.append(str(error))
-        return Manifest(month)  # as good as none: the run that is asked for makes it again
+        return Manifest(month)  # treat it as absent: the requested run writes it again
     except TaxiError as error:
         unreadable.append(str(error))
         return None

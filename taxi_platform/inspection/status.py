@@ -1,7 +1,7 @@
 """What every store holds of every month, counted in the store itself.
 
-Belongs here: looking into the stores. Does not: judging (``behind``), showing (``cli``). Nothing is taken from what a
-run once recorded.
+Belongs here: looking into the stores. Does not: judging (``behind``) and printing (``cli``). Counts come from the
+stores, never from what a run once recorded.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ __all__ = ["MonthStatus", "State", "held_months", "month_statuses", "strangers"]
 State = Literal["whole", "behind", "refused", "withdrawn", "under way"]
 
 _AT_ONCE = 16
-"""Months of a lake that are looked at at a time: in a bucket each is some requests."""
+"""Months of a lake looked at in parallel; in a bucket each takes a few requests."""
 
 REMOTE_LOOK_SECONDS = 30.0
-"""How long a look waits for a store elsewhere that does not answer: who looks wants to know, now, that it is down."""
+"""The longest wait for a remote store that does not answer: a person wants to know soon that it is down."""
 
 
 @dataclass(frozen=True)
 class MonthStatus:
-    """One month's rows in each store; None where a store does not have the month, or is off."""
+    """One month's rows in each store; None if a store does not have the month, or is off."""
 
     dataset: str
     file_month: date
@@ -43,26 +43,26 @@ class MonthStatus:
     trips_rows: int | None
     quarantined_rows: int | None
     table_rows: Mapping[str, int | None]
-    """Store of tables → its trips, of every store there is."""
+    """Store of tables → its trips; every store has an entry."""
     source_etag: str | None
     raw_version: str | None = None
-    """The current one."""
+    """The current raw version."""
     data_version: str | None = None
-    """Of the lake's trips."""
+    """The data version of the lake's trips."""
     behind: Mapping[str, str] = field(default_factory=dict)
-    """Layer → what it lacks of the month, in a sentence; of layers that are not off, from upstream to the tables."""
+    """Layer → one sentence about what it lacks, from upstream to the tables; layers that are off are left out."""
     refused: str | None = None
-    """Why the version that upstream has is not taken: what every store has is the one before, or nothing."""
+    """Why upstream's version is not taken. The stores then have the version before it, or nothing."""
     options: tuple[str, ...] = ()
-    """Cleaning options that the trips were made with."""
+    """The options that the trips were cleaned with."""
     off: tuple[str, ...] = ()
     """Stores of tables that are switched off."""
     is_withdrawn: bool = False
-    """Upstream has withdrawn the month: no store is to have it."""
+    """Whether upstream has withdrawn the month, so that no store may have it."""
     is_selected: bool = False
-    """Somebody has made another version current than upstream's."""
+    """Whether a person made another version current than upstream's."""
     is_under_way: bool = False
-    """A run that has not ended is to bring it; False where nobody looked into the run records."""
+    """Whether a run that has not ended will bring the month; False if the run records were not read."""
 
     def to_json(self) -> dict[str, Any]:
         """The status as JSON-compatible values, as ``taxi status --json`` prints it."""
@@ -74,12 +74,12 @@ class MonthStatus:
 
     @property
     def rows(self) -> tuple[int | None, ...]:
-        """Raw, trips, quarantined, and in each store of tables."""
+        """Rows in the raw layer, in trips, in quarantine, and in each store of tables."""
         return (self.raw_rows, self.trips_rows, self.quarantined_rows, *self.table_rows.values())
 
     @property
     def state(self) -> State:
-        """What there is to say of the month, in a word."""
+        """The state of the month in one word."""
         if self.is_under_way:
             return "under way"
         if self.refused:
@@ -90,12 +90,12 @@ class MonthStatus:
 
     @property
     def is_gone(self) -> bool:
-        """Withdrawn, and no store has anything of it."""
+        """Whether the month is withdrawn and no store has any of it."""
         return self.is_withdrawn and not self.behind
 
     @property
     def is_whole(self) -> bool:
-        """Every store has the month, in the versions of this release, and raw = trips + quarantine."""
+        """Whether every store has the month in this release's versions, and raw = trips + quarantine."""
         return not (self.behind or self.refused or self.is_withdrawn)
 
 
@@ -105,13 +105,13 @@ def month_statuses(
     only: Mapping[str, Collection[date]] | None = None,
     under_way: Collection[TripMonth] = (),
 ) -> list[MonthStatus]:
-    """Every month that any store has, or just the months in ``only``, sorted by dataset and month.
+    """The status of every month that any store has, or of the months in ``only``, sorted by dataset and month.
 
     Args:
-        settings: the stores; one that is off is not looked at.
+        settings: which stores there are; a store that is off is not looked at.
         contracts: the datasets.
-        only: dataset → months.
-        under_way: months that a run is to bring, by whoever can tell.
+        only: dataset → months to look at.
+        under_way: months that a run will bring, if the caller knows.
     """
     lake = Lake(settings.lake, wait_seconds=min(settings.wait_seconds, REMOTE_LOOK_SECONDS))
     layers = [layer.name for layer in settings.table_layers()]
@@ -129,7 +129,7 @@ def month_statuses(
 
 
 def strangers(settings: Settings) -> list[str]:
-    """The stores of tables that hold another lake's months, in a sentence each."""
+    """One sentence for each store of tables that holds another lake's months."""
     from taxi_platform.stores.ownership import stranger
 
     lake = Lake(settings.lake, wait_seconds=settings.wait_seconds)
@@ -144,7 +144,7 @@ def strangers(settings: Settings) -> list[str]:
 def held_months(
     store: TableStore | None, contract: Contract, months: Collection[date] | None
 ) -> Mapping[date, HeldMonth]:
-    """What a store of tables holds; nothing where it was never used."""
+    """What a store of tables holds of each month; empty if it was never used."""
     return {} if store is None else store.held_months(contract, None if months is None else sorted(months))
 
 
@@ -182,7 +182,7 @@ def _status(
 
 @contextlib.contextmanager
 def _tables(settings: Settings) -> Iterator[Mapping[str, TableStore | None]]:
-    """The stores of tables that are not off; None for one that was never used: looking must not create one."""
+    """The opened stores of tables that are not off; None for one that was never used, so that looking makes none."""
     with contextlib.ExitStack() as stack:
         stores: dict[str, TableStore | None] = {}
         for name, store in settings.tables.items():

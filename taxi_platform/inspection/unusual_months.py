@@ -1,7 +1,7 @@
-"""Whether a clean month looks like the year before it, as far as the lake has that year.
+"""Whether a clean month looks like the year before it, if the lake has enough of that year.
 
-Belongs here: what is usual. Does not: rules that a row must keep (``contracts.rules``) and telling people
-(``orchestration.checks``). Facts come from the lake's manifests; no row is read.
+Belongs here: what is usual. Does not: rules for single rows (``contracts.rules``) and reporting
+(``orchestration.checks``). The facts come from the lake's manifests; no row is read.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 __all__ = ["FEWEST_MONTHS", "NULL_POINTS", "REASON_FACTOR", "REASON_POINTS", "VOLUME_FACTOR", "History"]
 
 VOLUME_FACTOR = 2.0
-"""A month with more than so many times the trips of the median one, or fewer than that fraction, is unusual."""
+"""A month is unusual if it has more than so many times the trips of the median month, or less than that fraction."""
 NULL_POINTS = 0.1
-"""A column with so much more of its share null than in the median month is unusual."""
+"""A column is unusual if its share of nulls is so much above that of the median month."""
 REASON_POINTS = 0.01
-"""A reason that rejects so much more, or less, of a month's records than of the median one's is unusual"""
+"""A reason is unusual if its share of rejected records differs by more than this from that of the median month."""
 REASON_FACTOR = 2.0
-"""where it is also more than so many times, or less than that fraction of, the usual share."""
+"""Besides, its share must be more than so many times the usual share, or less than that fraction of it."""
 FEWEST_MONTHS = 3
-"""With fewer months before it, nothing is said of a month."""
+"""With fewer months in the year before it, a month is not judged."""
 
 
 @dataclass(frozen=True)
 class History:
-    """The clean months of one dataset in a lake; each is looked at once."""
+    """The clean months of one dataset in a lake; each manifest is read once."""
 
     contract: Contract
     lake: Lake
     _known: dict[TripMonth, CleanFacts | None] = field(default_factory=dict)
 
     def facts(self, month: TripMonth) -> CleanFacts | None:
-        """Of the month's clean pair, by its manifest; None where there is none to read."""
+        """The facts of the month's clean pair, from its manifest; None if there is none that can be read."""
         if month not in self._known:
             try:
                 clean = self.lake.manifest(month).clean
@@ -51,12 +51,12 @@ class History:
         return self._known[month]
 
     def median_trips(self, month: TripMonth) -> float | None:
-        """The median of trips in the year before the month; None where the lake has too little of it."""
+        """The median number of trips in the year before the month; None if the lake has too few months of that year."""
         year = self._year_before(month)
         return statistics.median(facts.trips_rows for facts in year) if year else None
 
     def unusual_nulls(self, month: TripMonth) -> dict[str, tuple[float, float]]:
-        """Columns with far more nulls than in the year before: column → its share now, and its median share then."""
+        """Columns with far more nulls than in the year before → the share in this month, and the median share then."""
         now, year = self.facts(month), self._year_before(month)
         if now is None or not year:
             return {}
@@ -66,7 +66,7 @@ class History:
         return {name: (share, usual) for name, (share, usual) in shares.items() if share - usual > NULL_POINTS}
 
     def unusual_reasons(self, month: TripMonth) -> dict[str, tuple[float, float]]:
-        """Reasons with a share of the records far from that of the year before: reason → its share now, and then."""
+        """Reasons whose share is far from that of the year before → the share now, and the median share then."""
         now, year = self.facts(month), self._year_before(month)
         if now is None or not year:
             return {}
@@ -77,7 +77,7 @@ class History:
         return {reason: (share, usual) for reason, (share, usual) in shares.items() if _is_far(share, usual)}
 
     def is_judged(self, month: TripMonth) -> bool:
-        """Whether the lake has the month, and enough of the year before it to say what is usual."""
+        """Whether the lake has the month, and enough of the year before it."""
         return self.facts(month) is not None and bool(self._year_before(month))
 
     def _year_before(self, month: TripMonth) -> list[CleanFacts]:

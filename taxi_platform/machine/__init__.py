@@ -1,5 +1,4 @@
-"""How the processes of one machine take turns: locks, scratch space, leases; and what their environment tells them.
+"""How processes of one machine take turns (locks, private folders, leases), and how their environment is read.
 
-Belongs here: what any process needs of the machine it is on. Does not: what is locked or staged
-(``stores``, ``ingest``).
+Belongs here: what any process needs of its machine. Does not: what is locked or staged (``stores``, ``ingest``).
 """

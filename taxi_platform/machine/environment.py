@@ -1,6 +1,6 @@
-"""Environment variables into a validated model, and a refused value into one sentence.
+"""Reads environment variables into a validated model; a refused value becomes one sentence.
 
-Belongs here: the one way in which settings are read, and paths among them. Does not: which settings there are
+Belongs here: the one way in which settings are read, and the check of paths. Does not: which settings there are
 (``settings``, ``orchestration.alerts.settings``).
 """
 
@@ -22,24 +22,24 @@ M = TypeVar("M", bound=BaseModel)
 
 _PREFIX = "TAXI_"
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-"""What an address begins with, and a path does not."""
+"""How an address begins, and a path does not."""
 
 
 def variable(field: str) -> str:
-    """The environment variable of a setting: ``source_url`` → ``TAXI_SOURCE_URL``."""
+    """The name of a setting's environment variable: ``source_url`` → ``TAXI_SOURCE_URL``."""
     return _PREFIX + field.upper()
 
 
 def read_environment(
     model: type[M], environment: Mapping[str, str] | None, masked: Callable[[str, str], str], family: str = ""
 ) -> M:
-    """The model from its variables; an empty one counts as not set.
+    """Read a model from its variables; an empty variable counts as not set.
 
     Args:
-        model: whose fields are the settings.
-        environment: the variables; this process's own for None.
+        model: the class whose fields are the settings.
+        environment: the variables; None means this process's own.
         masked: turns a field and its refused value into what an error may repeat of it.
-        family: what stands before the field in the variable's name, as in ``TAXI_ALERT_SMTP``.
+        family: the text before the field in the variable's name: ``alert_`` for ``TAXI_ALERT_SMTP``.
 
     Raises:
         SettingsError: a value cannot be used; the sentence names the variable and says what it takes.
@@ -60,10 +60,10 @@ def read_environment(
 
 
 def folder(value: str, takes: str) -> str:
-    """An absolute path, of a path as people write it.
+    """The absolute form of a path; ``~`` is expanded.
 
     Raises:
-        ValueError: it is none; with half a sentence that says what the setting ``takes``.
+        ValueError: the text is not a path; the message is half a sentence that says what the setting ``takes``.
     """
     path = value.removeprefix("file://") if value.startswith("file:///") else value
     if match := SCHEME.match(path):

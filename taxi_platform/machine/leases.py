@@ -1,10 +1,10 @@
-"""Whether the worker of a run is still alive: it holds a lock for as long as it is.
+"""Shows whether the worker of a run is alive: the worker holds a file lock, its lease, for as long as it lives.
 
-Belongs here: taking such a lease, and asking after one. Does not: what follows when a worker is lost
+Belongs here: taking a lease, and looking at leases. Does not: what follows when a worker is lost
 (``orchestration.automation.recovery``).
 
-The kernel gives the lock back when the process ends, however it ends, and knows it across containers. A worker on
-another machine, or with a data folder of its own, leaves no lease here: of such a run nothing is said.
+The kernel releases the lock when the process ends, however it ends, and this works across containers. A worker on
+another machine, or with another data folder, leaves no lease here; nothing is said about its run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SUFFIX = ".lease"
 
 @contextlib.contextmanager
 def lease(folder: Path, run_id: str) -> Iterator[None]:
-    """Hold the lease of a run while the context lasts; where the disk takes no lock, the run goes on without one."""
+    """Hold the lease of a run while the context lasts. If the disk supports no locks, the run goes on without one."""
     descriptor = None
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def lease(folder: Path, run_id: str) -> Iterator[None]:
 
 
 def lost(folder: Path) -> list[str]:
-    """The runs whose worker took a lease and died with it."""
+    """The ids of runs whose worker died while it held a lease."""
     return sorted(path.stem for path in folder.glob(f"*{_SUFFIX}") if _is_lost(path))
 
 
@@ -55,7 +55,7 @@ def _is_lost(path: Path) -> bool:
 
 
 def forget(folder: Path, run_id: str) -> None:
-    """Remove the lease of a run that has ended."""
+    """Remove the lease of a run that has ended, if there is one."""
     with contextlib.suppress(OSError):
         _path(folder, run_id).unlink()
 
@@ -65,10 +65,13 @@ def _path(folder: Path, run_id: str) -> Path:
 
 
 def _new_lease(folder: Path, path: Path) -> int:
-    """The descriptor that holds the lock, which is taken before the file has its name: none is ever seen unlocked."""
+    """Make the lease file and return the descriptor that holds its lock.
+
+    A temporary file is locked first and then renamed, so that no reader sees the lease unlocked.
+    """
     descriptor, unnamed = tempfile.mkstemp(prefix="lease-", dir=folder)
     try:
-        # Shared: with another executor, every step of a run has a process of its own.
+        # A shared lock, because with some executors every step of a run is a process of its own.
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         Path(unnamed).replace(path)
     except OSError:

@@ -1,6 +1,6 @@
-"""Waiting for one another: advisory file locks, and bounded waits that say for whom.
+"""File locks between processes of one machine, with a time limit and an error that names the holder.
 
-Belongs here: what stores on this machine share to take turns. Does not: locks inside a database.
+Belongs here: the locks by which stores on this machine take turns. Does not: locks inside a database.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ __all__ = ["HeldError", "exclusive", "keep_trying", "open_lock", "try_lock"]
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
 _SOON = 2.0
-"""Seconds that months of one run wait for each other's turn, which nobody needs to know of."""
+"""Waits shorter than this are not logged: months of one run often wait for each other."""
 
 
 class HeldError(Exception):
-    """One attempt found the store held; ``keep_trying`` tries again. Carries the holder's process id, where known."""
+    """One attempt found the store held; ``keep_trying`` tries again. It has the holder's process id, if known."""
 
     def __init__(self, pid: int | None = None) -> None:
         super().__init__(pid)
@@ -43,7 +43,12 @@ class HeldError(Exception):
 def keep_trying(attempt: Callable[[], T], what: str, wait_seconds: float) -> T:
     """Call ``attempt`` until it raises no `HeldError`; raises `StoreBusyError` after ``wait_seconds``.
 
-    A wait for another process that is not over soon is logged, once.
+    Args:
+        attempt: takes the lock, or raises `HeldError`.
+        what: the store, as sentences name it.
+        wait_seconds: the longest wait.
+
+    A longer wait for another process is logged, once.
     """
     soon, told = time.monotonic() + _SOON, False
 
@@ -66,7 +71,10 @@ def keep_trying(attempt: Callable[[], T], what: str, wait_seconds: float) -> T:
 
 @contextlib.contextmanager
 def exclusive(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
-    """Hold the lock file alone; its content is the holder's process id. A killed holder's lock ends with it."""
+    """Hold an exclusive lock on the file while the context lasts; the file's content is the holder's process id.
+
+    If the holder is killed, the kernel releases the lock. Raises `StoreBusyError` after ``wait_seconds``.
+    """
     descriptor = open_lock(path)
     try:
 
@@ -83,12 +91,12 @@ def exclusive(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
 
 
 def open_lock(path: Path) -> int:
-    """A descriptor of the lock file, made where absent; closing it gives up every lock taken through it."""
+    """Open the lock file, creating it if needed; closing the descriptor releases every lock taken through it."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
 
 def try_lock(descriptor: int, kind: int) -> bool:
-    """Take ``fcntl.LOCK_SH`` or ``LOCK_EX`` now, or say that others hold it."""
+    """Try to take ``fcntl.LOCK_SH`` or ``LOCK_EX`` without waiting; returns whether that succeeded."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,9 +1,9 @@
-"""Private folders for files on their way: downloads, conversions, cleaned months.
+"""Private folders for temporary files: downloads, conversions, cleaned months.
 
-Belongs here: making them, and clearing away what a killed process left behind. Does not: what is in them.
+Belongs here: making such folders, and deleting those of processes that crashed. Does not: what is in them.
 
-A folder is in use for as long as somebody holds a lock on it. The kernel gives the lock back when the process ends,
-however it ends, and knows it across containers, where a process id would mean nothing.
+A folder is in use while some process holds a lock on it. The kernel releases the lock when the process ends, however it
+ends. This works across containers, where a process id would mean nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PREFIX = "staged-"
 
 @contextlib.contextmanager
 def staging_folder(root: Path) -> Iterator[Path]:
-    """A new folder below ``root`` that only this user can read, removed with all in it when the context ends.
+    """Make a folder below ``root`` that only this user can read; it is removed when the context ends.
 
     Raises:
         StoreError: no folder can be made there.
@@ -46,12 +46,17 @@ def staging_folder(root: Path) -> Iterator[Path]:
 
 
 def _locked_folder(root: Path) -> tuple[Path, int]:
-    """A new folder and the descriptor that holds its lock; another process may clear one away before it is locked."""
+    """A new folder and the descriptor that holds its lock.
+
+    Another process may delete a folder before it is locked; then the next one is tried.
+    """
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            with contextlib.suppress(OSError):  # a file system without locks: then nobody can clear it away either
+            with contextlib.suppress(
+                OSError
+            ):  # a file system without locks: no other process can lock the folder to delete it
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
             if folder.exists():
                 return folder, descriptor
@@ -59,7 +64,7 @@ def _locked_folder(root: Path) -> tuple[Path, int]:
 
 
 def _remove_leftovers(root: Path) -> None:
-    """Clear away the folders that nobody holds."""
+    """Delete the folders that no process holds."""
     for folder in root.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

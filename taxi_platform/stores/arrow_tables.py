@@ -1,7 +1,7 @@
-"""Tables that are declared by their rows: from an Arrow schema to a declaration, and rows brought to it.
+"""Tables that are declared by their rows: makes a declaration from an Arrow schema, and converts rows to it.
 
-Belongs here: which Arrow type is which column type, and refusing in words what no store could keep. Does not: stores,
-and what Python objects rows come in (``orchestration.io_managers.frames``).
+Belongs here: which Arrow type becomes which column type, and the refusal of types that no store keeps. Does not:
+stores, and the Python objects that rows come in (``orchestration.io_managers.frames``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["check_own_name", "conformed", "declared"]
 
 _NAME = re.compile(r"[A-Za-z_]\w{0,54}", re.ASCII)
 _LONGEST_COLUMN = 63
-"""Bytes: PostgreSQL cuts what is longer."""
+"""In bytes. PostgreSQL cuts off longer names."""
 _TYPES = {
     "int8": ColumnType.SMALLINT,
     "uint8": ColumnType.SMALLINT,
@@ -50,7 +50,11 @@ _ADVICE = {
 
 
 def check_own_name(qualified_name: str) -> None:
-    """Refuse a name that is none in some store, or that could be one of the platform's own; raises `StoreError`."""
+    """Check the name of a user's table.
+
+    Raises:
+        StoreError: some store cannot use the name, or it is in the platform's own schema.
+    """
     schema, name = split_name(qualified_name)
     if not (_NAME.fullmatch(schema) and _NAME.fullmatch(name)):
         raise StoreError(
@@ -65,13 +69,13 @@ def declared(qualified_name: str, schema: pa.Schema, existing: Table | None, *, 
 
     Args:
         qualified_name: ``schema.table``.
-        schema: of the rows; a field's metadata may hold a ``description``.
+        schema: the rows' schema; a field's metadata may have a ``description``.
         existing: the table as the store has it now. A month's rows take its types, because pandas turns integers into
             floats as soon as one is missing. A column that is null in every row takes its type too.
-        monthly: whether ``file_month`` is the month that the rows are replaced by; put first where they lack it.
+        monthly: whether ``file_month`` is the month whose rows are replaced; it becomes the first column if missing.
 
     Raises:
-        StoreError: a name that is none or comes twice, or a type that not every store has.
+        StoreError: a name cannot be used or comes twice, or not every store has a type.
     """
     known = {column.name: column for column in existing.columns} if existing else {}
     kept = [name for name in known if monthly and name not in schema.names]
@@ -88,7 +92,11 @@ def declared(qualified_name: str, schema: pa.Schema, existing: Table | None, *, 
 
 
 def conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """A batch in that schema, to which it must have every column; raises `StoreError` where a value would change."""
+    """Convert a batch to a schema that has every column of it.
+
+    Raises:
+        StoreError: a value would change, or a required column has nulls.
+    """
     import pyarrow as pa
 
     columns = []

@@ -1,6 +1,6 @@
 """``taxi.months``: which data version of which month a store of tables holds.
 
-Belongs here: that table, and what every store checks before and after a load. Does not: any SQL dialect.
+Belongs here: that table, and the checks that every store makes before and after a load. Does not: any SQL dialect.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ MONTHS = Table(
 
 @dataclass(frozen=True)
 class LoadRecord:
-    """What the table says of one month, beside what a count finds there."""
+    """A month's row in the table, with the rows that were counted in the store."""
 
     data_version: str
     recorded: MonthCounts
     counted: MonthCounts
 
     def is_current(self, facts: CleanFacts) -> bool:
-        """The same data version, and the rows are really there."""
+        """Whether the data version is the same and the rows are really there."""
         return self.data_version == facts.version and self.recorded == self.counted == _expected(facts)
 
 
@@ -62,7 +62,7 @@ def _expected(facts: CleanFacts) -> MonthCounts:
 
 
 def months_row(clean: CleanMonth) -> list[object]:
-    """The month's row, in the order of the columns; loaded now."""
+    """The month's row for the table, in the order of the columns, with the current time as the time of loading."""
     facts = clean.facts
     now = datetime.now(timezone.utc).replace(tzinfo=None)
     counts = (facts.raw_rows, facts.trips_rows, facts.quarantined_rows)
@@ -70,7 +70,7 @@ def months_row(clean: CleanMonth) -> list[object]:
 
 
 def check_conserved(clean: CleanMonth) -> None:
-    """Refuse a month whose cleaning lost or doubled rows; raises `StoreError`."""
+    """Check that cleaning lost and doubled no row; raises `StoreError` if it did."""
     facts = clean.facts
     if not facts.is_conserved:
         raise StoreError(
@@ -80,7 +80,7 @@ def check_conserved(clean: CleanMonth) -> None:
 
 
 def check_loaded(clean: CleanMonth, loaded: MonthCounts, store: str) -> None:
-    """Compare what the store counts of the new month with what cleaning made; raises `StoreError`."""
+    """Check the store's count of a loaded month against the cleaning's; raises `StoreError` if they differ."""
     expected = _expected(clean.facts)
     if loaded != expected:
         raise StoreError(

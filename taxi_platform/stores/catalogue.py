@@ -1,6 +1,6 @@
-"""Between declarations of tables and what a database's catalogue says of them.
+"""Compares declarations of tables with a database's catalogue.
 
-Belongs here: what the SQL stores share of reading a catalogue. Does not: any query (each store has its own).
+Belongs here: what the SQL stores share in reading a catalogue. Does not: any query (each store has its own).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ __all__ = [
 ]
 
 SqlType = Callable[[ColumnType], str]
-"""A column type as one database's catalogue writes it."""
+"""Turns a column type into the database's name for it."""
 
 
 @dataclass(frozen=True)
 class CatalogueColumn:
-    """A column of a table that stands in a database."""
+    """A column of an existing table, as the database's catalogue has it."""
 
     name: str
     type: str
@@ -40,19 +40,19 @@ class CatalogueColumn:
 
 
 def is_current(table: Table, existing: Iterable[CatalogueColumn], sql_type: SqlType) -> bool:
-    """Whether a database's table has every column of the declaration, with its type and description."""
+    """Whether an existing table has every column of the declaration, with its type and description."""
     current = {(column.name, column.type, column.comment) for column in existing}
     return all((column.name, sql_type(column.type), describe(column)) in current for column in table.columns)
 
 
 def can_become(table: Table, existing: Iterable[CatalogueColumn], sql_type: SqlType) -> bool:
-    """Whether added columns are all that a database's table lacks to be as declared."""
+    """Whether an existing table can become as declared by adding columns only."""
     declared = {(column.name, sql_type(column.type), column.nullable) for column in table.columns}
     return declared.issuperset((column.name, column.type, column.nullable) for column in existing)
 
 
 def missing_columns(table: Table, existing: Iterable[CatalogueColumn], sql_type: SqlType) -> tuple[Column, ...]:
-    """Columns of the declaration that a database's table lacks; raises `StoreError` where a type contradicts it."""
+    """The declared columns that an existing table lacks; raises `StoreError` if a column has another type."""
     types = {column.name: column.type for column in existing}
     for column in table.columns:
         current = types.get(column.name, sql_type(column.type))
@@ -65,7 +65,7 @@ def missing_columns(table: Table, existing: Iterable[CatalogueColumn], sql_type:
 
 
 def declaration(name: str, existing: Sequence[CatalogueColumn], sql_type: SqlType, store: str) -> Table:
-    """The declaration of a table that stands in a database; raises `StoreError` where there is none to read."""
+    """The declaration of an existing table; raises `StoreError` if there is no such table, or one of foreign types."""
     schema, name = split_name(name)
     if not existing:
         raise StoreError(f"{store} has no table {schema}.{name}: materialize its months first")
@@ -79,7 +79,7 @@ def declaration(name: str, existing: Sequence[CatalogueColumn], sql_type: SqlTyp
 
 
 def selected(table: Table, columns: Sequence[str] | None) -> Table:
-    """The table with those columns only, in that order (all for None); raises `StoreError` for an unknown one."""
+    """The table with only those columns, in that order (all for None); raises `StoreError` for an unknown column."""
     if columns is None:
         return table
     by_name = {column.name: column for column in table.columns}
@@ -89,6 +89,6 @@ def selected(table: Table, columns: Sequence[str] | None) -> Table:
 
 
 def months_sql(months: Sequence[date] | None) -> str:
-    """The WHERE clause of those file months, none for None; constants, so that a store can prune before it begins."""
+    """A WHERE clause for those file months; empty for None. The months are constants, so that stores can prune."""
     days = ", ".join(f"DATE '{month}'" for month in months or ())
     return "" if months is None else f"WHERE file_month IN ({days})"

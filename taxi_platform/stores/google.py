@@ -1,6 +1,6 @@
-"""Google Cloud: who we are, which emulator stands in, and the checksum Cloud Storage keeps of an object.
+"""Google Cloud: credentials, emulators, and the checksum that Cloud Storage keeps of an object.
 
-Belongs here: credentials shared by the lake on ``gs://`` and by BigQuery. Does not: either of the two stores.
+Belongs here: what the lake on ``gs://`` and BigQuery share. Does not: either of the two stores.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ __all__ = ["credentials", "emulator", "emulator_token", "token_provider", "verif
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _IMPERSONATE = "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"
-"""A service account to act as; the name that Terraform's and Pulumi's Google providers use."""
+"""A service account to impersonate; Terraform's and Pulumi's Google providers use the same name."""
 
 
 class Token(TypedDict):
-    """A bearer token, as obstore's credential providers return it."""
+    """A bearer token in the form that obstore's credential providers return."""
 
     token: str
     expires_at: datetime | None
 
 
 def emulator(variable: str) -> str | None:
-    """The base URL of an emulator named by ``STORAGE_EMULATOR_HOST`` or ``BIGQUERY_EMULATOR_HOST``, if any."""
+    """The base URL of an emulator, from ``STORAGE_EMULATOR_HOST`` or ``BIGQUERY_EMULATOR_HOST``; None if unset."""
     host = os.environ.get(variable, "").rstrip("/")
     if not host:
         return None
@@ -41,10 +41,10 @@ def emulator(variable: str) -> str | None:
 
 
 def credentials() -> Credentials:
-    """Application Default Credentials (a user's, a service-account file's, the machine's), impersonating if asked.
+    """Application Default Credentials, with impersonation if the environment asks for it.
 
     Raises:
-        google.auth.exceptions.DefaultCredentialsError: there are none.
+        google.auth.exceptions.DefaultCredentialsError: there are no credentials.
     """
     import google.auth
     from google.auth import impersonated_credentials
@@ -57,9 +57,9 @@ def credentials() -> Credentials:
 
 
 def token_provider() -> Callable[[], Token]:
-    """A source of bearer tokens for obstore; credentials are looked for when the first token is asked for.
+    """A source of bearer tokens for obstore; credentials are looked up when the first token is needed.
 
-    obstore has one of its own, which Python 3.10 cannot import.
+    obstore has its own provider, which Python 3.10 cannot import.
     """
     found: list[Any] = []
 
@@ -77,25 +77,25 @@ def token_provider() -> Callable[[], Token]:
 
 
 def emulator_token() -> Token:
-    """Emulators take any token."""
+    """A token for emulators, which accept any."""
     return {"token": "x", "expires_at": None}
 
 
 def verify_crc32c(endpoint: str, token: Callable[[], Token], name: str, generation: str | None, file: Path) -> None:
-    """Compare the CRC32C that Cloud Storage computed of an object with the file's.
+    """Compare the CRC32C that Cloud Storage keeps of an object with the file's.
 
-    Objects put in several parts have no MD5 there, but always a CRC32C
+    Objects uploaded in several parts have no MD5 there, but always a CRC32C
     (https://cloud.google.com/storage/docs/data-validation).
 
     Args:
         endpoint: Cloud Storage's base URL.
-        token: source of bearer tokens.
+        token: a source of bearer tokens.
         name: ``bucket/path/of/object``.
-        generation: of the object, as the upload ended with; one that has been replaced since is not verified.
-        file: what the object should be.
+        generation: the object's generation after the upload; if the object was replaced since, nothing is compared.
+        file: the file that was uploaded.
 
     Raises:
-        StoreError: the two differ, or Cloud Storage told no checksum.
+        StoreError: the two differ, or Cloud Storage gave no checksum.
     """
     import requests
 

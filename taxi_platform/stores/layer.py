@@ -1,7 +1,7 @@
-"""How a store of tables becomes a layer of the platform: its name, its address and how it is opened.
+"""How a store of tables is declared as a layer of the platform: its name, its address and how it is opened.
 
-Belongs here: what a store's package declares of itself. Does not: which stores there are: each is a field of
-`taxi_platform.settings.Settings` that is annotated with its declaration.
+Belongs here: the form of a store's declaration. Does not: which stores there are. Each is a field of
+`taxi_platform.settings.Settings` whose annotation is its declaration.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from taxi_platform.stores.model import TableStore
 __all__ = ["OFF", "StoreAt", "TableLayer"]
 
 OFF = "off"
-"""The address by which a store of tables is not part of the platform."""
+"""The address that switches a store of tables off."""
 
 
 def _as_it_is(address: str) -> str:
@@ -26,35 +26,35 @@ def _as_it_is(address: str) -> str:
 
 @dataclass(frozen=True)
 class TableLayer:
-    """A store of tables as a layer of every dataset.
+    """The declaration of one store of tables, which is a layer of every dataset.
 
-    Every function takes the address as the settings have it, so that nothing is opened or imported to answer.
+    Every function takes the address as the settings have it, so that no answer needs an open store or an import.
     """
 
     name: str
-    """Of the layer, the setting, the resource and the pool: ``warehouse`` makes ``green_warehouse``,
+    """The name of the layer, the setting, the resource and the pool: ``warehouse`` makes ``green_warehouse``,
     ``TAXI_WAREHOUSE`` and ``warehouse_io``."""
     title: str
-    """As sentences call it."""
+    """The name in sentences."""
     checked: Callable[[str, Path], str]
-    """What the setting means, given the data folder; raises `ValueError` with half a sentence for what it does not
-    take."""
+    """Turns the setting and the data folder into the address; raises `ValueError` with half a sentence that says what
+    the setting takes."""
     kind: Callable[[str], str]
-    """What the web interface shows the store as: ``duckdb``, ``bigquery``, ``postgresql``."""
+    """The kind of store in the web interface: ``duckdb``, ``bigquery``, ``postgresql``."""
     open: Callable[[StoreAt], AbstractContextManager[TableStore]]
-    """The store, usable for as long as the context lasts."""
+    """Opens the store for as long as the context lasts."""
     is_made: Callable[[StoreAt], bool] = lambda _: True
-    """Whether there is something to open: looking must not make a store."""
+    """Whether a store was ever made at the address; looking must not make one."""
     is_service: Callable[[str], bool] = lambda _: False
-    """Whether it may be out of reach altogether: a look then gives up soon."""
+    """Whether the store may be out of reach; a look then gives up soon."""
     shown: Callable[[str], str] = _as_it_is
     """The address without any secret."""
     has_raw_views: bool = False
-    """Whether its stores can be `taxi_platform.stores.model.RawViews`."""
+    """Whether its stores are `taxi_platform.stores.model.RawViews`."""
     where_to_look: Callable[[StoreAt], str] = lambda at: at.layer.shown(at.address)
     """Where, or by which command, people find the tables."""
     own: str = "store"
-    """What a second platform needs one of for itself."""
+    """What a second platform must not share with the first."""
 
     @property
     def io_manager_key(self) -> str:
@@ -64,15 +64,15 @@ class TableLayer:
 
 @dataclass(frozen=True)
 class StoreAt:
-    """A store of tables where the settings say it is; nothing is opened yet."""
+    """A store of tables at the address in the settings; it is not open yet."""
 
     layer: TableLayer
     address: str = field(repr=False)
-    """May hold a password."""
+    """The address may contain a password."""
     data: Path
-    """The data root, below which an embedded store keeps what is its own."""
+    """The data root; an embedded store keeps its files below it."""
     wait_seconds: float = 600.0
-    """How long an operation waits for others that hold the store."""
+    """The longest wait for others that hold the store."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The layer's further settings: ``schema`` is the value of ``TAXI_POSTGRES_SCHEMA``."""
 
@@ -82,7 +82,7 @@ class StoreAt:
         return self.layer.kind(self.address)
 
     def opened(self, at_most_seconds: float = math.inf) -> AbstractContextManager[TableStore]:
-        """The store; a caller that has less time waits no longer than that for others."""
+        """The opened store, with a shorter wait for others if the caller has less time."""
         return self.layer.open(replace(self, wait_seconds=min(self.wait_seconds, at_most_seconds)))
 
     @property

@@ -1,6 +1,6 @@
-"""What a store of tables is: the warehouse and Postgres behind one protocol.
+"""The protocol of a store of tables, which the warehouse and PostgreSQL share.
 
-Belongs here: the protocol and its values. Does not: any database (one module each). Stores know nothing of Dagster.
+Belongs here: the protocol and its values. Does not: any database (one package each). Stores know nothing of Dagster.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ def split_name(qualified_name: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class HeldMonth:
-    """What one store holds of a file month: equal versions mean equal rows, as long as the counts agree as well."""
+    """What a store holds of a file month. If versions and counts are both equal, the rows are equal."""
 
     counts: MonthCounts
-    """Counted in the store now."""
+    """Rows counted in the store now."""
     data_version: str | None
-    """By the store's own record, ``taxi.months``; None for rows that no load has recorded."""
+    """The data version in the store's own record, ``taxi.months``; None for rows that no load recorded."""
 
 
 @dataclass(frozen=True)
 class LoadedMonth:
-    """What loading a month did."""
+    """The result of loading a month."""
 
     counts: MonthCounts
     changed: bool
-    """False where the store already held exactly this data version."""
+    """False if the store already held exactly this data version."""
     table: str
-    """Fully qualified name of the trips table."""
+    """The qualified name of the trips table."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """Store-specific facts worth showing, such as BigQuery's bytes and slot milliseconds."""
+    """Facts of this kind of store, such as BigQuery's bytes and slot milliseconds."""
 
 
 class TableStore(Protocol):
-    """A database of trips; every change of a month is atomic: readers see the month before or the one after."""
+    """A database of trips. Every change of a month is atomic: a reader sees the month before it or after it."""
 
     @property
     def kind(self) -> str:
@@ -60,9 +60,9 @@ class TableStore(Protocol):
         ...
 
     def replace_month(self, contract: Contract, clean: CleanMonth, lake: Lake) -> LoadedMonth:
-        """Make the store hold exactly the clean and quarantined rows of that month, creating what is missing.
+        """Make the store hold exactly the clean and rejected rows of that month; missing tables are created.
 
-        A month that already stands there in the same data version is left alone. On any error the month before stays.
+        A month that is there in the same data version is left alone. After any error the month before is still there.
 
         Raises:
             StoreError: the store cannot take it (address, permissions, disk full, contents against the contract).
@@ -71,62 +71,61 @@ class TableStore(Protocol):
         ...
 
     def delete_month(self, contract: Contract, file_month: date) -> None:
-        """Take a month's clean and quarantined rows out; nothing happens where there are none."""
+        """Delete a month's clean and rejected rows; nothing happens if there are none."""
         ...
 
     def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
-        """Rows per file month, counted by the store now: of those months, or of all that it has.
+        """Rows per file month, counted by the store now, for those months or for all.
 
-        A month that it has not is not in the answer; without such a table, or a store, none is.
+        A month that the store does not have is not in the answer. Without a table, or a store, the answer is empty.
         """
         ...
 
     def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
-        """As `count_months`, with the data version that each month was loaded from."""
+        """The same as `count_months`, with the data version that each month was loaded from."""
         ...
 
     def read_months(
         self, table: str, months: Sequence[date] | None, columns: Sequence[str] | None = None
     ) -> pa.RecordBatchReader:
-        """Stream the rows of those file months of a table (``taxi.green_trips``), columns and months selected in the
-        store; all rows for None.
+        """Stream rows of a table (``taxi.green_trips``). The store selects columns and file months; None means all.
 
         Raises:
-            StoreError: no such table or column.
+            StoreError: there is no such table or column.
         """
         ...
 
     def existing_table(self, table: str) -> Table | None:
-        """The declaration of a table (``marts.revenue``) by the store's catalogue; None where there is none."""
+        """The declaration of a table (``marts.revenue``) by the store's catalogue; None if there is no such table."""
         ...
 
     def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
-        """Replace a table as a whole, or what it holds of one file month, atomically; returns the rows that came.
+        """Replace a whole table, or its rows of one file month, atomically; returns the number of new rows.
 
-        As a whole the table also takes the declaration's columns, whatever it had before. With ``file_month`` it is
-        created where it is missing and gains new columns; of a column that the rows lack, that month has nulls.
+        A whole table also takes the declaration's columns, whatever columns it had. With ``file_month`` the table is
+        created if it is missing, and gains new columns. Columns that the rows lack are null in that month.
 
         Args:
-            table: its declaration.
-            rows: in the declaration's types. Nobody is kept waiting for them longer than need be, so they must not
-                come from a slow place.
-            file_month: the month that the rows are of, all of them.
+            table: the declaration.
+            rows: in the declaration's types. The store is held while they are read, so they must not come from a slow
+                place.
+            file_month: the month of all the rows.
         """
         ...
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
-        """Create or replace ``taxi.trips``, the view over all datasets with zone names joined."""
+        """Create or replace ``taxi.trips``, the view over all datasets with the names of zones."""
         ...
 
 
 @runtime_checkable
 class RawViews(Protocol):
-    """A store that can show raw months as they lie in the lake."""
+    """A store that can query raw months where they are in the lake."""
 
     def refresh_raw_view(self, dataset: str, lake: Lake) -> None:
-        """Make ``taxi.raw_{dataset}`` the current version of every raw month that the lake has.
+        """Make ``taxi.raw_{dataset}`` a view over the current version of every raw month in the lake.
 
-        Which versions are current is read while no other refresh can be under way, or again where one came between: the
-        last one to end knows of all.
+        The versions are read while no other refresh can run, or are read again if another came between. So the last
+        refresh to end knows all of them.
         """
         ...

@@ -1,9 +1,9 @@
-"""``taxi.lake``: whose months a store of tables holds, so that two platforms do not write over one another.
+"""``taxi.lake``: which lake a store of tables belongs to, so that two platforms do not overwrite each other.
 
-Belongs here: that table, and what follows from it. Does not: the lake's own identity (``stores.lake.identity``), SQL.
+Belongs here: that table, and the check. Does not: the lake's own identity (``stores.lake.identity``) and SQL.
 
-A store belongs to the first lake that loads into it; one that was loaded before there was such a table, to the next.
-Loads from any other lake are refused. Looking neither takes a store nor refuses one.
+A store belongs to the first lake that loads into it. A store from before this table existed belongs to the next lake
+that loads. Loads from other lakes are refused. Looking at a store neither claims nor refuses it.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ LAKE = Table(
 
 
 def claim(store: TableStore, name: str, lake: Lake) -> None:
-    """Make the store the lake's where it is nobody's yet; raises `StoreError` where it is another lake's."""
+    """Make a store without owner this lake's; raises `StoreError` if it belongs to another lake."""
     identity = lake.identify()
     owner = _owner(store)
     if owner is None:
         _write(store, identity)
-        owner = _owner(store)  # of two platforms that come at once, one stays
+        owner = _owner(store)  # of two platforms that claim at once, one row remains
     if owner != identity.id:
         raise StoreError(_sentence(name, owner, identity))
 

@@ -1,6 +1,6 @@
-"""Whether what upstream publishes is what the contracts know: every month's header or footer, a few kB each.
+"""Whether upstream's files are as the contracts expect: reads a few kB of every month, its header or footer.
 
-Belongs here: reading headers (``headers``), comparing them with contracts (``surprises``) and with one another
+Belongs here: reading headers (``headers``), comparing them with contracts (``surprises``) and with each other
 (``report``). Does not: fetching months, and the command (``cli.verifying``). Nothing is stored.
 """
 

@@ -1,6 +1,6 @@
-"""The header of a CSV month, or the footer of a Parquet month, by requests for parts of the file.
+"""Reads the header of a CSV month, or the footer of a Parquet month, by requests for parts of the file.
 
-Belongs here: which parts to ask for, and what they say. Does not: whether that is as expected (``surprises``).
+Belongs here: which parts to request, and what they contain. Does not: whether that is expected (``surprises``).
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ __all__ = ["Header", "read"]
 
 _CSV_BYTES = 4_096
 _PARQUET_BYTES = 16_384
-"""The footer of most months; of one that is longer, the rest is asked for."""
+"""Enough for the footer of most months; the rest of a longer one takes a second request."""
 _INFLATED_BYTES = 32_768
 _LENGTH_BYTES = 4
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the first or last bytes of a file say."""
+    """What the first or last bytes of a file say about it."""
 
     size: int
-    """Bytes of the file."""
+    """Size of the file in bytes."""
     schema: pa.Schema
-    """Upstream's columns; those of a CSV file are text."""
+    """Upstream's columns with their types; all text in a CSV file."""
     rows: int | None = None
-    """Only a Parquet file says."""
+    """The number of rows; only a Parquet file says it."""
     encodings: frozenset[str] = frozenset()
     codecs: frozenset[str] = frozenset()
     data_bytes: int = 0
-    """Of a Parquet file's columns, by its footer."""
+    """Encodings and codecs of a Parquet file's columns, from its footer."""
     misfits: Misfits = field(default_factory=Misfits)
-    """Cells of a CSV file's first records that do not fit their types."""
+    """Cells in a CSV file's first records that do not fit their types."""
 
 
 def read(published: Published, contract: Contract, month: TripMonth) -> Header | None:
-    """The header of a month; None where upstream does not have it.
+    """The header of a month; None if upstream does not have it.
 
     Raises:
         BrokenFileError: the file is not what its name says.
@@ -91,7 +91,7 @@ def _footer(published: Published, month: TripMonth, url: str) -> Header | None:
 
 
 def _end_of(published: Published, month: TripMonth, url: str, size: int) -> bytes:
-    """The footer with its length and the magic number: all that follows the data."""
+    """The last part of the file: the footer, its length and the magic number."""
     tail = _part(published, month, max(size - _PARQUET_BYTES, len(PARQUET_MAGIC)), size)
     if not tail.endswith(PARQUET_MAGIC) or len(tail) < len(PARQUET_MAGIC) + _LENGTH_BYTES:
         raise BrokenFileError(f"{url} is cut off after {size:,} bytes, where its footer should be")
@@ -134,7 +134,7 @@ def _first_records(published: Published, contract: Contract, month: TripMonth, u
 
 
 def _text(data: bytes, url: str) -> bytes:
-    """As much text as a part gives."""
+    """As much text as the part of the file contains, decompressed if needed."""
     if not url.endswith(".gz"):
         return data
     if not data.startswith(GZIP_MAGIC):

@@ -1,7 +1,7 @@
-"""Every month of a source looked at, and what is to be said of each.
+"""Looks at every month of a source, and reports on each.
 
-Belongs here: which months, how many at a time, and months beside one another: those that are missing, and sizes. Does
-not: reading a header (``headers``) and the contract's view of it (``surprises``).
+Belongs here: which months, how many at a time, and comparing months with each other: missing ones, and sizes. Does not:
+reading a header (``headers``) and comparing it with the contract (``surprises``).
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["MonthReport", "State", "verify"]
 
 _AT_ONCE = 8
-"""Requests under way: a courtesy to a public host."""
+"""Parallel requests; few, out of courtesy to a public host."""
 _LATE_MONTHS = 4
-"""Upstream publishes about two months late; a month that is older than this and absent is missing."""
+"""Upstream publishes about two months late. A month that is absent and older than this is missing."""
 _FAR_SIZE = 10
-"""A file is suspicious that is so many times larger, or smaller, than both its neighbours. (In April 2020 the city
-stood still: yellow's file was a thirteenth of March's, and two thirds of May's.)"""
+"""A file is suspicious if it is so many times larger, or smaller, than both its neighbours. The lockdown of April 2020
+stays within this: yellow's file was a thirteenth of March's, but two thirds of May's."""
 
 
 class State(Enum):
-    """What is to be said of a month."""
+    """What a report says about a month."""
 
     EXPECTED = "as expected"
     SURPRISE = "surprise"
@@ -45,7 +45,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class MonthReport:
-    """One month as upstream has it."""
+    """What upstream has of one month."""
 
     month: TripMonth
     url: str
@@ -55,7 +55,7 @@ class MonthReport:
     columns: int | None = None
     encodings: tuple[str, ...] = ()
     surprises: tuple[str, ...] = ()
-    """One phrase each; of a month without an answer, why."""
+    """One phrase for each surprise; for a month without an answer, the reason."""
 
     @property
     def is_fine(self) -> bool:
@@ -81,9 +81,9 @@ def verify(published: Published, months: Sequence[tuple[Contract, Sequence[date]
     """Look at the header of every month, `_AT_ONCE` at a time.
 
     Args:
-        published: where the months lie.
-        months: each dataset's, in calendar order.
-        today: by which a month is late.
+        published: the source of the files.
+        months: each dataset's months, in calendar order.
+        today: the date by which a month counts as late.
 
     Returns:
         One report a month, in the order asked for.
@@ -139,7 +139,7 @@ def _dated(report: MonthReport, newest: TripMonth | None, due: date) -> MonthRep
 
 
 def _sized(reports: Sequence[MonthReport], position: int, report: MonthReport) -> MonthReport:
-    """With a word about its size, where both neighbours agree that it is odd."""
+    """The report, with a phrase about the size added if both neighbours show that it is odd."""
     near = [reports[i].size for i in (position - 1, position + 1) if 0 <= i < len(reports)]
     sizes = [size for size in near if size]
     if report.size is None or len(sizes) < 2:

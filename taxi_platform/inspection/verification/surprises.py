@@ -1,9 +1,9 @@
-"""What of a month's header its contract does not expect, one phrase each.
+"""What a month's header has that its contract does not expect, one phrase each.
 
-Belongs here: columns, types, encodings and the size of one month. Does not: months beside one another (``report``).
+Belongs here: columns, types, encodings and the size of one month. Does not: comparing months (``report``).
 
-What is expected is what was ever published: whole numbers came as doubles, columns without a value in the month as
-nulls, coded columns as text, and the times of 2009 and 2010 as text too.
+Expected is whatever was once published: whole numbers as doubles, columns without any value as nulls, coded columns as
+text, and the times of 2009 and 2010 as text.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from taxi_platform.months import TripMonth
 __all__ = ["surprises"]
 
 _KNOWN_ENCODINGS = frozenset({"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"})
-"""What upstream's writers have used; cleaning reads the others as well."""
+"""The encodings that upstream's writers have used; cleaning can read the others as well."""
 _KNOWN_CODECS = frozenset({"SNAPPY", "GZIP", "ZSTD", "UNCOMPRESSED"})
 _TIMES_AS_TEXT_UNTIL = date(2010, 12, 1)
 
 
 def surprises(contract: Contract, month: TripMonth, header: Header) -> tuple[str, ...]:
-    """Everything about the month that the contract does not expect; empty where all is as ever."""
+    """Every surprise in the month's header; empty if all is as expected."""
     return (*_columns(contract, month, header), *_cells(header), *_format(header))
 
 
@@ -53,7 +53,7 @@ def _columns(contract: Contract, month: TripMonth, header: Header) -> Iterator[s
 
 
 def _cells(header: Header) -> Iterator[str]:
-    """Of the first records of a CSV file."""
+    """Surprises in the first records of a CSV file."""
     for name, counts in header.misfits.columns.items():
         if counts.unfit:
             yield f"{excerpt(name)} does not fit its type, as in '{counts.example}'"
@@ -79,7 +79,7 @@ def _type(header: Header, name: str) -> str:
 
 
 def _is_expected(column: Column, month: TripMonth, kind: pa.DataType) -> bool:
-    """Whether upstream ever gave such a column this type."""
+    """Whether upstream has ever published the column with this type."""
     types = pa.types
     if types.is_dictionary(kind):
         kind = kind.value_type
