@@ -70,7 +70,10 @@ def _trips_gap(contract: Contract, raw: RawMonth, found: MonthInLake) -> str | N
 
 
 def kept_options(facts: CleanFacts) -> tuple[str, ...]:
-    """This release's options that the month was cleaned with; the raw version itself says whether its format is accepted."""
+    """This release's options that the month was cleaned with.
+
+    The acceptance of a format is in the raw version instead.
+    """
     known = CleaningOptions.model_fields.keys() - {"accept_changed_format"}
     return tuple(sorted(name for name, is_on in facts.options.items() if is_on and name in known))
 

@@ -1,4 +1,4 @@
-"""The lake: months as Parquet objects that never change, and a manifest a month that names the current ones.
+"""The lake: months as Parquet objects that never change, and one manifest per month that names the current ones.
 
-Belongs here: what objects mean (``lake`` is the front). Does not: how an object is moved (``objects``).
+Belongs here: what objects mean (`lake.Lake` is the way in). Does not: how an object is moved (``objects``).
 """

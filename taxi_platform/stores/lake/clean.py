@@ -1,11 +1,11 @@
-"""Clean months of a lake: pairs of trips and quarantine under names of their own, of which the manifest names one.
+"""Clean months of a lake: pairs of trips and quarantine objects, of which the manifest names one.
 
-Belongs here: the order of writes that shows a pair whole or not at all, and what becomes of pairs that no manifest
-names any longer. Does not: how two footers are compared (``footers``), and the manifest itself (``manifests``).
+Belongs here: the order of writes that makes a pair visible as a whole or not at all, and the removal of pairs that the
+manifest no longer names. Does not: how two footers are compared (``footers``), and the manifest itself (``manifests``).
 
-Both objects are put first, under names that nobody used before; then the manifest names them, in one write. A reader of
-the pair before goes on reading it: a superseded pair is removed by the next writer of its month after a grace period,
-and so is what a killed writer put and never named.
+Both objects are written first, under new names; then one write makes the manifest name them. A reader of the superseded
+pair can go on reading it. The next writer of the month removes that pair after a grace period, and also objects of
+writers that crashed before the manifest named them.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class CleanPairs:
             self._change(month, lambda manifest: manifest)
 
     def discard_unreadable(self, clean: CleanMonth) -> str | None:
-        """Read every page of the pair; where one does not read, the month has no pair any more, and why is returned."""
+        """Read every page of the pair. If a page is damaged, the month loses the pair, and the reason is returned."""
         try:
             for path in (clean.trips_path, clean.quarantine_path):
                 rows_read(self._objects, path)
@@ -89,7 +89,7 @@ class CleanPairs:
         return None
 
     def problem(self, clean: CleanMonth) -> str | None:
-        """What is wrong with the pair's objects; None where they are whole, as far as sizes and footers tell."""
+        """What is wrong with the pair's objects, by sizes and footers; None if nothing is."""
         try:
             trips = existing_footer(self._objects, clean.trips_path, clean.trips_size)
             quarantine = existing_footer(self._objects, clean.quarantine_path, clean.quarantine_size)
@@ -113,7 +113,7 @@ class CleanPairs:
             yield
 
     def _change(self, month: TripMonth, change: Callable[[Manifest], Manifest]) -> None:
-        """Change the manifest in one write, then remove the objects that it has ceased to name."""
+        """Change the manifest in one write, then remove the objects that it no longer names."""
         expired: frozenset[str] = frozenset()
 
         def changed(manifest: Manifest) -> Manifest:
@@ -128,7 +128,7 @@ class CleanPairs:
         self._objects.discard([*sorted(expired), *self._never_named(month, named)])
 
     def _never_named(self, month: TripMonth, named: Collection[str]) -> Iterator[str]:
-        """What killed writers left; one that is at work may have put objects that it has still to name."""
+        """Objects of writers that crashed. A running writer may have objects that its manifest does not name yet."""
         old = _now() - max(self._grace, self._objects.unfinished_age)
         for layer in _LAYERS:
             for path, stored in self._objects.ages(month_folder(layer, month)).items():

@@ -1,6 +1,6 @@
-"""Parquet footers: how many rows an object has, and the cleaning facts that its writer put there.
+"""Parquet footers: how many rows an object has, and the cleaning facts in it.
 
-Belongs here: reading footers, and telling whether two files are one cleaning. Does not: reading rows (``lake``).
+Belongs here: reading footers, and whether two files are of one cleaning. Does not: reading rows (``lake``).
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ __all__ = ["Footer", "belong_together", "existing_footer", "facts_of", "read_foo
 
 @dataclass(frozen=True)
 class Footer:
-    """What a Parquet file says of itself."""
+    """What the footer of a Parquet file says."""
 
     rows: int
     size: int
-    """Bytes of the file."""
+    """Size of the file in bytes."""
     facts: CleanFacts | None
-    """None in a file that no cleaning of this release wrote."""
+    """The cleaning facts; None in a file that no cleaning of this release wrote."""
     metadata: pq.FileMetaData = field(repr=False, compare=False)
 
 
 def read_footer(stream: BinaryIO, where: str) -> Footer:
-    """Read the end of a Parquet file; ``where`` it lies is for the error's sentence.
+    """Read the footer of a Parquet file; ``where`` names the file in the error's sentence.
 
     Raises:
         DamagedError: it is not a Parquet file.
@@ -47,30 +47,33 @@ def read_footer(stream: BinaryIO, where: str) -> Footer:
     stream.seek(0)
     try:
         metadata = pq.read_metadata(stream)
-    except (pa.ArrowException, OSError) as error:  # a footer that is no footer is an OSError of Arrow's
+    except (pa.ArrowException, OSError) as error:  # Arrow raises OSError for a damaged footer
         raise DamagedError(f"{where} is not a whole Parquet file: {error}") from error
     return Footer(metadata.num_rows, size, facts_of(metadata), metadata)
 
 
 def stored_footer(objects: Objects, path: str, size: int | None = None) -> Footer | None:
-    """The footer of an object of the lake, which should have so many bytes; None where there is none.
+    """The footer of an object of the lake, which should have ``size`` bytes; None if there is no object.
 
     Raises:
         DamagedError: it is not a Parquet file.
     """
-    # Replaced between two requests: what matters is the footer that is there now.
+    # If the object was replaced between two requests, start again: the current footer counts.
     return RACE.call(lambda: _footer_there(objects, path, size), worth=lambda error: isinstance(error, StoreBusyError))
 
 
 def existing_footer(objects: Objects, path: str, size: int | None = None) -> Footer:
-    """The footer of an object that has to be there; raises `DamagedError` where it is not, or is no Parquet file."""
+    """The footer of an object that must exist; raises `DamagedError` if it is missing or is not a Parquet file."""
     if footer := stored_footer(objects, path, size):
         return footer
     raise DamagedError(f"there is no {objects.uri(path)}: it was removed by something other than this platform")
 
 
 def rows_read(objects: Objects, path: str) -> int:
-    """Rows of an object, every page of it read in little memory; raises `DamagedError` where one does not read."""
+    """Read every page of an object, in little memory, and count its rows.
+
+    Raises `DamagedError` if a page is damaged.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -93,7 +96,7 @@ def _footer_there(objects: Objects, path: str, size: int | None) -> Footer | Non
 
 
 def facts_of(metadata: pq.FileMetaData) -> CleanFacts | None:
-    """The cleaning facts in a footer; None where there are none that this release can read."""
+    """The cleaning facts in a footer; None if this release can read none."""
     entries: Mapping[bytes, Any] = metadata.metadata or {}
     try:
         return CleanFacts.from_json(json.loads(entries[FACTS_KEY.encode()]))
@@ -102,7 +105,7 @@ def facts_of(metadata: pq.FileMetaData) -> CleanFacts | None:
 
 
 def belong_together(trips: Footer, quarantine: Footer) -> bool:
-    """Whether two files are the clean and the rejected rows of one and the same cleaning, each of them whole."""
+    """Whether two files are the clean and the rejected rows of the same cleaning, both whole."""
     facts = trips.facts
     return (
         facts is not None

@@ -1,8 +1,8 @@
 """The lake: months of raw, clean and rejected rows as Parquet objects in a folder or a bucket.
 
-Belongs here: what a lake can do, and which months it has. Does not: how raw versions and clean pairs are kept whole
-(``raw``, ``clean``), what a manifest says (``manifest``), the transport (``objects``), and what the rows mean
-(``cleaning``). One layout, in which no Parquet object is ever changed::
+Belongs here: the operations of a lake, and which months it has. Does not: how raw versions and clean pairs are kept
+whole (``raw``, ``clean``), what a manifest says (``manifest``), the transport (``objects``), and what the rows mean
+(``cleaning``). The layout; no Parquet object in it is ever changed::
 
     raw/{dataset}/month=2020-03/{version}.parquet                    one per upstream version
     raw/{dataset}/month=2020-03/manifest.json                        names the current raw version and the clean pair
@@ -12,9 +12,9 @@ Belongs here: what a lake can do, and which months it has. Does not: how raw ver
     lake.json                                                        which lake this is
     zones/taxi_zone_lookup.parquet
 
-Every reader goes by the manifest: it changes in one write, written last. Beside what it names lie earlier raw versions,
-which stay, and superseded pairs, which the next writer of the month removes after a grace period. The footers of a pair
-carry its `CleanFacts` under the key ``taxi_platform``: they are the evidence that the objects are what was stored.
+Every reader goes by the manifest, which is written last and in one write. Earlier raw versions stay. The next writer of
+a month removes superseded pairs after a grace period. The footers of a pair have its `CleanFacts` under the key
+``taxi_platform``, which proves that the objects are what was stored.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _MONTH_OBJECTS = {
     layer: re.compile(rf"{layer}/[^/]+/month=(?P<label>\d{{4}}-\d{{2}})/{name}")
     for layer, name in (("raw", r"manifest\.json"), ("trips", r"[^/]+\.parquet"))
 }
-"""What makes a month one of the lake's: trips without a manifest are to be seen, for they want repair."""
+"""The objects by which the lake is known to have a month. Trips without a manifest count, because they need repair."""
 
 _MANIFEST = re.compile(r"raw/(?P<dataset>[^/]+)/month=(?P<label>\d{4}-\d{2})/manifest\.json")
 
@@ -63,19 +63,19 @@ GRACE = timedelta(hours=24)
 
 
 class Lake:
-    """A lake by its URL: a folder, ``gs://bucket[/prefix]``, ``s3://…`` or ``az://…``; opened at first use.
+    """A lake at a URL: a folder, ``gs://bucket[/prefix]``, ``s3://…`` or ``az://…``; opened by the first use.
 
-    Every method raises `StoreError` where the store refuses, `StoreBusyError` where others write the same month for
-    too long, and `DamagedError` where it needs an object that is missing or is not what was stored.
+    Every method raises `StoreError` if the store refuses, `StoreBusyError` if other processes write the same month for
+    too long, and `DamagedError` if it needs an object that is missing or is not what was stored.
     """
 
     def __init__(self, url: str, *, wait_seconds: float = 600.0, grace: timedelta = GRACE) -> None:
-        """Look at the URL only; raises `SettingsError` for one that names no store.
+        """Check the URL only; raises `SettingsError` if it names no store.
 
         Args:
-            url: of the folder or bucket.
-            wait_seconds: how long an operation waits for other writers, or for a store that does not answer.
-            grace: how long the objects of a superseded clean pair stay for those who read them.
+            url: the folder or bucket.
+            wait_seconds: the longest wait for other writers, or for a store that does not answer.
+            grace: how long the objects of a superseded clean pair stay, for readers that still use them.
         """
         self._objects: Objects = open_objects(url, wait_seconds=wait_seconds)
         self._manifests = Manifests(self._objects)
@@ -86,24 +86,28 @@ class Lake:
 
     @property
     def url(self) -> str:
-        """Absolute, without a slash at its end."""
+        """The absolute address, without a slash at its end."""
         return self._objects.url
 
     def __repr__(self) -> str:
         return f"Lake({self.url!r})"
 
     def uri(self, path: str) -> str:
-        """A path in the lake as other engines read it: an absolute file name or ``gs://bucket/…``."""
+        """A path in the lake as other engines address it: an absolute file name or ``gs://bucket/…``."""
         return self._objects.uri(path)
 
     # ---- the lake as a whole
 
     def identity(self) -> LakeIdentity | None:
-        """Which lake this is; None where nothing was stored yet, or by a release that made no identities."""
+        """The lake's identity; None before anything was stored, or if an earlier release made the lake."""
         return self._identities.read()
 
     def identify(self) -> LakeIdentity:
-        """The same, made now for a lake of before; raises `StoreError` where there is no month to tell it by."""
+        """The lake's identity, written now if an earlier release made the lake.
+
+        Raises:
+            StoreError: the lake has no month, so that its kind is unknown.
+        """
         return self._identities.made(self._held)
 
     def _held(self) -> Holds:
@@ -112,7 +116,7 @@ class Lake:
         raise StoreError(f"the lake {self.url} has no month yet: bring one with taxi run first")
 
     def _holds_already(self) -> Holds | None:
-        """What a lake of before holds, by any of its months; None where it has none."""
+        """The kind of a lake that an earlier release made, from any of its months; None if it has none."""
         for path in self._objects.paths("raw"):
             if match := _MANIFEST.fullmatch(path):
                 month = TripMonth(match["dataset"], parse_month(match["label"]))
@@ -128,7 +132,7 @@ class Lake:
     # ---- a month
 
     def look(self, month: TripMonth) -> MonthInLake:
-        """What the lake holds of the month, counted by footers now: damage is said, not raised.
+        """What the lake holds of the month, by footers read now; damage is part of the result, not an error.
 
         Raises:
             StoreError: the store does not answer, or a later release wrote the manifest.
@@ -150,26 +154,26 @@ class Lake:
         return MonthInLake(month, manifest, raw_rows, clean, tuple(problems))
 
     def manifest(self, month: TripMonth) -> Manifest:
-        """Versions, the current one, upstream's and the clean pair; without versions where it was never stored."""
+        """The month's manifest; without versions if the month was never stored."""
         return self._manifests.read(month)
 
     def repair(self, month: TripMonth) -> Manifest:
-        """The manifest; a damaged or missing one is made again from what objects there are, a damaged one kept aside.
+        """The month's manifest; if it is damaged or missing, it is written anew from the objects that exist.
 
-        Nothing is written where nothing is wrong.
+        A damaged one is kept aside. Nothing is written if nothing is wrong.
         """
         return self._raw.repair(month)
 
     # ---- raw: immutable versions, of which the manifest names the current one
 
     def current_raw(self, month: TripMonth) -> RawMonth | None:
-        """The version the manifest names as current; None where the month was never stored, or is withdrawn."""
+        """The version that the manifest names as current; None if the month was never stored, or is withdrawn."""
         return self._manifests.read(month).current_version
 
     def readable_raw(self, month: TripMonth) -> RawMonth | None:
-        """The current version for a reader of many months; None, with a warning, where it or the manifest is damaged.
+        """The current version for a reader of many months; None, with a warning, if it or the manifest is damaged.
 
-        Told by the object's size and its last bytes, so that many months cost little.
+        Only the object's size and last bytes are checked, so that many months cost little.
         """
         try:
             raw = self.current_raw(month)
@@ -182,118 +186,124 @@ class Lake:
         return raw
 
     def raw_versions(self, month: TripMonth) -> tuple[RawMonth, ...]:
-        """Every version there is, in the order in which upstream last had them."""
+        """Every stored version, in the order in which upstream last had them."""
         return self._manifests.read(month).versions
 
     def raw_version(self, month: TripMonth, version: str) -> RawMonth:
-        """One version by name; raises `StoreError` naming those there are."""
+        """The version of that name; raises `StoreError`, which names the existing ones."""
         return self._raw.version(month, version)
 
     def store_raw(self, staged: StagedRaw) -> RawMonth:
-        """Make a raw month upstream's: first its object, created once and never changed, then the manifest.
+        """Store a raw month and make it upstream's version: first the object, then the manifest.
 
-        Returns the version that is current now; where all are refused, the one stored.
+        A known version (equal bytes upstream) only gets its new provenance into the manifest; its object is written
+        again only if it cannot be read any more. A version that a person selected stays current as long as upstream's
+        version does not change.
 
-        A version that is known already (equal bytes upstream) gets its new provenance in the manifest and nothing else;
-        only an object that cannot be read any more is put again. Where another version was selected since upstream last
-        changed, that one stays current.
+        Returns:
+            The current version; if all versions are refused, the stored one.
         """
         self._check_kind(staged.raw.source_url)
         manifest = self._raw.store(staged)
         return manifest.current_version or manifest.version(staged.raw.version)
 
     def select_raw(self, month: TripMonth, version: str, *, accept_changed_format: bool = False) -> RawMonth:
-        """Make a stored version current again, until upstream has one that the lake has not seen as upstream's last.
+        """Make a stored version current again, until upstream has a version that is new to the lake.
 
-        Provenance stays as it is.
+        The version's provenance does not change.
 
         Raises:
-            StoreError: no such version; names those there are.
-            RefusedMonthError: cleaning refused it, and there is no consent to its format.
-            DamagedError: its object is.
+            StoreError: there is no such version; the sentence names the existing ones.
+            RefusedMonthError: cleaning refused it, and its format is not accepted.
+            DamagedError: its object is damaged.
         """
         return self._raw.select(month, version, accept_changed_format=accept_changed_format).version(version)
 
     def refuse_raw(self, month: TripMonth, version: str, refusal: Refusal) -> Manifest:
-        """Keep a version that cleaning refused, but as current never: that is the newest one that was not refused."""
+        """Record that cleaning refused a version. It is never current; the newest version that was not refused is."""
         return self._raw.refuse(month, version, refusal)
 
     def accept_raw(self, month: TripMonth, version: str, *, accept_changed_format: bool = False) -> RawMonth:
-        """Lift the refusal of a version and return it; the consent to its format, once given, stays with it."""
+        """Lift the refusal of a version and return it; once its format is accepted, that stays with the version."""
         return self._raw.accept(month, version, accept_changed_format=accept_changed_format).version(version)
 
     def withdraw_raw(self, month: TripMonth) -> bool:
-        """Leave the month without a current version, every version kept; returns whether there was a current one."""
+        """Leave the month without a current version, but keep all versions; returns whether there was a current one."""
         return self._raw.withdraw(month)
 
     def count_raw(self, month: TripMonth, version: str | None = None) -> int | None:
-        """Rows of the current raw version, or of that one, by its Parquet footer; None where the month has none."""
+        """Rows of the current raw version, or of the named one, by its footer; None if the month has none."""
         raw = self.current_raw(month) if version is None else self.raw_version(month, version)
         return None if raw is None else self._raw.count(raw)
 
     def raw_problem(self, raw: RawMonth) -> str | None:
-        """What is wrong with the object of that version; None where it is whole, as far as size and footer tell."""
+        """What is wrong with the version's object, by size and footer; None if nothing is."""
         return self._raw.problem(raw)
 
     def raw_problem_at_a_glance(self, raw: RawMonth) -> str | None:
-        """As `raw_problem`, of the object that views read, by its size and its last bytes."""
+        """The same as `raw_problem` for the object that views read, by its size and last bytes only."""
         return self._raw.problem_at_a_glance(raw)
 
     def set_aside_unreadable_raw(self, raw: RawMonth) -> str | None:
-        """Read every page of that version; where one does not read, its object is moved aside, and why is returned."""
+        """Read every page of the version. A damaged object is moved aside, and the reason is returned."""
         return self._raw.set_aside_unreadable(raw)
 
     # ---- clean: the pair that the manifest names
 
     def current_clean(self, month: TripMonth) -> CleanMonth | None:
-        """The clean month, whole by its two footers; None where it is absent or damaged."""
+        """The month's clean pair, whole by its two footers; None if it is absent or damaged."""
         clean = self._manifests.read(month).clean
         return None if clean is None or self._clean.problem(clean) else clean
 
     def clean_problem(self, clean: CleanMonth) -> str | None:
-        """What is wrong with the objects of that pair; None where they are whole, as far as sizes and footers tell."""
+        """What is wrong with the pair's objects, by sizes and footers; None if nothing is."""
         return self._clean.problem(clean)
 
     def discard_unreadable_clean(self, clean: CleanMonth) -> str | None:
-        """Read every page of that pair; where one does not read, the month has none any more, and why is returned."""
+        """Read every page of the pair. If a page is damaged, the month loses the pair, and the reason is returned."""
         return self._clean.discard_unreadable(clean)
 
     def store_clean(self, staged: StagedClean) -> CleanMonth:
-        """Make that pair the month's: both objects under new names, then the manifest names them in one write.
+        """Make that pair the month's current one: both objects under new names, then one write of the manifest.
 
-        A kill before that leaves the month before, and objects that the next writer removes after the grace period,
-        together with the pair superseded now.
+        If the process is killed before that write, the month stays as it was. The next writer removes the unused
+        objects after the grace period, together with the pair that is superseded now.
         """
         return self._clean.store(staged)
 
     def count_clean(self, month: TripMonth) -> MonthCounts | None:
-        """Clean and rejected rows by the two Parquet footers; None where the pair is absent or damaged."""
+        """Clean and rejected rows by the two footers; None if the pair is absent or damaged."""
         clean = self.current_clean(month)
         return None if clean is None else MonthCounts(clean.facts.trips_rows, clean.facts.quarantined_rows)
 
     def remove_clean(self, month: TripMonth) -> bool:
-        """Leave the month without clean and rejected rows; returns whether there were any. Their objects stay for the
-        grace period."""
+        """Leave the month without a clean pair; returns whether there was one.
+
+        Its objects stay for the grace period.
+        """
         return self._clean.remove(month)
 
     def clear_superseded(self, month: TripMonth) -> None:
-        """Remove pairs that were superseded longer than the grace period ago: one small read where there are none."""
+        """Remove pairs that were superseded longer than the grace period ago.
+
+        A month without any costs one small read.
+        """
         self._clean.clear(month)
 
     # ---- looks at upstream
 
     def note_look(self, dataset: str, when: datetime) -> None:
-        """Remember that upstream was looked at then (a time with a zone), and answered."""
+        """Record that upstream was looked at, at that time (with a zone), and answered."""
         self._looks.note(dataset, when)
 
     def last_look(self, dataset: str) -> datetime | None:
-        """When upstream was last looked at for that dataset, in UTC; None where it never was."""
+        """When upstream was last looked at for the dataset, in UTC; None if never."""
         return self._looks.last(dataset)
 
     # ---- reading
 
     def months(self, dataset: str) -> tuple[TripMonth, ...]:
-        """Months with a manifest or trips, in calendar order."""
+        """The months that have a manifest or trips, in calendar order."""
         labels = {
             match["label"]
             for layer, pattern in _MONTH_OBJECTS.items()
@@ -303,7 +313,10 @@ class Lake:
         return tuple(TripMonth(dataset, parse_month(label)) for label in sorted(labels))
 
     def open_parquet(self, path: str) -> pq.ParquetFile:
-        """A Parquet object for reading batch by batch; closing the ParquetFile closes it. One version throughout."""
+        """Open a Parquet object to read batch by batch, all of one version.
+
+        Closing the ParquetFile closes the object.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -311,7 +324,9 @@ class Lake:
         if stream is None:
             raise DamagedError(f"there is no {self.uri(path)}: materialize that month first")
         source: str | pa.PythonFile = pa.PythonFile(stream, "r")
-        if isinstance(stream, io.BufferedReader):  # a file on disk: Arrow reads it by itself, without Python's lock
+        if isinstance(
+            stream, io.BufferedReader
+        ):  # a file on disk: let Arrow read it itself, without Python's global lock
             stream.close()
             source = stream.name
         try:
@@ -321,7 +336,7 @@ class Lake:
             raise DamagedError(f"{self.uri(path)} is not a Parquet file: {error}") from error
 
     def local_copy(self, path: str) -> AbstractContextManager[Path]:
-        """The object as a local file to read: itself in a lake on disk, else streamed into a private temporary one."""
+        """The object as a local file to read: the file itself in a lake on disk, otherwise a private temporary copy."""
         return self._objects.local_copy(path)
 
     # ---- zones
@@ -329,7 +344,7 @@ class Lake:
     def store_zones(
         self, file: Path, *, source_url: str, source_token: str, etag: str | None, sha256: str, fetched_at: str
     ) -> StoredZones:
-        """Replace the zone lookup by upstream's CSV file; raises `BrokenFileError` where it is not one."""
+        """Replace the zone lookup by upstream's CSV file; raises `BrokenFileError` if the file is not one."""
         from taxi_platform.stores.lake.zones import StoredZones, read_zones_csv, write_zones
 
         self._check_kind(source_url)
@@ -342,7 +357,7 @@ class Lake:
         return stored
 
     def zones(self) -> pa.Table | None:
-        """The zone lookup, 265 rows ordered by location id; None where it was never stored."""
+        """The zone lookup, 265 rows ordered by location id; None if it was never stored."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -350,7 +365,7 @@ class Lake:
         return None if content is None else pq.ParquetFile(pa.BufferReader(content)).read()
 
     def stored_zones(self) -> StoredZones | None:
-        """The provenance of the zone lookup; None where it was never stored."""
+        """The provenance of the zone lookup; None if it was never stored."""
         from taxi_platform.stores.lake.zones import provenance_of
 
         table = self.zones()

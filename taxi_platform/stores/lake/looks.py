@@ -1,6 +1,6 @@
-"""When upstream was last looked at, by whomever: one small object a dataset in the lake.
+"""When upstream was last looked at: one small object per dataset in the lake.
 
-Belongs here: that object. Does not: looking (``sources``) and judging what is stale.
+Belongs here: that object. Does not: looking (``sources``), and when a look counts as stale.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def _path(dataset: str) -> str:
 
 
 def _with(content: bytes | None, when: datetime) -> bytes:
-    """That time, unless a later one stands there."""
+    """The document with that time, or with the one already in it if that is later."""
     times = [when, *filter(None, [_time(content)])]
     return json.dumps({"looked_at": max(times).isoformat(timespec="seconds")}).encode()
 
 
 def _time(content: bytes | None) -> datetime | None:
-    """None for a damaged object too: the next look writes it again."""
+    """The time in a document; None for a damaged one, which the next look writes again."""
     if content is None:
         return None
     try:

@@ -1,8 +1,7 @@
 """The manifest of a month: its raw versions with their provenance, which one is current, and the clean pair.
 
-Belongs here: the document and the changes it can undergo, as values. Does not: reading or writing objects
-(``manifests``). Whatever a reader has to know of a month stands in this one document, so that a month changes in one
-write.
+Belongs here: the document and its possible changes, as values. Does not: reading or writing objects (``manifests``).
+Everything that a reader must know about a month is in this one document, so that a month changes in one write.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ from taxi_platform.references import CleanMonth, RawMonth, Refusal
 __all__ = ["Manifest", "Selection", "SupersededPair"]
 
 _SCHEMA_VERSION = 2
-"""Of this document; a reader refuses a later one rather than guess. Schema 1 says nothing of clean pairs."""
+"""Version of the document's form. A reader refuses a later one rather than guess. Schema 1 has no clean pairs."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A person has made another version current than upstream's."""
+    """A person made another version current than upstream's."""
 
     version: str
     over: str | None
-    """The version that upstream had: while it has that one, or one that was refused, the selection holds."""
+    """Upstream's version at that time. The selection ends when upstream has another one that was not refused."""
 
 
 @dataclass(frozen=True)
 class SupersededPair:
-    """A clean pair that was the month's: its readers may still be at it."""
+    """A clean pair that was the month's current one; readers may still use it."""
 
     trips_path: str
     quarantine_path: str
@@ -49,27 +48,29 @@ class SupersededPair:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What ``manifest.json`` says; without versions before the first one is stored.
+    """The content of ``manifest.json``; without versions before the first one is stored.
 
-    As a rule the newest version is upstream's and current. A refused version is never current, and a person can select
-    another than upstream's.
+    Usually the newest version is upstream's, and it is current. A refused version is never current. A person can select
+    another version than upstream's.
     """
 
     month: TripMonth
     versions: tuple[RawMonth, ...] = ()
-    """In the order in which upstream last had them: what upstream has is the last one."""
+    """In the order in which upstream last had them, so that the last one is upstream's."""
     upstream: str | None = None
-    """The version that upstream had when it was last followed; None where it had withdrawn the month."""
+    """Upstream's version when it was last taken; None if upstream had withdrawn the month."""
     selection: Selection | None = None
     clean: CleanMonth | None = None
-    """The pair of clean and rejected rows that readers take."""
+    """The current pair of clean and rejected rows."""
     superseded: tuple[SupersededPair, ...] = ()
-    """Oldest first; their objects are still there."""
+    """Earlier pairs whose objects still exist, oldest first."""
 
     @property
     def current(self) -> str | None:
-        """The version that readers take: the selected one, else the newest that was not refused; None where there is
-        none, and of a withdrawn month."""
+        """The version that readers take: the selected one, otherwise the newest that was not refused.
+
+        None if there is none, or if the month is withdrawn.
+        """
         if self.is_selected:
             assert self.selection is not None
             return self.selection.version
@@ -89,12 +90,12 @@ class Manifest:
 
     @property
     def is_withdrawn(self) -> bool:
-        """There were versions, upstream has withdrawn them, and nobody has selected one since."""
+        """Whether there were versions, upstream has withdrawn them, and nobody has selected one since."""
         return bool(self.versions) and self.upstream is None and not self.is_selected
 
     @property
     def is_selected(self) -> bool:
-        """A person has made another version current than upstream's."""
+        """Whether a person made another version current than upstream's."""
         if self.selection is None:
             return False
         if self.selection.over == self.upstream:
@@ -104,7 +105,7 @@ class Manifest:
 
     @property
     def refusal(self) -> str | None:
-        """Why the version that upstream has is not taken; None where it is, or a person has selected one instead."""
+        """Why upstream's version is not taken; None if it is, or if a person selected another one."""
         upstream = self.upstream_version
         if upstream is None or upstream.refused is None:
             return None
@@ -112,11 +113,11 @@ class Manifest:
         return None if is_answered else upstream.refused.sentence
 
     def find(self, name: str) -> RawMonth | None:
-        """The version of that name."""
+        """The version of that name; None if there is none."""
         return next((raw for raw in self.versions if raw.version == name), None)
 
     def version(self, name: str) -> RawMonth:
-        """The version of that name; raises `StoreError` naming those there are."""
+        """The version of that name; raises `StoreError`, which names the existing ones."""
         if raw := self.find(name):
             return raw
         known = ", ".join(raw.version for raw in self.versions)
@@ -125,9 +126,9 @@ class Manifest:
     # ---- what becomes of it
 
     def with_stored(self, raw: RawMonth, *, lift_refusal: bool = False) -> Manifest:
-        """That version upstream's; of one known already only provenance and consent change.
+        """The manifest with that version as upstream's; of a known version only provenance and acceptance change.
 
-        A selected version stays current while upstream has the bytes that it had, or others that cleaning refuses.
+        A selected version stays current while upstream has the bytes that it had then, or others that cleaning refuses.
         """
         known = self.find(raw.version)
         if known is not None:
@@ -141,15 +142,15 @@ class Manifest:
             self,
             versions=(*others, raw),
             upstream=raw.version,
-            selection=self.selection if is_kept else None,  # one that has ended is not to come back
+            selection=self.selection if is_kept else None,  # a selection that has ended must not come back
         )
 
     def with_selected(self, name: str, *, accept_changed_format: bool = False) -> Manifest:
-        """A stored version current again.
+        """The manifest with a stored version selected as current.
 
         Raises:
-            StoreError: no such version; names those there are.
-            RefusedMonthError: cleaning refused it, and nobody consents to its format.
+            StoreError: there is no such version; the sentence names the existing ones.
+            RefusedMonthError: cleaning refused it, and nobody accepts its format.
         """
         refused = self.version(name).refused
         if refused is not None and not accept_changed_format:
@@ -161,22 +162,22 @@ class Manifest:
         return replace(manifest, selection=None if name == self.upstream else Selection(name, self.upstream))
 
     def refused(self, name: str, refusal: Refusal) -> Manifest:
-        """That version never current, until it is accepted."""
+        """The manifest with that version refused: it is not current until it is accepted."""
         return self._with_version(replace(self.version(name), refused=refusal))
 
     def accepted(self, name: str, *, accept_changed_format: bool) -> Manifest:
-        """That version refused no longer, whatever its format where a person consents to it."""
+        """The manifest without the refusal of that version; with any format if a person accepts it."""
         raw = self.version(name)
         consents = raw.accepts_changed_format or accept_changed_format
         return self._with_version(replace(raw, refused=None, accepts_changed_format=consents))
 
     def withdrawn(self) -> Manifest:
-        """No version current, all of them kept."""
+        """The manifest without a current version; all versions stay."""
         return replace(self, upstream=None, selection=None)
 
     def with_clean(self, clean: CleanMonth | None, now: datetime) -> Manifest:
-        """That pair the month's, or none; the one before is superseded now."""
-        # Once upstream's version is taken, the selection that it ended is not to come back.
+        """The manifest with that pair as current, or with none; the previous pair is superseded at ``now``."""
+        # Once upstream's version is taken, the selection that it ended must not come back.
         has_ended = clean is not None and clean.facts.raw_version == self.current == self.upstream
         superseded, before = self.superseded, self.clean
         if before is not None and (clean is None or before.trips_path != clean.trips_path):
@@ -185,13 +186,13 @@ class Manifest:
         return replace(self, clean=clean, superseded=superseded, selection=None if has_ended else self.selection)
 
     def without_expired(self, now: datetime, grace: timedelta) -> Manifest:
-        """Without the pairs that were superseded longer than ``grace`` ago."""
+        """The manifest without the pairs that were superseded longer than ``grace`` ago."""
         kept = tuple(pair for pair in self.superseded if datetime.fromisoformat(pair.superseded_at) > now - grace)
         return replace(self, superseded=kept)
 
     @property
     def clean_paths(self) -> frozenset[str]:
-        """Every object of trips and quarantine that it names, superseded ones too."""
+        """Every object of trips and quarantine that the manifest names, including superseded ones."""
         current = () if self.clean is None else (self.clean.trips_path, self.clean.quarantine_path)
         return frozenset((*current, *(path for pair in self.superseded for path in pair.paths)))
 
@@ -206,7 +207,7 @@ class Manifest:
             "schema_version": _SCHEMA_VERSION,
             "dataset": self.month.dataset,
             "file_month": self.month.partition_key,
-            "current": self.current,  # for readers without this platform: it follows from what else is said
+            "current": self.current,  # follows from the other fields; for readers without this platform
             "upstream": self.upstream,
             "selection": None if self.selection is None else asdict(self.selection),
             "versions": [raw.to_json() for raw in self.versions],
@@ -217,16 +218,16 @@ class Manifest:
 
     @classmethod
     def read(cls, month: TripMonth, content: bytes, where: str) -> tuple[Manifest, bool]:
-        """The manifest of that month from its bytes, and whether it is of schema 1, which names no clean pair.
+        """Read the manifest of a month from its bytes; also returns whether it is of schema 1, which has no clean pair.
 
         Args:
-            month: whose manifest it has to be.
+            month: the month that the manifest must belong to.
             content: the document.
-            where: it came from, for the error's sentence.
+            where: the object's address, for the error's sentence.
 
         Raises:
-            DamagedError: not a manifest, or that of another month.
-            StoreError: of a later release.
+            DamagedError: it is not a manifest, or is that of another month.
+            StoreError: a later release wrote it.
         """
         try:
             document = json.loads(content)
@@ -263,7 +264,7 @@ def _of_schema_2(month: TripMonth, document: Mapping[str, Any]) -> Manifest:
 
 
 def _of_schema_1(month: TripMonth, document: Mapping[str, Any]) -> Manifest:
-    """It named current and upstream's version (the first releases: only the former) and knew no refusal."""
+    """Read schema 1, which named the current version and upstream's (at first only the current) and had no refusals."""
     current = document["current"]
     upstream = document.get("upstream", current)
     versions = [RawMonth.from_json(month, entry) for entry in document["versions"]]
@@ -277,7 +278,7 @@ def _of_schema_1(month: TripMonth, document: Mapping[str, Any]) -> Manifest:
 
 
 def _checked(manifest: Manifest) -> Manifest:
-    """Every version that it names is there; raises `StoreError` otherwise."""
+    """The manifest, if it has every version that it names; raises `StoreError` otherwise."""
     for name in filter(None, (manifest.upstream, manifest.selection.version if manifest.selection else None)):
         manifest.version(name)
     return manifest

@@ -1,7 +1,7 @@
-"""The manifests of a lake as objects: reading one, changing one in one conditional write, making a damaged one again.
+"""Manifests as objects of a lake: reading one, changing one in one conditional write, and rebuilding a damaged one.
 
-Belongs here: where a manifest lies, lakes of earlier releases, and what is done about damage. Does not: what a manifest
-says (``manifest``) and why it changes (``raw``, ``clean``).
+Belongs here: where a manifest is, lakes of earlier releases, and repair. Does not: what a manifest says (``manifest``)
+and why it changes (``raw``, ``clean``).
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ __all__ = ["UNKNOWN", "Manifests", "month_folder"]
 _LOG = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"
-"""Provenance that a manifest made again cannot tell; as a token it is no version of upstream's, so that the month is
-fetched."""
+"""The provenance in a rebuilt manifest, which objects alone cannot tell. No upstream version has this token, so the
+month is fetched again."""
 _READABLE = ".readable.parquet"
-"""How the name of a version's readable copy ends."""
+"""The end of the name of a version's readable copy."""
 
 
 class Manifests:
-    """Every month's ``manifest.json``."""
+    """The ``manifest.json`` of every month."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
     def read(self, month: TripMonth) -> Manifest:
-        """What the lake knows of the month; without versions where it was never stored.
+        """The month's manifest; without versions if the month was never stored.
 
         Raises:
-            DamagedError: the object is no manifest of this month.
+            DamagedError: the object is not a manifest of this month.
             StoreError: a later release wrote it.
         """
         content = self._objects.read(_path(month))
         return Manifest(month) if content is None else self._parsed(month, content)
 
     def update(self, month: TripMonth, change: Callable[[Manifest], Manifest]) -> Manifest:
-        """Replace the manifest by what ``change`` makes of it, and return that; no other update comes between.
+        """Replace the manifest by what ``change`` returns for it, and return that; no other update comes between.
 
-        A damaged one is moved aside first and, like a missing one, made again from the objects that are there.
-        ``change`` may be called again with a newer manifest. Callers hold `exclusive`.
+        A damaged manifest is first moved aside and then, like a missing one, rebuilt from the objects that exist.
+        ``change`` may be called again with a newer manifest. The caller holds `exclusive`.
         """
         written: list[Manifest] = []
 
@@ -88,9 +88,9 @@ class Manifests:
     # ---- what the objects say by themselves
 
     def _made_again(self, month: TripMonth) -> Manifest:
-        """As far as objects tell: every readable raw version, oldest first, and the newest whole pair of one of them.
+        """Rebuild the manifest from the objects: every readable raw version, oldest first, and the newest whole pair.
 
-        Provenance is unknown until the month is fetched again, and so is what a person once decided.
+        Provenance is unknown until the month is fetched again. What a person once decided is lost.
         """
         raws = [raw for path, stored in self._oldest_first("raw", month) if (raw := self._raw(month, path, stored))]
         manifest = Manifest(month, tuple(raws), raws[-1].version if raws else None)
@@ -133,13 +133,13 @@ class Manifests:
         )
 
     def _pairs(self, month: TripMonth) -> Iterator[CleanMonth]:
-        """Whole pairs, newest first."""
+        """The whole pairs, newest first."""
         quarantines = [path for path, _ in self._oldest_first("quarantine", month)]
         for trips, _ in reversed(self._oldest_first("trips", month)):
             yield from filter(None, (self._pair(month, trips, path) for path in _likely(trips, quarantines)))
 
     def _pair(self, month: TripMonth, trips_path: str, quarantine_path: str) -> CleanMonth | None:
-        """Two objects as a pair, by their footers; None where they are none."""
+        """Two objects as a pair, by their footers; None if they are not one."""
         with suppress(DamagedError):
             trips = stored_footer(self._objects, trips_path)
             quarantine = stored_footer(self._objects, quarantine_path)
@@ -157,7 +157,7 @@ class Manifests:
 
 
 def month_folder(layer: str, month: TripMonth) -> str:
-    """Where a month's objects of a layer lie."""
+    """The folder of a month's objects in a layer."""
     return f"{layer}/{month.dataset}/month={month.label}"
 
 
@@ -166,7 +166,7 @@ def _path(month: TripMonth) -> str:
 
 
 def _unparsed_rows(footer: Footer) -> int:
-    """Cells filled in the column of unparsed records, by the statistics of its chunks."""
+    """The number of unparsed records, by the column statistics in the footer."""
     from taxi_platform.contracts.matching import UNPARSED_COLUMN
 
     groups = [footer.metadata.row_group(number) for number in range(footer.metadata.num_row_groups)]
@@ -176,7 +176,10 @@ def _unparsed_rows(footer: Footer) -> int:
 
 
 def _likely(trips: str, quarantines: Iterable[str]) -> Iterable[str]:
-    """The quarantine of the same name; that of an earlier release is named after its layer."""
+    """Candidates for the quarantine of trips: the one of the same name first.
+
+    An earlier release named it by its layer.
+    """
     name = PurePosixPath(trips).name
     wanted = "quarantine.parquet" if name == "trips.parquet" else name
     return [path for path in quarantines if PurePosixPath(path).name == wanted]

@@ -1,6 +1,7 @@
-"""One month as a lake holds it, damage said as a value.
+"""What a lake holds of one month, with damage as part of the value.
 
-Belongs here: that value. Does not: finding out (``lake``) and comparing it with other stores (``inspection.status``).
+Belongs here: that value. Does not: finding it out (``lake``) and comparing it with other stores
+(``inspection.status``).
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ __all__ = ["MonthInLake"]
 
 @dataclass(frozen=True)
 class MonthInLake:
-    """What the manifest says and the footers of its objects confirm; what is damaged counts as absent."""
+    """The manifest, confirmed by the footers of its objects; whatever is damaged counts as absent."""
 
     month: TripMonth
     manifest: Manifest
-    """Without versions where the month was never stored, or where the manifest is damaged."""
+    """The manifest; without versions if the month was never stored, or if the manifest is damaged."""
     raw_rows: int | None = None
-    """Of the current raw version; None where there is none, or its object is damaged."""
+    """Rows of the current raw version; None if there is none, or if its object is damaged."""
     clean: CleanMonth | None = None
-    """The month's pair; None where there is none, or one of its objects is damaged."""
+    """The month's pair; None if there is none, or if one of its objects is damaged."""
     problems: tuple[str, ...] = ()
-    """A sentence for each damaged object."""
+    """One sentence for each damaged object."""
     is_manifest_damaged: bool = False
 
     @property
@@ -41,16 +42,16 @@ class MonthInLake:
 
     @property
     def counts(self) -> MonthCounts | None:
-        """Clean and rejected rows."""
+        """Clean and rejected rows; None if there is no pair."""
         facts = None if self.clean is None else self.clean.facts
         return None if facts is None else MonthCounts(facts.trips_rows, facts.quarantined_rows)
 
     @property
     def data_version(self) -> str | None:
-        """Of the clean pair."""
+        """The data version of the clean pair; None if there is no pair."""
         return None if self.clean is None else self.clean.facts.version
 
     @property
     def cleaned_raw_version(self) -> str | None:
-        """The raw version that the clean pair was made from; not always the current one."""
+        """The raw version that the clean pair was made from; it can differ from the current one."""
         return None if self.clean is None else self.clean.facts.raw_version

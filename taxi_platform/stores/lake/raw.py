@@ -1,4 +1,4 @@
-"""Raw months of a lake: immutable versions, of which the manifest names the current one.
+"""Raw months of a lake: versions that never change, of which the manifest names the current one.
 
 Belongs here: the order of writes that keeps a month's versions whole. Does not: what a manifest says (``manifest``) and
 the layers made from raw months (``clean``).

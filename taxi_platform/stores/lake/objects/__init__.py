@@ -1,4 +1,4 @@
-"""Whole objects in a folder or a bucket, whatever they mean.
+"""Whole objects in a folder or a bucket, whatever they contain.
 
-Belongs here: one store a module (``model`` says what each can do and opens it). Does not: the lake's layout.
+Belongs here: one module for each kind of store, behind the protocol in ``model``. Does not: the lake's layout.
 """

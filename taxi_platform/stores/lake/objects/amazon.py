@@ -1,7 +1,7 @@
-"""Amazon: who we are there, found before a request needs it.
+"""Amazon credentials, found before a request needs them.
 
-Belongs here: credentials of the AWS command line's shared files, and asking whether a role is attached to this machine.
-Does not: what is signed with them (``clouds``). What the environment holds is left to obstore, which reads it itself.
+Belongs here: credentials in the shared files of the AWS command line, and the question whether a role is attached to
+this machine. Does not: what is signed with them (``clouds``). obstore itself reads credentials in the environment.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _ROUNDABOUT = ("sso_session", "sso_start_url", "role_arn", "credential_process",
 
 
 def credentials() -> S3Config:
-    """What obstore has to be told beside the environment: keys and region of a profile; empty where it needs nothing.
+    """What obstore must be told besides the environment: a profile's keys and region; empty if it needs nothing.
 
     Raises:
-        SettingsError: the profile that ``AWS_PROFILE`` names is absent, or gets its keys by another program.
+        SettingsError: the profile in ``AWS_PROFILE`` does not exist, or gets its keys from another program.
         StoreError: there are no credentials at all.
     """
     if any(os.environ.get(name) for name in _IN_THE_ENVIRONMENT):
@@ -50,7 +50,7 @@ def credentials() -> S3Config:
 
 
 def _of_profile() -> S3Config | None:
-    """The keys of the profile in the shared files; None where there is none and none was asked for."""
+    """The keys of the profile in the shared files; None if there is none and none was named."""
     name = os.environ.get("AWS_PROFILE") or "default"
     keys = _section("AWS_SHARED_CREDENTIALS_FILE", "credentials", name)
     options = _section("AWS_CONFIG_FILE", "config", name if name == "default" else f"profile {name}")

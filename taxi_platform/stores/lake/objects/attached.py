@@ -1,7 +1,7 @@
-"""Whether an identity is attached to this machine, as to one rented from Amazon or Microsoft.
+"""Whether an identity is attached to this machine, as to machines rented from Amazon or Microsoft.
 
-Belongs here: asking there, with a bound. Does not: credentials (``amazon``, ``clouds``); Google's asks by itself.
-Elsewhere packets to that address may just vanish, and obstore would wait for minutes.
+Belongs here: asking the machine's metadata address, with a time limit: elsewhere packets to that address may get lost,
+and obstore would wait for minutes. Does not: credentials (``amazon``, ``clouds``). Google's library asks by itself.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _SECONDS = 2.0
 
 
 def is_answered(method: str, url: str, headers: dict[str, str]) -> bool:
-    """Whether the request is answered well, soon."""
+    """Whether the metadata address answers the request with success within two seconds."""
     import requests
 
     with requests.Session() as session:
-        session.trust_env = False  # the address is this machine's own: no proxy knows it
+        session.trust_env = False  # the address is local to this machine, so no proxy may be used
         try:
             with session.request(method, url, headers=headers, timeout=_SECONDS) as answer:
                 return answer.ok

@@ -1,8 +1,8 @@
 """Objects in Google Cloud Storage, Amazon S3 and Azure Blob Storage, through one library (obstore).
 
-Belongs here: the order of requests that keeps objects whole. Does not: single requests (``requests``). A put
-appears whole or not at all in all three clouds, so no locks are needed: names that never change are created on
-condition, small documents updated on condition.
+Belongs here: the order of requests that keeps objects whole. Does not: single requests (``requests``). In all three
+clouds a put appears whole or not at all, so no locks are needed. Objects that never change are created on the condition
+that the name is free; small documents are updated on the condition that they have not changed.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ __all__ = ["CloudObjects"]
 _LOG = logging.getLogger(__name__)
 
 LEFTOVER_AGE = timedelta(days=1)
-"""No upload takes this long: what is older in ``.incoming`` belongs to a killed run."""
+"""No upload takes this long, so older objects in ``.incoming`` belong to writers that crashed."""
 _DOWNLOADED_AT_ONCE = 8 << 20
-"""Bytes."""
+"""In bytes."""
 _TIDYING_TAKES_AT_MOST = 10.0
-"""Seconds."""
+"""In seconds."""
 
 
 class CloudObjects:
-    """Objects below ``{scheme}://{bucket}/{prefix}``; connected at first use."""
+    """Objects below ``{scheme}://{bucket}/{prefix}``; connected by the first use."""
 
     unfinished_age = LEFTOVER_AGE
 
@@ -70,7 +70,7 @@ class CloudObjects:
 
     @contextmanager
     def local_copy(self, path: str) -> Iterator[Path]:
-        """Read piece by piece, so that a download which breaks off goes on where it was."""
+        """A temporary local copy, downloaded in pieces, so that a broken download continues where it stopped."""
         source = self.open(path)
         if source is None:
             raise StoreError(f"there is no {self.uri(path)}: materialize that month first")
@@ -91,7 +91,7 @@ class CloudObjects:
 
     @contextmanager
     def exclusive(self, folder: str) -> Iterator[None]:
-        """Conditions on the writes take the place of a lock; only old leftovers are cleared."""
+        """Conditional writes replace the lock; only leftovers of writers that crashed are deleted."""
         with self._checking:
             if not self._conditions_hold:
                 check_conditions(self._requests, self.discard)
@@ -100,7 +100,11 @@ class CloudObjects:
         yield
 
     def create(self, path: str, file: Path, attributes: Mapping[str, str]) -> int:
-        """Several parts cannot be put on condition, so they are put under a name of their own, then copied on one."""
+        """Store a file under a free name.
+
+        A multipart upload cannot be conditional. So the file is uploaded under a temporary name, and then copied on
+        the condition that the name is free.
+        """
         if (existing := self.size(path)) is not None:
             return existing
         incoming = f".incoming/{path}.{uuid.uuid4().hex}"
@@ -111,7 +115,7 @@ class CloudObjects:
             except LostRaceError:
                 if self.size(path) is None:
                     raise
-                # Another run was first, or our own copy, of which the answer was lost: what is there stays.
+                # Another run was first, or our own copy was and its answer got lost: the existing object stays.
 
         try:
             self._requests.put_file(incoming, file, attributes)
@@ -138,7 +142,7 @@ class CloudObjects:
         try:
             with waiting_at_most(_TIDYING_TAKES_AT_MOST):
                 self._requests.delete(*paths)
-        except Exception as error:  # noqa: BLE001 - an error that brought us here says more
+        except Exception as error:  # noqa: BLE001 - the error that led here is more important
             _LOG.warning("%s; it stays behind, and may be deleted by hand or by a rule of the bucket", error)
 
     def update(self, path: str, change: Callable[[bytes | None], bytes]) -> None:
@@ -151,7 +155,7 @@ class CloudObjects:
                 self._requests.put_small(path, content, found[1] if found else "create")
             except LostRaceError as error:
                 now = self._requests.get(path)
-                if now is None or now[0] != content:  # else it was ours: the answer that said so was lost
+                if now is None or now[0] != content:  # otherwise our own write succeeded and its answer got lost
                     raise StoreBusyError(
                         f"other runs keep changing {self.uri(path)}: let them end, then run it again"
                     ) from error

@@ -1,8 +1,8 @@
-"""Three clouds: where their stores answer, who we are there, and how long one request may take.
+"""The three clouds: their addresses, their credentials, and how long a request may take.
 
-Belongs here: addresses, credentials and checksums per cloud; emulators by each cloud's usual environment variable.
-Does not: requests (``requests``) and what a refusal means (``refusals``). Google's own libraries are imported for
-``gs://`` only.
+Belongs here: addresses, credentials and checksums of each cloud, and emulators by each cloud's usual environment
+variable. Does not: requests (``requests``) and what a refusal means (``refusals``). Google's own libraries are imported
+for ``gs://`` only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ORDINARY", "SILENCE", "Cloud", "Pace", "connect"]
 
 SILENCE = 30.0
-"""Seconds without a byte of an answer after which a request is given up: a server that hangs costs no more."""
+"""A request is given up after so many seconds without a byte of an answer, so that a hanging server costs no more."""
 
 _PREFIXES = {"gs": "GOOGLE_… variables", "s3": "AWS_… variables", "az": "AZURE_… variables"}
 _AZURE_CREDENTIALS = (
@@ -46,18 +46,18 @@ _AZURE_CREDENTIALS = (
     "AZURE_IDENTITY_ENDPOINT",
     "IDENTITY_ENDPOINT",
 )
-"""What obstore takes without the metadata address."""
+"""The credentials that obstore uses without the metadata address."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How one client works; obstore fixes both when it is made."""
+    """The time limits of one client; obstore fixes them when the client is made."""
 
     silence: float = SILENCE
-    """Seconds without a byte of an answer, also while a body is sent: on a slow line a part needs more of them."""
+    """Seconds without a byte of an answer, also while a body is sent; a slow line needs more of them for a part."""
     keeps_at_it: float = 10.0
-    """Seconds in which obstore repeats a single request by itself. Longer waits are for who sends the request, and are
-    told; but a part of an upload is worth some patience, because when it fails the whole upload fails."""
+    """Seconds in which obstore itself repeats a request. Longer waits are the caller's, which logs them. For a part of
+    an upload some seconds are worth it, because if a part fails the whole upload fails."""
 
 
 ORDINARY = Pace()
@@ -70,20 +70,20 @@ class Cloud:
     scheme: str
     bucket: str
     at: Callable[[Pace], ObjectStore]
-    """A client of that pace."""
+    """A client with those time limits."""
     verify: Callable[[str, ObjectMeta, Path], None]
-    """Compare the stored object's checksum with the file's where the cloud tells it; raises `StoreError`."""
+    """Compares the stored object's checksum with the file's, if the cloud gives one; raises `StoreError`."""
     endpoint: str = ""
-    """An address other than the cloud's own, where one is set."""
+    """An address other than the cloud's own, if one is set."""
 
     @property
     def store(self) -> ObjectStore:
-        """A client of the ordinary pace."""
+        """A client with the ordinary time limits."""
         return self.at(ORDINARY)
 
 
 def connect(scheme: str, bucket: str, prefix: str) -> Cloud:
-    """The bucket as its cloud's own environment variables say; no request is sent to it yet.
+    """A connection to the bucket by its cloud's own environment variables; no request is sent yet.
 
     Raises:
         SettingsError: one of those variables cannot be used.
@@ -134,9 +134,9 @@ def _google(bucket: str, prefix: str | None) -> Cloud:
 def _amazon(bucket: str, prefix: str | None) -> Cloud:
     """Amazon S3, or what speaks its protocol at ``AWS_ENDPOINT_URL``.
 
-    Every request carries the SHA-256 of its body, so the store refuses bytes that changed on their way. A copy on
-    condition is a CopyObject with ``If-None-Match``, which keeps an object's metadata (S3 has it since 2025); for a
-    store without it set ``AWS_COPY_IF_NOT_EXISTS=multipart``.
+    Every request has the SHA-256 of its body, so that the store refuses bytes that changed on the way. A conditional
+    copy is a CopyObject with ``If-None-Match``, which keeps an object's metadata (S3 has it since 2025). For a store
+    without it, set ``AWS_COPY_IF_NOT_EXISTS=multipart``.
     """
     from obstore.store import S3Store
 
@@ -187,11 +187,11 @@ def _azure(container: str, prefix: str | None) -> Cloud:
 
 
 def _verified_by_the_store(path: str, meta: ObjectMeta, file: Path) -> None:
-    """S3 has compared a SHA-256 per request; Azure tells no checksum of a blob put in blocks, its size is known."""
+    """Nothing to do: S3 has checked a SHA-256 per request. Azure gives no checksum of a blob made of blocks."""
 
 
 def _endpoint(*variables: str) -> str:
-    """The first address that one of the variables holds, if any; obstore reads them in the same order."""
+    """The value of the first variable that is set; obstore reads them in the same order."""
     for variable in variables:
         if value := os.environ.get(variable, "").strip():
             parts = urlsplit(value)
@@ -202,9 +202,9 @@ def _endpoint(*variables: str) -> str:
 
 
 def _client(endpoint: str, pace: Pace) -> ClientConfig:
-    """HTTP options; plain http only where an endpoint asks for it, as emulators do."""
+    """HTTP options; plain http only for an endpoint that uses it, as emulators do."""
     return {
-        "timeout": timedelta(days=7),  # a whole request may take what it takes, as long as bytes come
+        "timeout": timedelta(days=7),  # no limit for a whole request, as long as bytes keep coming
         "read_timeout": timedelta(seconds=pace.silence),
         "connect_timeout": timedelta(seconds=10),
         "allow_http": endpoint.startswith("http://"),

@@ -1,7 +1,7 @@
-"""Whether a store that speaks S3's protocol keeps the conditions that writers at the same time rely on.
+"""Whether a store with S3's protocol obeys the write conditions that parallel writers rely on.
 
-Belongs here: trying it out, once per lake. Does not: writing on condition (``requests``). Amazon's own store,
-Google's and Azure's promise it; of the others some ignore the headers, and versions of a month would be lost silently.
+Belongs here: testing it, once per lake. Does not: conditional writes themselves (``requests``). Amazon, Google and
+Azure promise it. Some other stores ignore the headers, and versions of a month would silently get lost.
 """
 
 from __future__ import annotations
@@ -20,14 +20,18 @@ if TYPE_CHECKING:
 __all__ = ["check_conditions"]
 
 _CHECKED = ".conditions"
-"""Holds the address of the store that was found to keep conditions: a lake that moves is tried again."""
+"""An object with the address of the store that passed the test; a lake that moves is tested again."""
 
 
 def check_conditions(requests: CloudRequests, discard: Callable[[Sequence[str]], None]) -> None:
-    """Try what must be refused, unless that was done before in this lake; ``discard`` takes away what it leaves.
+    """Test that a failing condition is refused, unless this lake was tested before.
+
+    Args:
+        requests: the store.
+        discard: removes the objects that the test made.
 
     Raises:
-        StoreError: the store takes a write whose condition does not hold.
+        StoreError: the store accepts a write whose condition does not hold.
     """
     cloud = requests.cloud
     if cloud.scheme != "s3" or not cloud.endpoint:

@@ -1,8 +1,7 @@
-"""Objects on disk: files that appear whole and survive a power cut.
+"""Objects on disk: files that appear as a whole and survive a power cut.
 
-Belongs here: file locks, temporary files, fsync and rename. Does not: any URL but a folder. This is plain Python
-rather than the object-store library of the clouds because that library neither syncs files to disk nor updates one
-on condition.
+Belongs here: file locks, temporary files, fsync and rename. Does not: any address but a folder. The clouds' library is
+not used here, because it neither syncs files to disk nor updates one on condition.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ __all__ = ["DiskObjects"]
 _LOG = logging.getLogger(__name__)
 
 LOCK_TIMEOUT = 600.0
-"""Seconds a writer waits for another writer of the same month."""
+"""Seconds that a writer waits for another writer of the same month."""
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free space, then run it again",
@@ -39,7 +38,7 @@ _REMEDIES = {
 
 
 class DiskObjects:
-    """Files below one folder; what is being written lies in ``.incoming`` there, locks in ``.locks``."""
+    """Files below one folder. Files being written are in its ``.incoming``, locks in its ``.locks``."""
 
     unfinished_age = timedelta(0)
 
@@ -78,7 +77,7 @@ class DiskObjects:
 
     @contextmanager
     def local_copy(self, path: str) -> Iterator[Path]:
-        """The file itself; who has opened it keeps what it opened."""
+        """The file itself. It never changes, and a reader that has opened it keeps it even if it is removed."""
         if self.size(path) is None:
             raise StoreError(f"there is no {self.uri(path)}")
         yield self._root / path
@@ -93,7 +92,7 @@ class DiskObjects:
         """Every object below a folder → when it was stored."""
         stored: dict[str, datetime] = {}
         for path in self.paths(folder):
-            with self._clear_errors("list", path), suppress(FileNotFoundError):  # removed meanwhile
+            with self._clear_errors("list", path), suppress(FileNotFoundError):  # removed by another process
                 changed = (self._root / path).stat().st_mtime
                 stored[path] = datetime.fromtimestamp(changed, timezone.utc)
         return stored
@@ -118,7 +117,9 @@ class DiskObjects:
         try:
             with self._clear_errors("lock", folder):
                 (self._locks / f"{key}.pid").write_text(f"{os.getpid()}")
-                for leftover in self._incoming.glob(f"{key}.*"):  # of a killed writer: a living one holds the lock
+                for leftover in self._incoming.glob(
+                    f"{key}.*"
+                ):  # left by a writer that crashed, because a running one holds the lock
                     leftover.unlink()
             yield
         finally:
@@ -163,7 +164,7 @@ class DiskObjects:
             self._put(path, lambda target: target.write(content))
 
     def _put(self, path: str, write: Callable[[BinaryIO], object]) -> None:
-        """Write beside, sync, rename, sync the folder: before the rename nothing has changed, after it all has."""
+        """Write a temporary file, sync it, rename it, sync the folder; the rename makes the change visible at once."""
         target = self._root / path
         incoming = self._incoming / f"{_key(str(Path(path).parent))}.{uuid.uuid4().hex}"
         _make_folder(target.parent)
@@ -205,7 +206,7 @@ def _copy(source: Path, target: BinaryIO) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Create a folder and those above it, each entry synced, so that a power cut cannot lose what is put below."""
+    """Create a folder and its parents and sync each entry, so that a power cut cannot lose what is put below."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)

@@ -1,7 +1,7 @@
-"""The objects a lake is made of: opening the store behind a URL, and what every such store can do.
+"""The protocol of a store of objects, and opening the store at a URL.
 
-Belongs here: the protocol, and the choice of a store by URL scheme. Does not: the stores themselves
-(``disk``, ``cloud``) and what the objects mean (``stores.lake.lake``). Paths are relative, with ``/``.
+Belongs here: the protocol, and the choice of a store by URL scheme. Does not: the stores themselves (``disk``,
+``cloud``) and what the objects mean (``stores.lake.lake``). Paths are relative and use ``/``.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ CLOUD_SCHEMES = ("gs", "s3", "az")
 
 
 class Objects(Protocol):
-    """A folder or bucket of whole objects: readers see an object as one writer left it, or none.
+    """A folder or bucket of whole objects: a reader sees an object as one writer left it, or none.
 
-    Every method raises `StoreError` in one sentence where the store cannot do it: missing bucket, no permission,
-    full disk, no answer after every retry.
+    Every method raises `StoreError`, with one sentence, if the store cannot do it: missing bucket, no permission, full
+    disk, no answer after every retry.
     """
 
     unfinished_age: timedelta
-    """An object that is not yet named anywhere may belong to a writer at work until it is so old; 0 where writers hold
-    `exclusive` meanwhile."""
+    """Until this age, an object that no manifest names may belong to a running writer; 0 if writers hold `exclusive`
+    instead."""
 
     @property
     def url(self) -> str:
@@ -36,80 +36,83 @@ class Objects(Protocol):
         ...
 
     def uri(self, path: str) -> str:
-        """The object as other engines address it: an absolute file name, or ``gs://bucket/…``."""
+        """The object's address for other engines: an absolute file name, or ``gs://bucket/…``."""
         ...
 
     def read(self, path: str) -> bytes | None:
-        """A small object as a whole; None where there is none."""
+        """A small object as a whole; None if there is none."""
         ...
 
     def size(self, path: str) -> int | None:
-        """Bytes of an object; None where there is none."""
+        """Bytes of an object; None if there is none."""
         ...
 
     def open(self, path: str, size: int | None = None) -> BinaryIO | None:
-        """An object for reading at any position, all of it of one version; None where there is none.
+        """An object to read at any position, all of one version; None if there is none.
 
-        Where it is known how many bytes it should have, a cloud is asked for its end at once: one request for a footer.
+        ``size`` is the expected size. A cloud then sends the object's end at once: one request reads a footer.
         """
         ...
 
     def local_copy(self, path: str) -> AbstractContextManager[Path]:
-        """A local file with the object's bytes, not to be written to, for as long as the context lasts."""
+        """A local file with the object's bytes, while the context lasts; the caller must not write to it."""
         ...
 
     def paths(self, folder: str) -> Iterable[str]:
-        """Every object below a folder, in no order."""
+        """The path of every object below a folder, unordered."""
         ...
 
     def ages(self, folder: str) -> Mapping[str, datetime]:
-        """Every object below a folder, and when it was stored (with a zone)."""
+        """Every object below a folder → when it was stored (a time with a zone)."""
         ...
 
     def exclusive(self, folder: str) -> AbstractContextManager[None]:
-        """Hold off other writers of this folder where the store has no conditional writes; clear what killed ones left.
+        """Keep other writers of this folder out, if the store has no conditional writes.
+
+        Temporary files of writers that crashed are deleted.
 
         Raises:
-            StoreBusyError: another process holds it for too long.
+            StoreBusyError: another process holds the folder for too long.
         """
         ...
 
     def create(self, path: str, file: Path, attributes: Mapping[str, str]) -> int:
-        """Store a file under a name that is still free, verified, and return the size of the object now there.
+        """Store a file under a free name, verify it, and return the size of the object.
 
-        An object that is there already is kept as it is: objects stored like this never change.
-        Disk callers hold `exclusive`.
+        An existing object stays as it is, because objects stored this way never change. On disk the caller holds
+        `exclusive`.
         """
         ...
 
     def replace(self, path: str, file: Path, attributes: Mapping[str, str]) -> None:
-        """Store a file under this name, verified, in place of what is there. Disk callers hold `exclusive`."""
+        """Store a file under this name, in place of an existing object, and verify it. On disk the caller holds
+        `exclusive`."""
         ...
 
     def remove(self, path: str) -> None:
-        """Take an object away; nothing happens where there is none. Disk callers hold `exclusive`."""
+        """Remove an object; nothing happens if there is none. On disk the caller holds `exclusive`."""
         ...
 
     def discard(self, paths: Sequence[str]) -> None:
-        """Take away what nothing needs any longer; what cannot be removed stays, with a warning."""
+        """Remove objects that nothing needs any more; an object that cannot be removed stays, with a warning."""
         ...
 
     def update(self, path: str, change: Callable[[bytes | None], bytes]) -> None:
-        """Replace a small object by what ``change`` makes of it; no other update comes between.
+        """Replace a small object by what ``change`` returns for its bytes; no other update comes between.
 
-        ``change`` may be called again with newer bytes. Disk callers hold `exclusive`.
+        ``change`` may be called again with newer bytes. On disk the caller holds `exclusive`.
 
         Raises:
-            StoreBusyError: others changed the object again and again meanwhile.
+            StoreBusyError: other writers changed the object every time.
         """
         ...
 
 
 def open_objects(url: str, *, wait_seconds: float = 600.0) -> Objects:
-    """The store behind a URL, without touching it: ``gs://bucket/prefix``, ``s3://…``, ``az://…``, or a folder.
+    """The store at a URL: ``gs://bucket/prefix``, ``s3://…``, ``az://…`` or a folder; nothing is requested yet.
 
     Raises:
-        SettingsError: no such kind of store, or no bucket in the URL.
+        SettingsError: there is no such kind of store, or the URL names no bucket.
     """
     scheme, separator, _ = url.partition("://")
     if not separator:
@@ -136,7 +139,8 @@ def bucket_and_prefix(url: str) -> tuple[str, str]:
     """The two parts of ``gs://bucket/some/prefix``, which may end in a slash.
 
     Raises:
-        ValueError: it names no bucket, or has a prefix that no store keeps as it stands; with half a sentence.
+        ValueError: it names no bucket, or has a prefix that stores do not keep as written; the message is half a
+            sentence.
     """
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")

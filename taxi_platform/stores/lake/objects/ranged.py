@@ -1,6 +1,6 @@
-"""A cloud object as a file to read at any position, of one version from first to last byte.
+"""A cloud object as a file that can be read at any position; all its bytes are of one version.
 
-Belongs here: ranged reads with a window kept. Does not: choosing the object (``cloud``).
+Belongs here: reading ranges, with a window kept in memory. Does not: choosing the object (``cloud``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["open_ranged"]
 
 WINDOW = 4 << 20
-"""Bytes fetched at least: a Parquet row group's columns lie side by side, so one request serves many columns."""
+"""The least number of bytes to fetch. A row group's columns lie side by side, so one request serves many of them."""
 
 
 def open_ranged(
@@ -28,9 +28,11 @@ def open_ranged(
     ask: Callable[[Callable[[], memoryview]], memoryview],
     end: memoryview,
 ) -> BinaryIO:
-    """The object that ``meta`` describes, whose last bytes may be there already; ``ask`` carries every request out.
+    """Open the object that ``meta`` describes.
 
-    Reading raises `StoreBusyError` once the object has been replaced: bytes of two versions never mix.
+    Its last bytes may be known already. ``ask`` sends every request.
+
+    Reading raises `StoreBusyError` if the object has been replaced, so that bytes of two versions never mix.
     """
     return cast(BinaryIO, _RangedFile(store, path, meta, ask, end))
 
@@ -68,7 +70,7 @@ class _RangedFile(io.RawIOBase):
         return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        """Exactly ``size`` bytes, fewer only at the end of the object; all that is left by default."""
+        """Exactly ``size`` bytes, fewer only at the object's end; by default all that is left."""
         left = max(0, self._meta["size"] - self._position)
         wanted = left if size is None or size < 0 else min(size, left)
         start = self._position - self._window_start
@@ -97,7 +99,7 @@ class _RangedFile(io.RawIOBase):
                 raise StoreUnavailableError(f"only {len(content):,} of {end - start:,} bytes of {self._path} came")
             return content
 
-        self._window = memoryview(b"")  # before the next one comes: memory is for one
+        self._window = memoryview(b"")  # drop it before the next one comes, so that memory holds only one
         if end > start:
             try:
                 self._window = self._ask(request)

@@ -1,7 +1,7 @@
-"""What an object store's refusal says: status, code and message in an error's text, and a sentence made of them.
+"""What an object store's refusal means: reads status, code and message from an error, and makes a sentence of them.
 
-Belongs here: the words of Amazon's, Google's and Azure's stores, and what to do about each. Does not: whether trying
-again makes sense (``transience``), and the requests (``cloud``).
+Belongs here: the words of Amazon's, Google's and Azure's stores, and the advice for each. Does not: whether a retry
+makes sense (``transience``), and the requests (``cloud``).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _ELSEWHERE = "the bucket is in another region, or at another address: {region}"
 
 _SENTENCES = {
     **dict.fromkeys(("SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidToken", "InvalidSecurity"), _WRONG_KEY),
-    # Azure answers a wrong key and a wrong clock alike; its message says which.
+    # Azure has one code for a wrong key and a wrong clock; only its message says which.
     "AuthenticationFailed": "the account's key is wrong, or this machine's clock is: {credentials}",
     **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"), _EXPIRED),
     **dict.fromkeys(("RequestTimeTooSkewed", "RequestExpired"), _CLOCK),
@@ -107,19 +107,19 @@ _NOT_IMPLEMENTED = {
 
 @dataclass(frozen=True)
 class Refusal:
-    """What one failed request to an object store says."""
+    """What one failed request to an object store reported."""
 
     error: BaseException
     status: int | None = None
     reason: str = ""
-    """The status in words."""
+    """The status with its words."""
     code: str = ""
-    """The store's own, such as ``SlowDown``; empty where it gave none."""
+    """The store's own code, such as ``SlowDown``; empty if it gave none."""
     message: str = ""
 
     @classmethod
     def of(cls, error: BaseException) -> Refusal:
-        """Read an error of obstore's, of the network's or of the search for credentials."""
+        """Read an error of obstore, of the network or of the search for credentials."""
         answer = getattr(error, "response", None)
         if answer is not None:  # of requests
             code, message = _code_and_message(answer.text)
@@ -137,7 +137,7 @@ class Refusal:
 
     @property
     def failure(self) -> Failure:
-        """Whether it passes by itself."""
+        """Whether a retry makes sense."""
         if self.status is not None or self.code:
             return of_http(self.status, [self.code] if self.code else [], self.message)
         text = str(self.error)
@@ -151,21 +151,21 @@ class Refusal:
 
     @property
     def is_silence(self) -> bool:
-        """Whether nothing came, or went, for as long as a request waits."""
+        """Whether the request ended because no byte came or went for too long."""
         return self.status is None and _SILENT.search(str(self.error)) is not None
 
     @property
     def is_absent(self) -> bool:
-        """Whether there is no such object, in a bucket that is there as far as the answer tells."""
+        """Whether the object does not exist, in a bucket that exists as far as the answer says."""
         return isinstance(self.error, FileNotFoundError) and not (self.is_missing_bucket or self.code in _NOT_OBJECTS)
 
     @property
     def is_missing_bucket(self) -> bool:
-        """Whether a "not found" is about the bucket rather than the object; a HEAD request does not tell."""
+        """Whether a "not found" is about the bucket and not the object; the answer to a HEAD request does not say."""
         return _MISSING_BUCKET.search(str(self.error)) is not None
 
     def sentence(self, scheme: str, bucket: str, verb: str) -> str:
-        """What it means and what to do about it, in half a sentence that shows the store's own reason."""
+        """Half a sentence: what the refusal means, what to do about it, and the store's own reason."""
         if self.is_missing_bucket:
             return f"there is no bucket {bucket}: create it, or set TAXI_LAKE to one that exists"
         explained = self._explained(scheme, verb)
@@ -177,7 +177,7 @@ class Refusal:
         return f"no answer ({self._trouble}): check the address and the network, then run it again"
 
     def _explained(self, scheme: str, verb: str) -> str:
-        """A sentence for what is known, the store's own words to come before its colon."""
+        """A sentence for a known refusal, to be followed by a colon and the store's own words."""
         words = {"credentials": _CREDENTIALS[scheme], "region": _REGION[scheme]}
         text = str(self.error)
         if self.code in _SENTENCES:
@@ -208,7 +208,7 @@ class Refusal:
 
     @property
     def _trouble(self) -> str:
-        """The innermost text of a failed connection: what a person would say happened."""
+        """The innermost text of a failed connection, which says best what happened."""
         if self.is_silence:
             return "the store is silent"
         inner = re.findall(r'message: "([^"]+)"|failed to lookup address information: ([^"\n]+)', str(self.error))
@@ -216,14 +216,14 @@ class Refusal:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether a store, the network or the search for credentials said no, rather than a mistake of this code."""
+    """Whether the error is a refusal of a store, the network or the credentials, and not a mistake in this code."""
     from obstore.exceptions import BaseError
 
     return isinstance(error, BaseError | OSError) or type(error).__module__.startswith("google.auth.")
 
 
 def _code_and_message(body: str) -> tuple[str, str]:
-    """Out of XML (all three clouds) or JSON (Google); a page that is neither is its first line."""
+    """Code and message in XML (all three clouds) or JSON (Google); the first line of any other page."""
     if code := re.search(r"<Code>\s*(.*?)\s*</Code>", body, re.DOTALL):
         details = [
             found[1]

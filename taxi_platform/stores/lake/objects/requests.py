@@ -1,11 +1,10 @@
-"""Requests to one bucket, each of them waited for and repeatable, their refusals as sentences.
+"""Requests to one bucket: each is retried within the time limit, and each refusal becomes a sentence.
 
-Belongs here: sending a request again for as long as what it fails of may pass, and looking whether what came is whole.
-Does not: the order of requests (``cloud``), addresses and credentials (``clouds``), what a refusal means
-(``refusals``).
+Belongs here: repeating a request while its failure may pass, and checking that an answer is whole. Does not: the order
+of requests (``cloud``), addresses and credentials (``clouds``), and what a refusal means (``refusals``).
 
-A request whose answer was lost is sent again, so that a condition may fail because this very request has changed the
-object before: `LostRaceError` says only that the condition does not hold now.
+A request is sent again if its answer got lost. Its condition may then fail because the first sending already changed
+the object. So `LostRaceError` says only that the condition does not hold now.
 """
 
 from __future__ import annotations
@@ -34,18 +33,18 @@ __all__ = ["PART_SIZE", "CloudRequests", "LostRaceError"]
 
 T = TypeVar("T")
 _EMPTY_RANGE = "bytes 0--1/0"
-"""How Azurite answers for a range of an empty object, where Azure itself refuses the range."""
+"""Azurite's answer for a range of an empty object; Azure itself refuses such a range."""
 _LOG = logging.getLogger(__name__)
 
 PART_SIZE = 5 << 20
-"""Bytes of one part of a multipart upload: at least 5 MiB on S3, and at most 10,000 parts."""
+"""Bytes of one part of a multipart upload. S3 allows at least 5 MiB a part, and at most 10,000 parts."""
 SLOW_LINES = ((4, 30.0), (1, 60.0), (1, 300.0))
-"""Parts in flight (with `PART_SIZE` they bound the memory of an upload), and seconds that one may take. Where a line is
-too slow for the first, the next is tried, and kept: 700 kB/s are enough for the first, 18 kB/s for the last."""
+"""Parts in flight (times `PART_SIZE`, the memory of an upload), and the seconds that one part may take. If the line is
+too slow for the first pair, the next is used from then on. The first needs 700 kB/s, the last 18 kB/s."""
 _END = 256 << 10
-"""Bytes: the footer of a month of twenty million rows is in them."""
+"""In bytes; enough for the footer of a month of twenty million rows."""
 _PART_PATIENCE = 60.0
-"""Seconds in which a part is sent again by itself; after that the whole upload begins again."""
+"""Seconds in which a part is repeated by itself; after that the whole upload starts again."""
 
 
 class LostRaceError(StoreBusyError):
@@ -53,10 +52,10 @@ class LostRaceError(StoreBusyError):
 
 
 class CloudRequests:
-    """Requests below ``{scheme}://{bucket}/{prefix}``; connected at the first.
+    """Requests below ``{scheme}://{bucket}/{prefix}``; connected by the first one.
 
-    Every method raises `StoreUnavailableError` where the store did not do it for as long as this waits, `StoreError`
-    where it refuses, or where there are no credentials.
+    Every method raises `StoreUnavailableError` if the store fails for as long as this waits, and `StoreError` if it
+    refuses or if there are no credentials.
     """
 
     def __init__(self, scheme: str, bucket: str, prefix: str, wait_seconds: float) -> None:
@@ -83,7 +82,7 @@ class CloudRequests:
         return f"{self.url}/{path}"
 
     def look(self, path: str) -> ObjectMeta | None:
-        """Size and version of an object; None where there is none."""
+        """Size and version of an object; None if there is none."""
         import obstore
         from obstore.exceptions import BaseError
 
@@ -95,7 +94,7 @@ class CloudRequests:
             except BaseError as error:
                 if Refusal.of(error).failure is Failure.TRANSIENT:
                     raise
-                # The answer to a HEAD has no body: what the store has to say comes with a GET.
+                # The answer to a HEAD has no body. A GET brings the store's reason.
                 return obstore.get(self.cloud.store, path, options={"range": (0, 1)}).meta
 
         with suppress(FileNotFoundError):
@@ -103,9 +102,9 @@ class CloudRequests:
         return None
 
     def open(self, path: str, size: int | None = None) -> BinaryIO | None:
-        """An object for reading at any position, all of one version; None where there is none.
+        """An object to read at any position, all of one version; None if there is none.
 
-        Of one that should have so many bytes, the last come with the answer that tells how many it has.
+        If its expected ``size`` is given, one request brings its real size and its last bytes.
         """
         from taxi_platform.stores.lake.objects.ranged import open_ranged
 
@@ -119,7 +118,7 @@ class CloudRequests:
         return open_ranged(self.cloud.store, path, meta, partial(self._ask, "read", path), end)
 
     def _end(self, path: str, size: int) -> tuple[ObjectMeta, memoryview] | None:
-        """The object and its last bytes; None where there is none, or one of another size."""
+        """The object and its last bytes; None if there is none, or if its size differs."""
         import obstore
         from obstore.exceptions import BaseError
 
@@ -129,7 +128,7 @@ class CloudRequests:
 
         def request() -> tuple[ObjectMeta, memoryview] | None:
             try:
-                # Not "the last so many": Azure does not answer that.
+                # Not a suffix range ("the last so many bytes"), which Azure does not support.
                 found = obstore.get(self.cloud.store, path, options={"range": (start, size)})
             except BaseError as error:
                 if Refusal.of(error).status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -148,7 +147,7 @@ class CloudRequests:
         return None
 
     def get(self, path: str) -> tuple[bytes, UpdateVersion] | None:
-        """A small object, and its version; None where there is none."""
+        """A small object with its version; None if there is none."""
         import obstore
         from obstore.exceptions import BaseError
 
@@ -156,7 +155,7 @@ class CloudRequests:
 
         def request() -> tuple[bytes, UpdateVersion]:
             try:
-                # As a range, because only such an answer tells how much there is beside how much of it comes.
+                # A range request, because only its answer says both the object's size and how much of it comes.
                 found = obstore.get(self.cloud.store, path, options={"range": {"offset": 0}})
             except BaseError as error:
                 is_refused = Refusal.of(error).status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
@@ -182,7 +181,7 @@ class CloudRequests:
         return self._ask("list", folder, request)
 
     def put_small(self, path: str, content: bytes, mode: PutMode) -> None:
-        """Write a small object on condition; raises `LostRaceError` where that does not hold."""
+        """Write a small object on a condition; raises `LostRaceError` if the condition does not hold."""
         import obstore
 
         attributes: Attributes = {"Content-Type": "application/json"}
@@ -190,11 +189,11 @@ class CloudRequests:
             self._ask(
                 "write", path, lambda: obstore.put(self.cloud.store, path, content, attributes=attributes, mode=mode)
             )
-        except FileNotFoundError as error:  # S3 says so of a version to replace that is no longer there
+        except FileNotFoundError as error:  # S3 reports a removed object so if a version of it was to be replaced
             raise LostRaceError(f"{self.uri(path)} was removed while it was being changed: run it again") from error
 
     def put_file(self, path: str, file: Path, attributes: Mapping[str, str]) -> None:
-        """Stream a file into an object and verify what the store says it has."""
+        """Upload a file as an object, and verify what the store reports of it."""
         import obstore
 
         from taxi_platform.stores.lake.objects.clouds import Pace
@@ -210,7 +209,7 @@ class CloudRequests:
                 watched,
                 attributes={
                     "Content-Type": "application/vnd.apache.parquet",
-                    # Header values are ASCII: anything else of a URL is percent-encoded, as in a URL.
+                    # Header values are ASCII, so any other character of a URL is percent-encoded.
                     **{name: quote(value, safe="/:?&=%+,;@()'!*$#[]~") for name, value in attributes.items()},
                 },
                 chunk_size=PART_SIZE,
@@ -236,13 +235,13 @@ class CloudRequests:
 
         meta = obstore.head(self.cloud.store, path)
         if e_tag != meta["e_tag"]:
-            return  # another writer has replaced it since, and verifies its own
+            return  # another writer has replaced the object, and verifies its own
         if meta["size"] != (expected := file.stat().st_size):
             raise StoreError(f"{self.uri(path)} arrived with {meta['size']:,} of {expected:,} bytes: run it again")
         self.cloud.verify(path, meta, file)
 
     def copy_to_free_name(self, source: str, path: str) -> None:
-        """Copy inside the bucket; raises `LostRaceError` where there is an object of that name."""
+        """Copy inside the bucket; raises `LostRaceError` if an object of that name exists."""
         import obstore
 
         try:
