@@ -1,5 +1,5 @@
 """BigQuery: months as partitions of tables in a dataset.
 
-Belongs here: what is BigQuery's own (``store`` is the front). Does not: what stores of tables have in common
+Belongs here: whatever is BigQuery's own (``store`` is the way in). Does not: what stores of tables have in common
 (``stores``).
 """

@@ -1,7 +1,6 @@
-"""BigQuery's dataset behind ``bigquery://project/dataset?location=EU``: the client, queries with a bound, errors.
+"""BigQuery's dataset behind ``bigquery://project/dataset?location=EU``: the client, limited queries, and errors.
 
-Belongs here: what every use of BigQuery shares. Does not: months and tables (``store``), load jobs
-(``jobs``).
+Belongs here: what every use of BigQuery shares. Does not: months and tables (``store``), load jobs (``jobs``).
 """
 
 from __future__ import annotations
@@ -62,13 +61,13 @@ def parse_address(url: str, wait_seconds: float = 600.0) -> BigQueryDataset:
 
 @dataclass(frozen=True)
 class BigQueryDataset:
-    """One dataset of one project; the client is made at first use, no request before that."""
+    """One dataset of one project. The first use makes the client; nothing is requested before."""
 
     project: str
     name: str
     location: str
     wait_seconds: float = 600.0
-    """How long a request, or a job, waits for BigQuery where what it fails of may pass."""
+    """The longest wait of a request, or of a job, for BigQuery."""
 
     def __str__(self) -> str:
         return f"the BigQuery dataset {self.project}.{self.name}"
@@ -77,7 +76,7 @@ class BigQueryDataset:
         """A table's full name: the platform's own (``taxi.…``) are in this dataset, others in that of their schema.
 
         Raises:
-            StoreError: the schema is this dataset, where it could be taken for one of the platform's own.
+            StoreError: the schema is this dataset's name, so that the table could be taken for one of the platform's.
         """
         schema, name = split_name(qualified_name)
         if schema == self.name != SCHEMA:
@@ -107,9 +106,9 @@ class BigQueryDataset:
         return connected(self.project, self.credentials, self.location, self.wait_seconds)
 
     def query(self, sql: str, **parameters: object) -> bigquery.table.RowIterator:
-        """Run one query or statement, its values bound by name (``@file_month``); waits for its end.
+        """Run one query or statement, with values bound by name (``@file_month``), and wait for its end.
 
-        A statement that fails of what may pass, such as another change of the same table, is run again.
+        A statement is run again if its failure may pass, such as a concurrent change of the same table.
         """
         from google.cloud import bigquery
 
@@ -123,7 +122,7 @@ class BigQueryDataset:
         )
 
     def run(self, doing: str, job: Callable[[], T]) -> T:
-        """Run a job to its end, and again for as long as what it fails of may pass; ``doing`` is for the sentence."""
+        """Run a job to its end, and again while its failure may pass; ``doing`` names the work in error sentences."""
 
         def attempt() -> T:
             with self.clear_errors(doing):
@@ -138,7 +137,7 @@ class BigQueryDataset:
 
     @contextmanager
     def clear_errors(self, doing: str) -> Iterator[None]:
-        """Turn what BigQuery, the network and the search for credentials refuse into one sentence."""
+        """Turn errors of BigQuery, the network and the search for credentials into one sentence."""
         from google.api_core.exceptions import GoogleAPIError
         from google.auth.exceptions import GoogleAuthError
         from requests import RequestException
@@ -168,7 +167,7 @@ class BigQueryDataset:
 
 
 LABELS: Mapping[str, str] = {"managed_by": "taxi_platform"}
-"""On the dataset, its tables and every job, so that a bill can be split by them."""
+"""On the dataset, its tables and every job, so that a bill can be split by label."""
 
 
 def _parameter(name: str, value: object) -> bigquery.ScalarQueryParameter:
@@ -181,7 +180,7 @@ def _parameter(name: str, value: object) -> bigquery.ScalarQueryParameter:
 
 
 def _trouble(error: Exception) -> str:
-    """The innermost text of a connection that failed: what a person would say happened."""
+    """The innermost text of a failed connection, which says best what happened."""
     text = str(error)
     if "timed out" in text:
         return "it is silent"

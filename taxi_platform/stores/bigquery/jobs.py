@@ -1,6 +1,6 @@
 """Load jobs: one per month and table, with an id that keeps a retry from loading twice.
 
-Belongs here: a job's configuration, its id, and what to do with one that exists. Does not: which months (``store``).
+Belongs here: a job's configuration, its id, and what to do if the job exists. Does not: which months (``store``).
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _MOST_ATTEMPTS = 100
 
 
 def load_config(table: Table, file_month: date | None) -> bigquery.LoadJobConfig:
-    """The ``configuration.load`` of a job that replaces a month of a table, or all of it, by Parquet files."""
+    """The ``configuration.load`` of a job that replaces one month of a table, or the whole table, by Parquet files."""
     from google.cloud import bigquery
 
     options: Any = bigquery.ParquetOptions
     parquet = options()
-    parquet.enable_list_inference = True  # a list of texts is a repeated STRING, not a record of a record
+    parquet.enable_list_inference = True  # makes a list of texts a repeated STRING and not a nested record
     config = bigquery.LoadJobConfig(
         source_format=bigquery.SourceFormat.PARQUET,
         schema=[bigquery.SchemaField.from_api_repr(field) for field in bigquery_schema(table)],
@@ -48,30 +48,33 @@ def load_config(table: Table, file_month: date | None) -> bigquery.LoadJobConfig
 
 
 def partition(table_id: str, file_month: date) -> str:
-    """A month of a table by its decorator (cloud.google.com/bigquery/docs/managing-partitioned-table-data)."""
+    """The id of one month of a table, with BigQuery's partition decorator.
+
+    https://cloud.google.com/bigquery/docs/managing-partitioned-table-data
+    """
     return f"{table_id}${file_month:%Y%m}"
 
 
 @dataclass(frozen=True)
 class LoadedPartition:
-    """What a load job did."""
+    """The result of a load job."""
 
     rows: int
     adopted: bool
-    """True where an earlier run's job had done it already."""
+    """Whether the job of an earlier run had loaded it already."""
     facts: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class MonthLoad:
-    """Loading one Parquet object of the lake into one month's partition of a table, in place of what is there."""
+    """Loads one Parquet object of the lake into one month's partition of a table, replacing its rows."""
 
     dataset: BigQueryDataset
     table: Table
     file_month: date
     data_version: str
     path: str
-    """The object, in the lake."""
+    """The object's path in the lake."""
 
     @property
     def destination(self) -> str:
@@ -79,17 +82,18 @@ class MonthLoad:
         return partition(self.dataset.table_id(self.table.qualified_name), self.file_month)
 
     def job_id(self, attempt: int) -> str:
-        """The same for the same table, month and data version: BigQuery runs a job id once."""
+        """An id that is the same for the same table, month and data version; BigQuery runs a job id only once."""
         version = re.sub(r"[^A-Za-z0-9_-]", "-", self.data_version)
         return f"load_{self.dataset.name}_{self.table.name}_{self.file_month:%Y%m}_{version}_{attempt}"
 
     def run(self, lake: Lake, *, since: datetime | None, adopt: bool) -> LoadedPartition:
-        """Load, or adopt what a job of this id has loaded, and wait for the end; on an error the month before stays.
+        """Load, or accept what a job of this id has loaded, and wait for the end; on an error the old month stays.
 
         Args:
-            lake: where the object lies; BigQuery reads it itself from ``gs://``, from elsewhere it is uploaded.
-            since: when the month was last replaced, in UTC, by the store's record: what ended earlier was overwritten.
-            adopt: whether a finished job of an earlier run will do.
+            lake: the lake of the object. BigQuery reads ``gs://`` itself; from other lakes the object is uploaded.
+            since: when the store's record says that the month was last replaced, in UTC; an earlier job was
+            overwritten.
+            adopt: whether the finished job of an earlier run is accepted.
         """
         return self.dataset.run(f"load {self.destination}", lambda: self._loaded(lake, since, adopt))
 
@@ -102,7 +106,7 @@ class MonthLoad:
         raise StoreError(f"{self.destination} was tried {_MOST_ATTEMPTS} times in this data version: clean it again")
 
     def _started(self, lake: Lake, job_id: str) -> tuple[Any, bool]:
-        """The job of this id, and whether this call started it; one that ran already is returned once it has ended."""
+        """The job of this id, and whether this call started it; a job that existed has ended when it is returned."""
         from google.api_core.exceptions import Conflict
 
         client, config = self.dataset.client, load_config(self.table, self.file_month)
@@ -115,11 +119,11 @@ class MonthLoad:
         except Conflict:
             job: Any = client.get_job(job_id, location=self.dataset.location)
             if job.state != "DONE":
-                job.exception()  # waits for the end
+                job.exception()  # waits for the job's end
             return job, False
 
     def _facts(self, job: Any) -> dict[str, Any]:
-        """What the job cost, and where to look at it."""
+        """What the job cost, and where to see it."""
         place = f"project={job.project}&j=bq:{job.location}:{job.job_id}"
         return {
             "job": job.job_id,
@@ -131,5 +135,5 @@ class MonthLoad:
 
 
 def _stands(job: Any, since: datetime | None) -> bool:
-    """Whether what a finished job loaded may still stand there: it did load, and nothing was recorded after it."""
+    """Whether the rows that a finished job loaded may still be there: it succeeded, and nothing was recorded later."""
     return job.error_result is None and (since is None or job.ended >= since.replace(tzinfo=timezone.utc))

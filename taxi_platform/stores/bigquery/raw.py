@@ -1,17 +1,18 @@
 """``raw_green`` on BigQuery: a view over external tables, one per generation of upstream's columns.
 
-Belongs here: which objects, and the order of changes. Does not: columns and SQL (``raw_sql``), and when it is
+Belongs here: which objects are in it, and the order of changes. Does not: columns and SQL (``raw_sql``), and when it is
 made (``orchestration.io_managers.raw_views``).
 
-An external table takes one type per column for all of its files and fails at query time where a file disagrees
-(https://cloud.google.com/bigquery/docs/external-tables). Raw files are as upstream made them, so that files of the same
-columns and types share a table, ``raw_green__`` and a fingerprint of those, and the view unites them: by name, in a
-type that holds all of a column's. Tables and view name exact objects, for only manifests know which version is current.
+An external table has one type per column for all its files, and a query fails if a file has another
+(https://cloud.google.com/bigquery/docs/external-tables). Raw files are as upstream made them. So files with the same
+columns and types share a table, named ``raw_green__`` and a fingerprint of those. The view unites the tables by column
+name, with types that hold all the tables' values. Table and view name exact objects, because only manifests say which
+version is current.
 
-Readers see one state of the lake or the next: tables first take what is new beside what they have, then the view, which
-says which of it counts, changes in one request, then tables let go of what is superseded. Every change is conditional
-on nobody else having made one since the manifests were read, so that no refresh can put an older state in place of a
-newer one, and a refresh killed half-way leaves a view that is right.
+Readers see the lake's state before a refresh or after it. First each table gets the new objects besides the old ones.
+Then the view, which says which objects count, changes in one request. Last the tables lose the superseded objects.
+Every change has the condition that nobody changed the table since the manifests were read. So no refresh can replace a
+newer state by an older one, and a refresh that is killed leaves a correct view.
 """
 
 from __future__ import annotations
@@ -36,25 +37,26 @@ __all__ = ["refresh_raw_view"]
 
 
 _AT_ONCE = 16
-"""Manifests read at a time: a dataset has up to 200."""
+"""Manifests read in parallel; a dataset has up to 200."""
 
 
 class _RefreshedMeanwhileError(StoreBusyError):
-    """What was read has changed since: read it again."""
+    """Another refresh changed what was read; read it again."""
 
 
 def refresh_raw_view(dataset: BigQueryDataset, name: str, lake: Lake) -> None:
-    """Make the view ``raw_{name}`` the current version of every raw month; nothing is written where it is already.
+    """Make the view ``raw_{name}`` show the current version of every raw month; nothing is written if it already does.
 
     Raises:
-        StoreBusyError: others keep refreshing it.
-        StoreError: BigQuery refuses.
+            StoreBusyError: other processes keep refreshing it.
+            StoreError: BigQuery refuses.
     """
     from google.api_core.exceptions import Conflict, PreconditionFailed
 
     def attempt() -> None:
         with dataset.clear_errors(f"refresh raw_{name}"):
-            # The order matters: what stands first, then the manifests, so that a change made on them is the newer one.
+            # The order matters: read the tables first, then the manifests. So a later change of a table makes its
+            # condition fail.
             existing = _existing_tables(dataset, name)
             generations = _generations(lake, name)
             try:
@@ -82,7 +84,7 @@ def _refreshed(
     existing: dict[str, bigquery.Table],
     generations: list[Generation],
 ) -> bool:
-    """Change what differs; False where tables were created, whose state was unknown when the manifests were read."""
+    """Change what differs; False if tables were created, so that the manifests must be read again."""
     missing = [generation for generation in generations if generation.table not in existing]
     if missing and not existing:
         create_dataset(dataset, dataset.name)
@@ -103,7 +105,7 @@ def _refreshed(
 
 
 def _generations(lake: Lake, name: str) -> list[Generation]:
-    """The current raw months by the columns of their files, the generation of the newest month first."""
+    """The current raw months grouped by the columns of their files, with the newest month's group first."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         current = [raw for raw in pool.map(lake.readable_raw, reversed(lake.months(name))) if raw is not None]
         examples = {raw.schema_fingerprint: raw for raw in current}
@@ -127,7 +129,7 @@ def _columns(lake: Lake, raw: RawMonth) -> dict[str, str]:
 
 
 def _existing_tables(dataset: BigQueryDataset, name: str) -> dict[str, bigquery.Table]:
-    """The view and its external tables as they stand."""
+    """The existing view and its external tables, by name."""
     from google.api_core.exceptions import NotFound
 
     mine = re.compile(rf"raw_{re.escape(name)}(__[0-9a-f]{{12}})?")
@@ -146,7 +148,7 @@ def _uris(table: bigquery.Table) -> set[str]:
 
 
 def _with_uris(dataset: BigQueryDataset, table: bigquery.Table, uris: set[str]) -> bigquery.Table:
-    """The table over those objects, changed unless somebody else has changed it since it was read."""
+    """Make the table cover those objects; fails if somebody changed the table since it was read."""
     if uris == _uris(table):
         return table
     config: Any = table.external_data_configuration

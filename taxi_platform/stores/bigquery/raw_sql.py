@@ -1,6 +1,6 @@
-"""What ``raw_green`` is made of on BigQuery: columns, external tables and the view, as SQL.
+"""What ``raw_green`` consists of on BigQuery: columns, external tables and the view, as SQL.
 
-Belongs here: values and text alone. Does not: the lake, and any request (``raw``).
+Belongs here: values and text only. Does not: the lake and requests (``raw``).
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ __all__ = ["Generation", "bigquery_columns", "create_sql", "view_sql"]
 
 _RESERVED = "_table_|_file_|_partition|_row_timestamp|__root__|_colidentifier"
 _NAME = re.compile(rf"(?!{_RESERVED})[a-z_]\w{{0,299}}", re.IGNORECASE | re.ASCII)
-"""What an external table may call a column (https://cloud.google.com/bigquery/docs/schemas#column_names)."""
+"""The column names that an external table can have (https://cloud.google.com/bigquery/docs/schemas#column_names)."""
 _OWN = {"file_month": "DATE", "month": "STRING", "file_name": "STRING"}
-"""The view's own columns, before upstream's."""
+"""The view's own columns, which come before upstream's."""
 
 
 @dataclass(frozen=True)
 class Generation:
-    """Current raw months of a dataset whose files have the same columns to BigQuery."""
+    """Current raw months of a dataset whose files have the same columns for BigQuery."""
 
     dataset: str
     columns: Mapping[str, str]
-    """Upstream's name → BigQuery type; without columns that are null-typed or that BigQuery has no name or type for."""
+    """Upstream's name → BigQuery type; columns without a type, or without a name that BigQuery allows, are left out."""
     uris: tuple[str, ...]
 
     @property
     def table(self) -> str:
-        """Named by its columns, which a standing table is never given others of."""
+        """The table's name, made from its columns; an existing table never gets other columns."""
         return f"raw_{self.dataset}__{hashlib.sha256(repr(sorted(self.columns.items())).encode()).hexdigest()[:12]}"
 
 
 def bigquery_columns(schema: pa.Schema) -> dict[str, str]:
-    """Upstream's names of those columns that BigQuery can read, and their types.
+    """The columns that BigQuery can read: upstream's names → types.
 
-    Names that differ in case only are one to BigQuery: the first is taken.
+    Names that differ only in case are one name for BigQuery; the first is taken.
     """
     columns: dict[str, tuple[str, str]] = {}
     for field in schema:
@@ -56,7 +56,10 @@ def bigquery_columns(schema: pa.Schema) -> dict[str, str]:
 
 
 def _type(kind: pa.DataType) -> str | None:
-    """https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet#parquet_conversions."""
+    """The BigQuery type of an Arrow type; None if there is none.
+
+    https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet#parquet_conversions
+    """
     import pyarrow as pa
 
     types = pa.types
@@ -74,9 +77,9 @@ def _type(kind: pa.DataType) -> str | None:
 
 
 def create_sql(dataset: BigQueryDataset, generation: Generation, prefix: str) -> str:
-    """The statement that creates an external table; by its column ``month``, files are left unread.
+    """The statement that creates an external table; a condition on its column ``month`` leaves other files unread.
 
-    Types are declared: what BigQuery would infer from a column without a value is not what later files have.
+    Types are declared, because BigQuery would guess wrong for a column without any value.
     https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language#create_external_table_statement
     """
     columns = ", ".join(f"`{name}` {kind}" for name, kind in generation.columns.items())
@@ -95,7 +98,7 @@ def create_sql(dataset: BigQueryDataset, generation: Generation, prefix: str) ->
 
 
 def view_sql(dataset: BigQueryDataset, generations: list[Generation]) -> str:
-    """The query that unites the generations, columns in the order of the first that has them; no rows without any."""
+    """The query that unites the generations; columns are in the order of the first generation that has them."""
     if not generations:
         own = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in _OWN.items())
         return f"SELECT {own} FROM (SELECT 1) WHERE FALSE"  # noqa: S608
@@ -115,7 +118,7 @@ def _branch(dataset: BigQueryDataset, generation: Generation, united: Mapping[st
 
 
 def _united(generations: Iterable[Generation]) -> dict[str, tuple[str, str]]:
-    """Name in lower case → the newest spelling, and a type that holds all: the one, a double for numbers, else text."""
+    """Name in lower case → the newest spelling, and a common type: the only one, a double for numbers, else text."""
     spellings: dict[str, str] = {}
     kinds: dict[str, set[str]] = {}
     for generation in generations:

@@ -1,7 +1,7 @@
-"""BigQuery's requests: each sent again for as long as what it fails of may pass, silence never waited for without end.
+"""BigQuery's requests: each is retried while its failure may pass, and silence is never waited for without a limit.
 
-Belongs here: the client, and whether an error of it passes. Does not: sentences (``connection``) and jobs. The
-client's own way of trying again waits ten minutes for every request, in silence, and decides by less than the reason.
+Belongs here: the client, and whether its errors may pass. Does not: sentences (``connection``) and jobs. The client's
+own retries are not used: they wait ten minutes for every request, log nothing, and ignore the service's reason.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ __all__ = ["SILENCE", "connected", "failure_of", "reasons"]
 _LOG = logging.getLogger(__name__)
 
 SILENCE = (10.0, 60.0)
-"""Seconds for a connection, and without a byte of an answer: longer than any request takes that is answered at all (a
-query's end is asked for every ten seconds)."""
+"""Seconds for a connection, and without a byte of an answer. No answered request takes so long: a query's end is asked
+for every ten seconds."""
 
 
 def connected(project: str, credentials: Credentials, location: str, wait_seconds: float) -> bigquery.Client:
-    """A client of the project whose requests wait for at most so long."""
+    """A client of the project; each of its requests waits for at most ``wait_seconds``."""
     from google.cloud import bigquery
 
     class PatientClient(bigquery.Client):
         def _call_api(self, retry: object, *arguments: Any, **options: Any) -> Any:
-            """Every request of the client, of its jobs and of its pages of rows comes by here."""
+            """Send one request. All requests of the client, its jobs and its pages of rows pass through here."""
             del retry
-            # Asked for the results of a job that has failed, BigQuery answers with that failure, however often: after a
-            # few times it is the job that has to be sent again, which is for who sent it.
+            # BigQuery answers a request for the results of a failed job with that failure, however often it is asked.
+            # So after a few tries the error goes to the caller, who can send the job again.
             policy = replace(PATIENT, attempts=3) if "/queries/" in str(options.get("path")) else PATIENT
             options["timeout"] = tuple(min(seconds, max(wait_seconds, 1.0)) for seconds in SILENCE)
             call: Any = super()._call_api
@@ -49,12 +49,12 @@ def connected(project: str, credentials: Credentials, location: str, wait_second
             )
 
     emulator = google.emulator("BIGQUERY_EMULATOR_HOST")
-    where = {"api_endpoint": emulator} if emulator else None  # the client itself takes it with a scheme only
+    where = {"api_endpoint": emulator} if emulator else None  # the client needs the scheme
     return PatientClient(project=project, credentials=credentials, location=location, client_options=where)
 
 
 def failure_of(error: BaseException) -> Failure:
-    """What an error of the client's means."""
+    """What an error of the client means for the next attempt."""
     code = getattr(error, "code", None)
     if isinstance(code, int):
         return of_http(code, sorted(reasons(error)), str(getattr(error, "message", "") or error))
@@ -64,5 +64,5 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def reasons(error: BaseException) -> set[str]:
-    """BigQuery's own words for an error (https://cloud.google.com/bigquery/docs/error-messages)."""
+    """BigQuery's own reasons in an error (https://cloud.google.com/bigquery/docs/error-messages)."""
     return {str(detail.get("reason")) for detail in getattr(error, "errors", ()) if isinstance(detail, dict)}

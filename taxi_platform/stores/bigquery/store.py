@@ -1,9 +1,9 @@
 """The warehouse in production: trips, quarantine and zones in one dataset of BigQuery.
 
-Belongs here: tables and rows. Does not: the client (``connection``) and load jobs (``jobs``). A month is
-loaded by one job per table, which replaces the month's partition as a whole: trips first, for they are what a job may
-refuse, so that both tables keep the month before. Jobs are no part of BigQuery's transactions, so ``months`` says which
-data version stands there: its row is written last, and only if nobody else has replaced the month meanwhile.
+Belongs here: tables and rows. Does not: the client (``connection``) and load jobs (``jobs``). One load job per table
+replaces the month's partition as a whole. Trips come first, because their job is the one that can fail, and then both
+tables keep the old month. Load jobs cannot be part of a transaction. So the table ``months`` says which data version is
+there: its row is written last, and only if nobody else replaced the month in between.
 """
 # ruff: noqa: S608 - names in SQL come from contracts and the address; values are bound
 
@@ -51,20 +51,20 @@ if TYPE_CHECKING:
 __all__ = ["BigQueryStore"]
 
 _LOADS_OF_ONE_MONTH = replace(RACE, attempts=5, charges_attempts=False)
-"""How often a month is loaded again because another run replaced it meanwhile."""
+"""How often a month is loaded again because another run replaced it in between."""
 
 _SQL_TYPES = {"INTEGER": "INT64", "FLOAT": "FLOAT64"}
 
 
 class _ReplacedMeanwhileError(StoreBusyError):
-    """Another run has recorded the month while this one loaded it."""
+    """Another run recorded the month while this one loaded it."""
 
 
 class BigQueryStore:
-    """Tables in one dataset, ``bigquery://project/dataset?location=…``; made at the first write.
+    """Tables in one dataset, ``bigquery://project/dataset?location=…``; the first write makes it.
 
     Raises:
-        SettingsError: the address is none.
+        SettingsError: the address cannot be used.
     """
 
     kind = "bigquery"
@@ -78,7 +78,7 @@ class BigQueryStore:
 
     @property
     def dataset(self) -> BigQueryDataset:
-        """Where the platform's own tables are."""
+        """The dataset of the platform's own tables."""
         return self._dataset
 
     # ---- writing
@@ -112,7 +112,7 @@ class BigQueryStore:
     def _load(
         self, contract: Contract, clean: CleanMonth, lake: Lake, since: datetime | None
     ) -> tuple[LoadedPartition, LoadedPartition]:
-        """Trips, then quarantine; what a run loaded and did not live to record is taken if it is still there."""
+        """Load trips, then quarantine. What an earlier run loaded but did not record is used if it is still there."""
         pairs = ((contract.trips, clean.trips_path), (contract.quarantine, clean.quarantine_path))
         loads = [MonthLoad(self._dataset, table, clean.file_month, clean.facts.version, path) for table, path in pairs]
         for adopt in (True, False):
@@ -124,7 +124,7 @@ class BigQueryStore:
         return trips, quarantine
 
     def _recorded(self, clean: CleanMonth, since: datetime | None) -> bool:
-        """Write the month's row, unless another run has written it since; tells whether it did."""
+        """Write the month's row, unless another run has written it since; returns whether it did."""
         dataset, file_month, version, raw_rows, trips_rows, quarantined_rows, _ = months_row(clean)
         changed = self._dataset.query(
             f"""

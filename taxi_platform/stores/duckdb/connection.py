@@ -1,10 +1,10 @@
-"""One DuckDB file shared by many processes: opening it in turn, and its errors as sentences.
+"""One DuckDB file that many processes share: opening it in turn, and its errors as sentences.
 
-Belongs here: connections and their life time. Does not: tables and rows (``store``).
+Belongs here: connections and how long they live. Does not: tables and rows (``store``).
 
-DuckDB lets one process write or several read, and refuses everybody else at once. Here they wait: writers for one
-another by a lock file beside the database, and everybody for DuckDB's own lock, which also a foreign reader such as a
-notebook may hold. Nothing but DuckDB may open the file itself: closing it in another way would drop DuckDB's lock.
+DuckDB lets one process write or several read, and refuses all others at once. Here they wait instead: writers for each
+other by a lock file beside the database, and everybody for DuckDB's own lock, which a notebook may hold too. Only
+DuckDB may open the file: if other code closed it, the kernel would drop DuckDB's lock.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _HELD_HERE = ("different configuration", "Unique file handle conflict")
 
 
 class DuckDBFile:
-    """A DuckDB database file which holds the schema ``taxi``."""
+    """A DuckDB database file with the schema ``taxi``."""
 
     def __init__(self, path: Path, *, memory_limit: str, threads: int, wait_seconds: float) -> None:
-        """Look at the path only; raises `StoreError` for a name with which DuckDB cannot work."""
+        """Check the path only; raises `StoreError` for a name that DuckDB cannot use."""
         if path.stem == SCHEMA:
             raise StoreError(
                 f"the DuckDB file {path} needs another name: DuckDB cannot tell a database called {SCHEMA} from the "
@@ -44,10 +44,10 @@ class DuckDBFile:
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": threads,
-            # Insertion order means nothing here, and keeping it would hold the whole month in memory.
+            # The order of insertion has no meaning here, and keeping it would hold the whole month in memory.
             "preserve_insertion_order": False,
             "temp_directory": f"{path}.tmp",
-            # An extension is code: none is fetched because a query happens to mention one.
+            # An extension is code. None is downloaded just because a query names it.
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
@@ -57,7 +57,7 @@ class DuckDBFile:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:
-        """The only connection to the file, which is made where there is none yet."""
+        """The only connection to the file, which is made if it does not exist."""
         with self.clear_errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with exclusive(self.path.with_name(f"{self.path.name}.lock"), str(self), self._wait_seconds):
@@ -67,12 +67,12 @@ class DuckDBFile:
                     yield connection
 
     def reader(self) -> DuckDBPyConnection | None:
-        """A read-only connection, to be closed by the caller; None where there is no file yet."""
+        """A read-only connection, which the caller closes; None if there is no file yet."""
         with self.clear_errors():
             return self._connect(self.path, read_only=True) if self.path.exists() else None
 
     def _create(self) -> None:
-        """Make the file beside its place and move it there whole: a kill half-way leaves none that cannot be read."""
+        """Make the file under a temporary name and rename it, so that a kill leaves no file that cannot be read."""
         new = self.path.with_name(f"{self.path.name}.new")
         for leftover in (new, new.with_name(f"{new.name}.wal")):
             leftover.unlink(missing_ok=True)
@@ -92,11 +92,12 @@ class DuckDBFile:
                 holder = _HOLDER.search(str(error))
                 raise HeldError(int(holder[1]) if holder else None) from error
             except duckdb.Error as error:
-                # Another thread has it open for the other purpose, or is just about to open or close it.
+                # Another thread has the file open in the other mode, or is opening or closing it now.
                 if not any(text in str(error) for text in _HELD_HERE):
                     raise
                 raise HeldError(os.getpid()) from error
-            # DuckDB draws one on stdout in every process that was not started from a file, such as a daemon's workers.
+            # Otherwise DuckDB prints a progress bar in processes that were not started from a file, such as a daemon's
+            # workers.
             connection.execute("SET enable_progress_bar_print = false")
             return connection
 
@@ -104,7 +105,7 @@ class DuckDBFile:
 
     @contextlib.contextmanager
     def clear_errors(self) -> Iterator[None]:
-        """What DuckDB or the disk refuses, as one sentence."""
+        """Turn what DuckDB or the disk refuses into one sentence."""
         import duckdb
 
         try:

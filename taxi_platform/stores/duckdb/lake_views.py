@@ -1,12 +1,11 @@
 """``views.duckdb``: a small DuckDB file of views over exactly the lake's current versions. Its readers never wait.
 
-Belongs here: the file's content, and how it is exchanged. Does not: when
-(``orchestration.io_managers.lake_views``, ``cli``). Only a lake on disk has one: DuckDB reads buckets by an extension,
-which is code that nobody asked for.
+Belongs here: the file's content, and how it is replaced. Does not: when (``orchestration.io_managers.lake_views``,
+``cli``). Only a lake on disk has one, because DuckDB reads buckets by an extension, which is code to be downloaded.
 
-The file is made anew from the manifests whenever they name other objects, under one lock, beside its place, and moved
-there by a rename. A connection keeps the file that it opened, and so the versions of that moment. Their objects stay
-for the lake's grace period; after it a query says that a file is missing. Connect again, then.
+When the manifests name other objects than the file, the file is made again from them: under one lock, with a temporary
+name, then renamed. A connection keeps the file that it opened, with the versions of that moment. Their objects stay for
+the lake's grace period; after it a query fails because a file is missing, and the reader has to connect again.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["ViewsFile"]
 
 _REVISION = 1
-"""Of what this module puts into the file: a file of another one is behind."""
+"""Version of this module's views. A file of another revision is made again."""
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -51,7 +50,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Month:
-    """What readers of one month take."""
+    """The current objects of one month."""
 
     raw_path: str | None
     clean: CleanMonth | None
@@ -61,9 +60,9 @@ class ViewsFile:
     """The file of views over one lake on disk.
 
     Args:
-        path: of the file, which is made at the first `refresh`.
-        lake: on disk.
-        wait_seconds: how long to wait for another process that makes it.
+        path: the file, which the first `refresh` makes.
+        lake: a lake on disk.
+        wait_seconds: the longest wait for another process that makes the file.
     """
 
     def __init__(self, path: Path, lake: Lake, *, wait_seconds: float = 600.0) -> None:
@@ -76,10 +75,10 @@ class ViewsFile:
         return f"the file of views {self.path}"
 
     def refresh(self, contracts: Sequence[Contract]) -> bool:
-        """Make the file anew where it is behind the lake, or the lake has moved; returns whether it was.
+        """Make the file again if the lake has changed or moved; returns whether it did.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the file cannot be written.
             StoreBusyError: another process makes it for too long.
         """
         import duckdb
@@ -89,7 +88,7 @@ class ViewsFile:
                 return False
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with exclusive(self.path.with_name(f".{self.path.name}.lock"), str(self), self._wait_seconds):
-                # Read within the lock: of two writers the last one knows of all that both have stored.
+                # Read under the lock, so that the last of two writers sees what both have stored.
                 months = self._months(contracts)
                 fingerprint = self._fingerprint(months, contracts)
                 if self._made_from() == fingerprint:
@@ -102,7 +101,7 @@ class ViewsFile:
         return True
 
     def _months(self, contracts: Iterable[Contract]) -> dict[str, dict[str, _Month]]:
-        """Dataset → month → what readers take; damaged objects are left out, with a warning."""
+        """Dataset → month → its current objects; damaged objects are left out, with a warning."""
         return {
             contract.dataset: {month.label: self._month(month) for month in self._lake.months(contract.dataset)}
             for contract in contracts
@@ -118,12 +117,12 @@ class ViewsFile:
         if clean is not None and not self._is_there(clean):
             _LOG.warning("%s is left out of the views: %s is damaged", month, self._lake.uri(clean.trips_path))
             clean = None
-        # One that is lost is left out of its view, which is behind again once the object is back.
+        # A lost object is left out. Once it is back, the file counts as out of date and is made again.
         is_whole = raw is not None and self._lake.raw_problem_at_a_glance(raw) is None
         return _Month(raw.view_path if raw is not None and is_whole else None, clean)
 
     def _is_there(self, clean: CleanMonth) -> bool:
-        """Told by the sizes: the views are made far more often than a disk loses bytes within a file."""
+        """Whether the pair's objects have the right sizes. More is not checked, because views are made very often."""
         sizes = {clean.trips_path: clean.trips_size, clean.quarantine_path: clean.quarantine_size}
         with contextlib.suppress(OSError):
             return all(Path(self._lake.uri(path)).stat().st_size == size for path, size in sizes.items())
@@ -147,10 +146,10 @@ class ViewsFile:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def _made_from(self) -> str | None:
-        """The fingerprint of the file that is there; None for none, or for one that was not made here.
+        """The fingerprint of the existing file; None if there is none, or if something else made it.
 
-        It stands beside the file, with what tells this very file from another: opened by DuckDB, the file would be in
-        the way of a reader in this process.
+        The fingerprint is in a file beside it, with the identity of the database file. DuckDB could not store it:
+        opening the database here would conflict with a reader in this process.
         """
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             note = json.loads(self._note.read_text())
@@ -199,7 +198,7 @@ class ViewsFile:
             _describe_view(connection, UNIFIED)
 
     def _create_zones(self, connection: DuckDBPyConnection) -> None:
-        """A view over the lookup; before it was ever fetched, a table without rows, so that every view can be read."""
+        """A view over the zone lookup; until that is stored, an empty table, so that every view can be read."""
         if self._lake.stored_zones() is None:
             connection.execute(f"CREATE TABLE {qualified(ZONES)} ({duckdb_columns(ZONES)})")
         else:
@@ -220,7 +219,7 @@ def _create_months(connection: DuckDBPyConnection, cleans: Sequence[CleanMonth])
 
 
 def _create_view(connection: DuckDBPyConnection, table: Table, files: Sequence[str]) -> None:
-    """The table's columns over those files, united by name: an older file lacks what the contract has gained since."""
+    """A view of the table's columns over those files, matched by name, because older files lack newer columns."""
     listed = ", ".join(map(sql_literal, files))
     columns = ", ".join(map(quoted, table.column_names))
     source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"

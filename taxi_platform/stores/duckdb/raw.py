@@ -2,9 +2,10 @@
 
 Belongs here: the view's SQL. Does not: when it is made (``orchestration.io_managers.raw_views``).
 
-Schema on read: each file keeps its own columns, united by name; a column whose type changed over the years takes one
-that holds them all. The files are listed, not found by a pattern: only manifests know which version is current, and a
-list of 200 costs 0.1 s to bind and next to nothing to query by ``file_month``, which prunes files by their folder.
+Each file keeps its own columns, and the view matches them by name. A column whose type changed over the years gets a
+type that holds all of them. The files are listed, not found by a pattern, because only manifests say which version is
+current. A list of 200 files costs 0.1 s to bind and almost nothing to query by ``file_month``, which selects the files
+by their folder.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = ["raw_view_sql"]
 
 
 def raw_view_sql(dataset: str, lake: Lake) -> tuple[str, ...]:
-    """The statements that make the view over the current version of every raw month; without one, no view."""
+    """The statements that make the view over the current version of every raw month; without any month, no view."""
     current = filter(None, map(lake.readable_raw, lake.months(dataset)))
     files = ", ".join(sql_literal(lake.uri(raw.view_path)) for raw in current)
     view = f"{SCHEMA}.{quoted(f'raw_{dataset}')}"

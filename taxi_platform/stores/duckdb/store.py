@@ -1,7 +1,7 @@
 """The warehouse on a laptop: trips, quarantine and zones in one DuckDB file.
 
-Belongs here: tables and rows. Does not: opening and sharing the file (``connection``). Every change is one
-transaction, so that readers and a kill at any instant find the month before or the one after.
+Belongs here: tables and rows. Does not: opening and sharing the file (``connection``). Every change is one transaction,
+so that a reader, or a kill at any moment, sees the month before it or after it.
 """
 # ruff: noqa: S608 - names in SQL come from contracts, quoted; values are bound
 
@@ -58,13 +58,13 @@ _BATCH_ROWS = 65_536
 
 
 class DuckDBStore:
-    """Tables in the schema ``taxi`` of one DuckDB file, which is made at the first write.
+    """Tables in the schema ``taxi`` of one DuckDB file, which the first write makes.
 
     Args:
         path: the file.
-        memory_limit: DuckDB's own; loading 7.7 million rows peaks at 75 MB above it.
-        threads: of each connection.
-        wait_seconds: how long any operation waits for other processes that hold the file.
+        memory_limit: DuckDB's own setting; loading 7.7 million rows peaks 75 MB above it.
+        threads: per connection.
+        wait_seconds: the longest wait of an operation for other processes that hold the file.
     """
 
     kind = "duckdb"
@@ -78,7 +78,7 @@ class DuckDBStore:
 
     @property
     def path(self) -> Path:
-        """The database file, absolute; absent before the first write."""
+        """The database file's absolute path; the first write makes the file."""
         return self._file.path
 
     def __repr__(self) -> str:
@@ -92,7 +92,7 @@ class DuckDBStore:
         with self._reading() as connection:
             if connection is not None and (unchanged := _unchanged(connection, contract, clean)):
                 return unchanged
-        # Fetched before the file is held: a download must not keep others waiting.
+        # Download before the file is locked, so that other processes do not wait for it.
         with (
             lake.local_copy(clean.trips_path) as trips,
             lake.local_copy(clean.quarantine_path) as quarantine,
@@ -111,14 +111,14 @@ class DuckDBStore:
         self, connection: DuckDBPyConnection, contract: Contract, clean: CleanMonth, files: Sequence[tuple[Table, Path]]
     ) -> MonthCounts:
         _delete(connection, contract, clean.file_month)
-        # The lake's folders are named month=2020-03, which DuckDB would take for one more column.
+        # Otherwise DuckDB would read the folder's name, month=2020-03, as one more column.
         files_sql = "read_parquet(?, hive_partitioning = false)"
         inserted = [
             rows_of(connection, f"INSERT INTO {qualified(table)} BY NAME SELECT * FROM {files_sql}", [str(file)])[0][0]
             for table, file in files
         ]
         check_loaded(clean, MonthCounts(*inserted), str(self._file))
-        # Equal again only if every inserted row is of this file month.
+        # The counts are equal only if every inserted row is of this file month.
         counts = _count(connection, contract, clean.file_month)
         check_loaded(clean, counts, str(self._file))
         rows_of(connection, f"INSERT INTO {qualified(MONTHS)} VALUES (?, ?, ?, ?, ?, ?, ?)", months_row(clean))
@@ -154,7 +154,7 @@ class DuckDBStore:
                     connection.execute(f"COMMENT ON VIEW {SCHEMA}.trips IS {sql_literal(VIEW_DESCRIPTION)}")
 
     def refresh_raw_view(self, dataset: str, lake: Lake) -> None:
-        """Nothing is made over a lake in a cloud: DuckDB reads it only with an extension, which is code."""
+        """Make ``taxi.raw_{dataset}``; not over a lake in a cloud, for which DuckDB would download an extension."""
         if "://" in lake.url:
             return
         with self._file.writing() as connection, transaction(connection):
@@ -193,7 +193,7 @@ class DuckDBStore:
     def read_months(
         self, table: str, months: Sequence[date] | None, columns: Sequence[str] | None = None
     ) -> pa.RecordBatchReader:
-        """Stream the rows; the file stays open for reading, so that writers wait, until the reader ends or closes."""
+        """Stream the rows. The file stays open, and writers wait, until the reader reaches its end or is closed."""
         import pyarrow as pa
 
         batches = self._stream(table, months, columns)
@@ -201,7 +201,10 @@ class DuckDBStore:
         return pa.RecordBatchReader.from_batches(schema, batches)
 
     def _stream(self, name: str, months: Sequence[date] | None, columns: Sequence[str] | None) -> Iterator[Any]:
-        """First the schema, then batches: errors show before the first, and closing the generator closes the file."""
+        """Give the schema, then batches. So errors come before the first batch.
+
+        Closing the generator closes the file.
+        """
         with self._reading() as connection:
             existing = [] if connection is None else columns_of(connection, name)
             table = selected(declaration(name, existing, sql_type, str(self._file)), columns)
@@ -210,7 +213,7 @@ class DuckDBStore:
             if connection is None or (months is not None and not months):
                 return
             listed = ", ".join(map(quoted, table.column_names))
-            # A relation streams in every release of DuckDB; with bound parameters it would be held in memory.
+            # A relation streams in every release of DuckDB; a query with bound parameters would be held in memory.
             relation = connection.sql(f"SELECT {listed} FROM {qualified(table)} {months_sql(months)}")
             for batch in relation.arrow(_BATCH_ROWS):
                 yield batch.cast(schema)
@@ -250,7 +253,7 @@ def _months(connection: DuckDBPyConnection, table: Table, months: Sequence[date]
 
 
 def _recorded(connection: DuckDBPyConnection, contract: Contract) -> dict[date, tuple[str, int, int]]:
-    """Data version, trips and quarantined rows of each month the bookkeeping names."""
+    """Month → data version, trips and rejected rows, as the table of months records them."""
     if not columns_of(connection, MONTHS.qualified_name):
         return {}
     sql = f"SELECT file_month, data_version, trips_rows, quarantined_rows FROM {qualified(MONTHS)} WHERE dataset = ?"
@@ -261,7 +264,7 @@ def _recorded(connection: DuckDBPyConnection, contract: Contract) -> dict[date, 
 
 
 def _unchanged(connection: DuckDBPyConnection, contract: Contract, clean: CleanMonth) -> LoadedMonth | None:
-    """The month as it stands, if it is of this data version and whole."""
+    """The month as it is, if it has this data version and is whole; otherwise None."""
     recorded = _recorded(connection, contract).get(clean.file_month)
     if recorded is None or not all(
         columns_of(connection, table.qualified_name) for table in (contract.trips, contract.quarantine)

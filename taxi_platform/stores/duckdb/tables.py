@@ -1,4 +1,4 @@
-"""Tables of a DuckDB file: made, described, extended, and replaced as a whole or by the month.
+"""Tables of a DuckDB file: created, described, extended, and replaced as a whole or one month at a time.
 
 Belongs here: DDL from declarations, and tables of any schema. Does not: trips (``store``), the file (``connection``).
 """
@@ -33,23 +33,23 @@ __all__ = [
 
 
 def qualified(table: Table) -> str:
-    """``"taxi"."green_trips"``."""
+    """The quoted name: ``"taxi"."green_trips"``."""
     return f"{quoted(table.schema)}.{quoted(table.name)}"
 
 
 def sql_type(column_type: ColumnType) -> str:
-    """As DuckDB's catalogue writes it."""
+    """The type's name in DuckDB's catalogue."""
     return column_type.duckdb
 
 
 def rows_of(connection: DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-    """Every row: DuckDB begins no other work on a connection whose result was read in part."""
+    """All rows of a query. They are read at once, because a half-read result blocks the connection."""
     return connection.execute(sql, list(parameters)).fetchall()
 
 
 @contextlib.contextmanager
 def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
-    """Committed at the end, rolled back on any error."""
+    """A transaction: committed at the end, rolled back on any error."""
     import duckdb
 
     connection.begin()
@@ -64,7 +64,7 @@ def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
 
 
 def columns_of(connection: DuckDBPyConnection, name: str) -> list[CatalogueColumn]:
-    """In the table's order; empty where there is no such table."""
+    """The table's columns, in its order; empty if there is no such table."""
     sql = """
         SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns()
         WHERE schema_name = ? AND table_name = ? ORDER BY column_index
@@ -73,7 +73,7 @@ def columns_of(connection: DuckDBPyConnection, name: str) -> list[CatalogueColum
 
 
 def ensure(connection: DuckDBPyConnection, table: Table) -> None:
-    """Create the table, or add what its declaration has gained; comments follow the declaration."""
+    """Create the table, or add the columns that it lacks; comments follow the declaration."""
     existing = columns_of(connection, table.qualified_name)
     if is_current(table, existing, sql_type):
         return
@@ -88,7 +88,7 @@ def ensure(connection: DuckDBPyConnection, table: Table) -> None:
 
 
 def replace_month_of(connection: DuckDBPyConnection, table: Table, rows: pa.RecordBatchReader, file_month: date) -> int:
-    """Exchange a month's rows for those, in one transaction."""
+    """Replace a month's rows in one transaction; returns the number of new rows."""
     ensure(connection, table)
     with transaction(connection):
         rows_of(connection, f"DELETE FROM {qualified(table)} WHERE file_month = ?", [file_month])
@@ -96,7 +96,7 @@ def replace_month_of(connection: DuckDBPyConnection, table: Table, rows: pa.Reco
 
 
 def replace_whole(connection: DuckDBPyConnection, table: Table, rows: pa.RecordBatchReader) -> int:
-    """Exchange all rows for those, and the columns for the declaration's, in one transaction."""
+    """Replace all rows, and the columns by the declaration's, in one transaction; returns the number of new rows."""
     fits = can_become(table, columns_of(connection, table.qualified_name), sql_type)
     if fits:
         ensure(connection, table)

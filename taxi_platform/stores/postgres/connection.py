@@ -1,7 +1,7 @@
-"""A connection that knows in which schema of its database the platform's own tables are.
+"""A connection that knows the schema of the platform's own tables in its database.
 
-Belongs here: from declared names (``taxi.green_trips``) to those that stand in the database, in SQL, in sentences and
-in the names of locks. Does not: opening one (``session``).
+Belongs here: translating declared names (``taxi.green_trips``) into the database's, for SQL, sentences and locks. Does
+not: opening a connection (``session``).
 """
 # ruff: noqa: TID253 - imported only once a session is opened
 
@@ -21,15 +21,18 @@ __all__ = ["PostgresConnection"]
 
 
 class PostgresConnection(psycopg.Connection[TupleRow]):
-    """Declarations say ``taxi`` of a table of the platform's own; here that is the schema of this connection."""
+    """A connection. Declarations put the platform's own tables into ``taxi``.
+
+    Here that means this connection's schema.
+    """
 
     schema: str = SCHEMA
 
     def place(self, name: str) -> tuple[str, str]:
-        """Schema and table as they stand: the platform's own in its schema, others in that of their name.
+        """Schema and table in the database: the platform's own are in its schema, others in that of their name.
 
         Raises:
-            StoreError: the name is of this schema, where it could be taken for one of the platform's own.
+            StoreError: the name has this schema, so that it could be taken for one of the platform's own.
         """
         schema, table = split_name(name)
         if schema == SCHEMA:
@@ -42,15 +45,15 @@ class PostgresConnection(psycopg.Connection[TupleRow]):
         return schema, table
 
     def named(self, name: str) -> str:
-        """``taxi.green_trips``, as it stands: for sentences, and for the lock of a table."""
+        """The name in the database, ``taxi.green_trips``, for sentences and for the lock of a table."""
         return ".".join(self.place(name))
 
     def qualified(self, name: str) -> str:
-        """``"taxi"."green_trips"``, as it stands: for SQL."""
+        """The quoted name in the database, ``"taxi"."green_trips"``, for SQL."""
         return ".".join(map(quoted, self.place(name)))
 
     def placed(self, table: Table) -> Table:
-        """A declaration that says where the table stands."""
+        """The declaration with the schema that the table has in this database."""
         return replace(table, schema=self.place(table.qualified_name)[0])
 
     def own_lock(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Rows between Arrow and PostgreSQL, streamed through COPY.
+"""Rows between Arrow and PostgreSQL, streamed by COPY.
 
 Belongs here: both directions, batch by batch. Does not: which table, and when (``store``).
 """
@@ -22,21 +22,22 @@ __all__ = ["copy_in", "copy_out"]
 
 _CHUNK_BYTES = 4 << 20
 _SEPARATOR = "\x1f"
-"""Between the texts of a list, which never hold it: reasons are names. A list of reasons is never empty."""
+"""Separates the texts of a list. No reason contains it, because reasons are names, and a list of reasons is never
+empty."""
 
 
 def copy_in(
     connection: Connection, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, frozen: bool
 ) -> int:
-    """Binary COPY of batches into a table; returns the rows the server took.
+    """Copy batches into a table (binary COPY); returns the number of rows that the server took.
 
     Args:
-        connection: in a transaction.
-        table: its quoted name.
-        schema: names and types that the table's columns have; batches are brought to it.
+        connection: with a transaction begun.
+        table: the quoted name.
+        schema: names and types of the table's columns; batches are converted to it.
         batches: rows.
-        frozen: the table was made in this same transaction: its rows need no later vacuum, and a reader whose snapshot
-            is older than an exchange of partitions finds the new month rather than an empty one.
+        frozen: whether the table was made in this transaction. Then its rows need no later vacuum, and a reader with a
+            snapshot from before an exchange of partitions sees the new month and not an empty one.
     """
     from pgpq import ArrowToPostgresBinaryEncoder
 
@@ -55,10 +56,10 @@ def copy_in(
 def copy_out(
     connection: Connection, table: Table, qualified_name: str, months: Sequence[date] | None
 ) -> Iterator[pa.RecordBatch]:
-    """The columns of ``table`` in those file months, or of all rows; memory holds one chunk of some megabytes.
+    """Stream columns of ``table``, for those file months or for all rows; memory holds one chunk of a few megabytes.
 
-    COPY sends each row as one message of text: quoting tells null from an empty text, and the shortest digits that
-    give back a double are what PostgreSQL writes.
+    COPY sends each row as one line of text. Quotes tell an empty text from null, and PostgreSQL writes doubles with the
+    shortest digits that read back as the same number.
     """
     listed = ", ".join(map(_as_text, table.columns))
     query = f"SELECT {listed} FROM {qualified_name} {months_sql(months)}"
@@ -90,9 +91,9 @@ def _parsed(rows: Sequence[bytes | bytearray | memoryview], schema: pa.Schema) -
     types = {field.name: pa.string() if field.name in lists else field.type for field in schema}
     table = csv.read_csv(
         pa.BufferReader(b"".join(rows)),
-        # One block, for a row must not be cut: a chunk ends with the row that fills it.
+        # Read as one block, so that no row is cut; a chunk ends with the row that fills it.
         csv.ReadOptions(column_names=schema.names, use_threads=False, block_size=sum(map(len, rows)) + 1),
-        # An empty line is a null in a single column.
+        # If there is only one column, an empty line is a null.
         csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
         csv.ConvertOptions(
             column_types=types,

@@ -1,6 +1,6 @@
-"""What PostgreSQL, or the way to it, says went wrong: as one sentence, and as an error that says whether it passes.
+"""PostgreSQL's errors as sentences, and as error types that say whether a retry makes sense.
 
-Belongs here: SQLSTATEs, and what the user can do. Does not: which of them pass by themselves (``transience``), sessions
+Belongs here: SQLSTATEs, and advice for the user. Does not: which of them may pass (``transience``), sessions
 (``session``), waiting for locks (``waiting``).
 """
 
@@ -30,10 +30,10 @@ _REMEDIES = {
     "55P03": "another session keeps it locked: let it end, then run it again",
     "57P": "the server is starting or ending: run it again once it is up",
 }
-"""By SQLSTATE or by how it begins."""
+"""SQLSTATE, or its beginning → advice."""
 
 _WITHOUT_SQLSTATE = (
-    # Until a session stands, libpq gives its own text and the server's, and no SQLSTATE: in order, most telling first.
+    # Before a session exists, libpq gives texts and no SQLSTATE. They are in order, the most specific first.
     (r"password authentication failed|no password supplied|SASL authentication failed", "28P01"),
     (r"no pg_hba\.conf entry|role \S+ does not exist|authentication failed|no such user|login denied", "28000"),
     (r"database \S+ does not exist|no such database", "3D000"),
@@ -56,7 +56,7 @@ def masked(text: str) -> str:
 
 
 def sqlstate_of(error: psycopg.Error) -> str:
-    """The server's SQLSTATE, or what it would be by the text of an error that has none; empty where nobody knows."""
+    """The server's SQLSTATE, or the one that matches the text of an error without it; empty if none does."""
     if error.sqlstate:
         return error.sqlstate
     text = str(error)
@@ -64,10 +64,10 @@ def sqlstate_of(error: psycopg.Error) -> str:
 
 
 def refusal(server: str, error: psycopg.Error) -> StoreError | StoreBusyError | StoreUnavailableError:
-    """One sentence with the server's message, its DETAIL and HINT, and what to do; no password is ever in it.
+    """An error with one sentence: the server's message, its DETAIL and HINT, and what to do; it never has a password.
 
-    libpq and the server never write a password that they were given; only an address that is no address may hold one,
-    and is masked as an address. Replacing the password's own text would take words out of messages: it may be "taxi".
+    libpq and the server never repeat a password that they were given. Only text that is no valid address may contain
+    one, and is masked like an address. Removing the password's text from messages would be wrong: it may be "taxi".
     """
     state = sqlstate_of(error)
     parts = [_line(error.diag.message_primary or str(error) or type(error).__name__)]

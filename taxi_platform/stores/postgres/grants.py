@@ -1,6 +1,6 @@
-"""What others may do with a table or view, kept when another takes its place.
+"""The rights of others on a table or view, kept when another relation replaces it.
 
-Belongs here: reading grants from the catalogue and giving them again. Does not: whose things are
+Belongs here: reading grants from the catalogue and granting them again. Does not: which relations are the platform's
 (``tables``).
 """
 
@@ -17,7 +17,7 @@ __all__ = ["Keepsakes", "keepsakes_of"]
 
 
 class Keepsakes:
-    """Grants, owner and options of a relation that is about to go."""
+    """Grants, owner and options of a relation that is about to be dropped."""
 
     def __init__(self, owner: str, kind: str, options: list[str], grants: list[tuple[str | None, str]]) -> None:
         self._owner = owner
@@ -26,7 +26,10 @@ class Keepsakes:
         self._grants = grants
 
     def give_to(self, connection: Connection, relation: str) -> None:
-        """Let the relation that took its place have them, and no other grants; grants on columns that have gone go."""
+        """Give them to the relation that took its place, and remove other grants.
+
+        Grants on lost columns are dropped.
+        """
         columns = {
             name
             for (name,) in connection.execute(
@@ -52,7 +55,7 @@ _ROLE = "CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(gr
 
 
 def keepsakes_of(connection: Connection, relation: str) -> Keepsakes | None:
-    """Those of a table or view by its quoted name; None where there is none."""
+    """The keepsakes of a table or view, by its quoted name; None if it does not exist."""
     sql = """
         SELECT pg_get_userbyid(relowner), CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, reloptions
         FROM pg_class WHERE oid = to_regclass(%s)

@@ -1,7 +1,7 @@
-"""PostgreSQL as a layer: a server's address, or an embedded server of our own.
+"""PostgreSQL as a layer: the address of a server, or an embedded server.
 
-Belongs here: what the layer is and how it is opened. Does not: the store (``store``) and the server (``embedded``),
-which are imported when it is opened.
+Belongs here: the layer's declaration, and opening it. Does not: the store (``store``) and the server (``embedded``),
+which are imported when the layer is opened.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _EMBEDDED = "embedded"
 
 @contextlib.contextmanager
 def open_postgres(url: str, folder: Path, *, schema: str = SCHEMA, wait_seconds: float = 600.0) -> Iterator[TableStore]:
-    """PostgreSQL at an address, or an embedded server that is up for as long as the context lasts.
+    """PostgreSQL at an address, or an embedded server that runs while the context lasts.
 
     Args:
         url: ``postgresql://…``; ``embedded``, or ``embedded:PORT`` to listen on 127.0.0.1 as well.
         folder: where the embedded server keeps its data.
-        schema: of the platform's own tables.
-        wait_seconds: how long an operation waits for locks of other sessions.
+        schema: the schema of the platform's own tables.
+        wait_seconds: the longest wait of an operation for locks of other sessions.
     """
     from taxi_platform.stores.postgres.store import PostgresStore
 

@@ -1,11 +1,11 @@
-"""The partition of a month in PostgreSQL: made like its table, exchanged for the one before, or emptied to be refilled.
+"""A month's partition in PostgreSQL: filled as a new table and exchanged for the old one, or refilled in place.
 
-Belongs here: what a partition must have before it is attached, and how it gets there without keeping readers waiting.
+Belongs here: what a partition needs before it is attached, and how it gets there without blocking readers.
 Does not: tables (``tables``), locks (``waiting``), the rows (``copy``).
 
-Trips and quarantine are partitioned by file month, one partition each. A month's rows go into a table that nobody sees
-yet. It gets all that users have given to the partitioned table (defaults, generated columns, checks, indexes, foreign
-keys), so that attaching it neither builds nor checks anything.
+Trips and quarantine are partitioned by file month. A month's rows go into a new table that nobody sees yet. It gets
+whatever users have added to the partitioned table (defaults, generated columns, checks, indexes, foreign keys). So
+attaching it neither builds nor checks anything.
 """
 # ruff: noqa: S608 - names in SQL come from contracts and the catalogue, quoted
 
@@ -43,30 +43,30 @@ __all__ = [
 ]
 
 _ATTEMPTS = 3
-"""At the locks of an exchange, before a month is refilled in place: 0.35 s of waiting and 8.4 s of pauses."""
+"""Attempts to lock for an exchange, before a month is refilled in place: 0.35 s of waiting and 8.4 s of pauses."""
 _INHERITS_IDENTITY = 170000
-"""The server version since which an attached partition takes its table's identity columns over."""
+"""The server version since which attached partitions inherit identity columns."""
 
 
 class KeptPartitionError(Exception):
-    """The partition that stands is to stay, and to be refilled: readers hold it, or it has things of its own."""
+    """The existing partition must stay and be refilled: readers hold it, or users have added something to it."""
 
 
 def partition(table: Table, file_month: date) -> str:
-    """``green_trips_2020_03``: the name of a month's partition."""
+    """The name of a month's partition: ``green_trips_2020_03``."""
     return f"{table.name}_{file_month:%Y_%m}"
 
 
 def new_partition(table: Table, file_month: date) -> str:
-    """The name under which it is filled."""
+    """The name of a month's partition while it is filled."""
     return f"{partition(table, file_month)}_new"
 
 
 def existing_partitions(connection: PostgresConnection, tables: Sequence[Table], file_month: date) -> list[Table]:
-    """Those of the tables that have a partition for the month.
+    """The tables that have a partition for the month.
 
     Raises:
-        StoreError: a table of that name is no partition of theirs, and so nothing that may be replaced.
+        StoreError: a table has the partition's name and is not one, so it must not be replaced.
     """
     sql = """
         SELECT inhparent IS NOT DISTINCT FROM to_regclass(%s) FROM pg_class LEFT JOIN pg_inherits ON inhrelid = oid
@@ -90,13 +90,14 @@ def existing_partitions(connection: PostgresConnection, tables: Sequence[Table],
 
 
 def create_partition(connection: PostgresConnection, table: Table, file_month: date) -> str:
-    """A table of its own for a month's new rows, later to be attached; returns its name.
+    """Make a table for a month's new rows, to be attached later; returns its name.
 
-    Columns, defaults and checks are those the partitioned table has now, read from the catalogue: ``LIKE`` would lock
-    that table and make two loaders wait for each other. The check on the month spares attaching a look at every row.
+    Columns, defaults and checks are those of the partitioned table, read from the catalogue. ``LIKE`` would lock that
+    table and make two loaders wait for each other. The check on the month spares a scan of all rows when it is
+    attached.
 
     Raises:
-        StoreError: the table has a column that no row of ours could fill.
+        StoreError: the table has a required column that the platform's rows cannot fill.
     """
     parent, name = connection.qualified(table.name), new_partition(table, file_month)
     constraints = [
@@ -107,7 +108,7 @@ def create_partition(connection: PostgresConnection, table: Table, file_month: d
         f"CREATE TABLE {connection.qualified(name)} ({', '.join([*_columns(connection, table), *constraints])})"
     )
     if not primary_key(connection, table.name):
-        # Rows can then be deleted in place where every table is published for logical replication.
+        # With it, rows can be deleted in place even if all tables are published for logical replication.
         connection.execute(f"ALTER TABLE {connection.qualified(name)} REPLICA IDENTITY FULL")
     description = f"File month {file_month:%Y-%m} of {connection.named(table.name)}."
     connection.execute(f"COMMENT ON TABLE {connection.qualified(name)} IS {sql_literal(description)}")
@@ -116,7 +117,7 @@ def create_partition(connection: PostgresConnection, table: Table, file_month: d
 
 
 def _columns(connection: PostgresConnection, table: Table) -> list[str]:
-    """Their definitions; what fills a column is kept, so that COPY fills those that a user has added."""
+    """The definitions of the table's columns, with their defaults, so that COPY also fills columns that users added."""
     sql = """
         SELECT attname, format_type(atttypid, atttypmod), attnotnull, attgenerated, pg_get_expr(adbin, adrelid),
                CASE WHEN attidentity <> '' THEN pg_get_serial_sequence(%(table)s, attname) END,
@@ -152,11 +153,11 @@ def _checks(connection: PostgresConnection, parent: str) -> list[str]:
 
 
 def finish_partition(connection: PostgresConnection, table: Table, file_month: date, wait_seconds: float) -> None:
-    """Give a new partition, once it is filled, the indexes and foreign keys of its table, and an index of our own.
+    """Add the table's indexes and foreign keys, and one more index, to a new partition that is filled.
 
-    Ours is a BRIN index of the times that queries filter on: a file's rows are not sorted, but a query for other days
-    skips the whole month by reading one page. It takes a third of the time of a B-tree and no space; who looks for
-    single trips adds an index of their own.
+    The one more is a BRIN index of the times that queries filter by. A file's rows are not sorted, but a query for
+    other days skips the whole month by reading one page. It takes a third of the time of a B-tree and almost no space.
+    Users who look for single trips can add an index of their own.
     """
     new = new_partition(table, file_month)
     types = {column.name: column.type for column in table.columns}
@@ -179,12 +180,12 @@ def _add_foreign_keys(connection: PostgresConnection, parent: str, new: str, wai
         def add(key: str = f"{quoted(name)} {key}") -> None:
             connection.execute(f"ALTER TABLE {new} ADD CONSTRAINT {key}")
 
-        # It keeps others from changing the referenced table, not from reading it.
+        # This blocks changes of the referenced table, but not reading it.
         with_quiet_locks(connection, add, Locks(referenced, (referenced,), wait_seconds, "SHARE ROW EXCLUSIVE"))
 
 
 def _index_statements(connection: PostgresConnection, parent: str, new: str) -> list[str]:
-    """What makes the partitioned table's indexes and unique keys for the new table."""
+    """The statements that make the partitioned table's indexes and unique keys on the new table."""
     sql = """
         SELECT pg_get_indexdef(indexrelid), pg_get_constraintdef(pg_constraint.oid), indisunique,
                format('CREATE %%sINDEX %%I ON ONLY %%s ', CASE WHEN indisunique THEN 'UNIQUE ' END, relname,
@@ -201,20 +202,20 @@ def _index_statements(connection: PostgresConnection, parent: str, new: str) -> 
     ]
 
 
-# ---- in the place of the one before
+# ---- exchanging partitions
 
 
 def attach_partitions(
     connection: PostgresConnection, tables: Sequence[Table], file_month: date, wait_seconds: float
 ) -> None:
-    """Exchange the month's partitions of all these tables for the new ones, or attach these where there are none.
+    """Exchange the month's partitions of all these tables for the new ones, or attach the new ones if there are none.
 
-    To attach the partition of a new month takes no lock that a reader feels, and a reader none that keeps us waiting.
-    To take an old partition out, readers must be gone.
+    Attaching the partition of a new month blocks no reader, and no reader blocks it. Detaching an old partition has to
+    wait for its readers.
 
     Raises:
-        KeptPartitionError: the old partitions had better be refilled in place.
-        StoreBusyError: other sessions hold what is needed for too long.
+        KeptPartitionError: the old partitions are better refilled in place.
+        StoreBusyError: other sessions hold the locks for too long.
     """
     old = existing_partitions(connection, tables, file_month)
     for table in old:
@@ -232,7 +233,7 @@ def attach_partitions(
     if old:
         _felt(connection, exchange, Locks(what, (*parents, *_names(connection, old, file_month)), wait_seconds))
     elif defaults := _default_partitions(connection, tables):
-        # It might hold rows of the month, and is looked through under its own lock.
+        # The default partition might have rows of the month, and is scanned under its own lock.
         with_felt_locks(connection, exchange, Locks(what, (*parents, *defaults), wait_seconds))
     else:
         with_quiet_locks(connection, exchange, Locks(what, parents, wait_seconds, "SHARE UPDATE EXCLUSIVE"))
@@ -241,7 +242,7 @@ def attach_partitions(
 def drop_partitions(
     connection: PostgresConnection, tables: Sequence[Table], file_month: date, wait_seconds: float
 ) -> None:
-    """Take the month's partitions out; raises as `attach_partitions` does."""
+    """Drop the month's partitions; raises the same errors as `attach_partitions`."""
     for table in tables:
         new = connection.qualified(new_partition(table, file_month))
         connection.execute(f"CREATE TABLE {new} ()")
@@ -262,15 +263,15 @@ def drop_partitions(
 
 
 def empty_partition(connection: PostgresConnection, table: Table, file_month: date, wait_seconds: float) -> None:
-    """Delete the rows of a partition that stands; no reader waits, and none is waited for.
+    """Delete all rows of an existing partition; no reader waits, and no reader is waited for.
 
     Raises:
-        StoreBusyError: another session changes rows there, or holds the table, for too long.
+        StoreBusyError: another session changes rows in it, or holds the table, for too long.
     """
     name = connection.qualified(partition(table, file_month))
 
     def delete() -> None:
-        # Rows that another session has changed are waited for at once: to begin again would delete all others again.
+        # Wait for rows that another session has changed, because a new attempt would have to delete all others again.
         wait_as_long_as_allowed(connection)
         connection.execute(f"DELETE FROM ONLY {name}")
 
@@ -306,9 +307,9 @@ def _attach(connection: PostgresConnection, table: Table, file_month: date) -> N
 
 
 def _has_things_of_its_own(connection: PostgresConnection, table: Table, file_month: date) -> bool:
-    """Whether users have given anything to the partition itself, which would go with it.
+    """Whether users have added something to the partition itself, which would be lost with it.
 
-    A new one must stand beside it: grants that it has not were given to the old one itself.
+    The new partition must exist: grants that it lacks were given to the old partition itself.
     """
     name = partition(table, file_month)
     ours = [f"{name}_{column}" for column in table.cluster_by]
@@ -359,5 +360,5 @@ def _named(connection: PostgresConnection, tables: Sequence[Table]) -> str:
 
 
 def _month_check(file_month: date) -> str:
-    """Its name is what the server says when a file brings rows of another month."""
+    """The check's name, which the server repeats if a file has rows of another month."""
     return quoted(f"{FILE_MONTH.name} is {file_month:%Y-%m}")

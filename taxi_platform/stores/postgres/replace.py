@@ -1,10 +1,10 @@
-"""Small tables of PostgreSQL, in any schema, replaced as a whole or by the month, each in one transaction.
+"""Small tables of PostgreSQL, in any schema, replaced as a whole or one month at a time, in one transaction.
 
-Belongs here: changing no more rows than have changed, and never making a reader wait for a COPY. Does not: trips
+Belongs here: changing only rows that differ, and never making a reader wait for a COPY. Does not: trips
 (``store``), DDL (``tables``), the COPY itself (``copy``).
 
-Rows come into a table of their own first and are compared there: what is the same is not touched, so that a foreign key
-to the table, or a subscriber of its changes, notices nothing.
+Rows first go into a table of their own and are compared there. Equal rows are not touched, so that foreign keys to the
+table and subscribers to its changes notice nothing.
 """
 # ruff: noqa: S608 - names in SQL come from declarations, quoted
 
@@ -41,17 +41,17 @@ __all__ = ["replace_month_of", "replace_whole"]
 def replace_month_of(
     connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, file_month: date, wait_seconds: float
 ) -> int:
-    """Exchange a month's rows for those; who reads goes on with the rows of before."""
+    """Replace a month's rows; returns the number of new rows. A reader that has begun keeps the old ones."""
     ensure_tables(connection, (table,), wait_seconds)
     lock_for_transaction(connection, f"{connection.named(table.qualified_name)} {file_month:%Y-%m}", wait_seconds)
     return _merge(connection, table, rows, f"old.file_month = DATE '{file_month}'")
 
 
 def replace_whole(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> int:
-    """Exchange all rows for those; who reads goes on with the rows of before.
+    """Replace all rows; returns the number of new rows. A reader that has begun keeps the old ones.
 
-    Other columns than a user's table has need another table in its place: it gets the grants of the old one; views upon
-    that one refuse it and are named. The platform's own tables keep what users have added to them.
+    If the columns of a user's table differ, a new table takes its place and gets its grants; a view upon the old table
+    prevents that and is named in the error. The platform's own tables keep columns that users have added.
     """
     fits = table.schema == SCHEMA or _can_become(connection, table)
     if fits:
@@ -63,7 +63,7 @@ def replace_whole(connection: PostgresConnection, table: Table, rows: pa.RecordB
 
 
 def _can_become(connection: PostgresConnection, table: Table) -> bool:
-    """Whether the table that stands has these columns; those of a primary key that a user gave it are not null."""
+    """Whether the existing table has these columns; the key columns of a user's primary key count as not null."""
     key = primary_key(connection, table.qualified_name)
     nullable = {column.name: column.nullable for column in table.columns}
     existing = [
@@ -74,7 +74,7 @@ def _can_become(connection: PostgresConnection, table: Table) -> bool:
 
 
 def _exchange(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> int:
-    """Fill a new table beside the old one, then take its place: only that last step needs the readers gone."""
+    """Fill a new table and give it the old one's name; only this last step has to wait for readers."""
     new, old = _beside(table), connection.qualified(table.qualified_name)
     create_table(connection, new)
     copied = copy_in(connection, connection.qualified(new.qualified_name), rows.schema, rows, frozen=True)
@@ -97,7 +97,7 @@ def _locks(connection: PostgresConnection, table: Table, wait_seconds: float) ->
 
 
 def _merge(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, scope: str) -> int:
-    """Make those rows all that the table has where ``scope`` holds; returns how many came."""
+    """Make the table have exactly those rows where ``scope`` holds; returns how many rows came."""
     name, new = connection.qualified(table.qualified_name), connection.qualified(_beside(table).qualified_name)
     columns = list(dict.fromkeys([*rows.schema.names, *_left_null(connection, table)]))
     listed = _listed(columns)
@@ -114,8 +114,8 @@ def _merge(connection: PostgresConnection, table: Table, rows: pa.RecordBatchRea
 
 
 def _left_null(connection: PostgresConnection, table: Table) -> list[str]:
-    """Columns that rows may lack and then have no value in; those that fill themselves are a user's, and so are those
-    that a table of the platform's own has beside its declaration's."""
+    """Columns that are null in rows that lack them. Not among them are columns that fill themselves, and in a table of
+    the platform's own those that users added."""
     sql = """
         SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
           AND NOT atthasdef AND attidentity = ''
@@ -127,7 +127,7 @@ def _left_null(connection: PostgresConnection, table: Table) -> list[str]:
 def _merge_by_key(
     connection: PostgresConnection, name: str, new: str, columns: list[str], key: tuple[str, ...], scope: str
 ) -> None:
-    # Refuses a key that comes twice.
+    # This fails if a key comes twice.
     connection.execute(f"ALTER TABLE {new} ADD PRIMARY KEY ({_listed(key)})")
     same_key = f"ROW({_listed(key, 'new')}) = ROW({_listed(key, 'old')})"
     connection.execute(
@@ -158,5 +158,5 @@ def _listed(columns: Iterable[str], of: str = "") -> str:
 
 
 def _beside(table: Table) -> Table:
-    """The table in which rows arrive; no table of a user's can have its name."""
+    """The table in which rows arrive. No user's table can have its name."""
     return replace(table, name=f"{table.name}~new", key=())

@@ -1,7 +1,7 @@
-"""Sessions on a PostgreSQL server: connecting, and the settings that every transaction of ours has.
+"""Sessions on a PostgreSQL server: connecting, and the settings of every transaction.
 
-Belongs here: addresses and sessions. Does not: what errors mean (``errors``), waiting for others
-(``waiting``), tables and rows (``store``).
+Belongs here: addresses and sessions. Does not: what errors mean (``errors``), waiting for others (``waiting``), tables
+and rows (``store``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["PostgresAddress", "new_transaction"]
 _logger = logging.getLogger(__name__)
 
 _SETTINGS = {
-    # What we write and read is the same whatever a role, a database, a pooler or PG… variables have set.
+    # These keep reading and writing independent of settings of a role, a database, a pooler or PG… variables.
     "client_encoding": "UTF8",
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
@@ -34,9 +34,9 @@ _SETTINGS = {
     "search_path": "",
     "standard_conforming_strings": "on",
     "quote_all_identifiers": "off",
-    # Planning a look at one partition would otherwise lock the table it belongs to.
+    # Otherwise planning a query on one partition would lock its partitioned table.
     "constraint_exclusion": "partition",
-    # A load takes as long as it takes; how long it waits for others is ours to say.
+    # A load has no time limit; waiting for other sessions has one of the platform's own.
     "statement_timeout": "0",
     "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
@@ -44,10 +44,10 @@ _SETTINGS = {
 
 
 class PostgresAddress:
-    """A server's address, and the schema of the platform's own tables there; its text shows no password."""
+    """A server's address, and the schema of the platform's own tables there; as text it shows no password."""
 
     def __init__(self, url: str, schema: str) -> None:
-        """Look at the URL only; raises `StoreError` for one that libpq cannot read."""
+        """Check the URL only; raises `StoreError` if libpq cannot read it."""
         import psycopg
         from psycopg.conninfo import conninfo_to_dict
 
@@ -56,7 +56,7 @@ class PostgresAddress:
         except psycopg.ProgrammingError:
             readable = False
         else:
-            # A raw @ in a password ends it too soon, a raw / ends the host: what follows would be shown as names.
+            # A raw @ or / in a password ends it too early, and its rest would be shown as part of a name.
             before_options = url.partition("?")[0]
             readable = re.search(r"@.*@|//[^@]*/.*@", before_options) is None
         if not readable:
@@ -72,14 +72,14 @@ class PostgresAddress:
 
     @contextlib.contextmanager
     def session(self, *, reading: bool = False) -> Iterator[PostgresConnection]:
-        """A connection in one transaction at a time, rolled back on any error.
+        """A connection with a transaction begun; it is rolled back on any error.
 
         Args:
-            reading: nothing is written, so that a standby will do.
+            reading: whether nothing is written, so that a standby server can be used.
 
         Raises:
-            StoreError: the server, or the way to it, refuses.
-            StoreUnavailableError: it does so for now.
+            StoreError: the server or the network refuses.
+            StoreUnavailableError: the same, but it may pass.
         """
         import psycopg
 
@@ -93,9 +93,9 @@ class PostgresAddress:
             yield connection
 
     def vacuum(self, tables: Sequence[str]) -> None:
-        """Give the space of deleted rows back to those tables, by their quoted names; nobody waits for it.
+        """Vacuum those tables, by their quoted names, to free the space of deleted rows; nobody waits for it.
 
-        Whatever keeps it from that leaves it to the server's own autovacuum.
+        If that is not possible, the server's own autovacuum does it later.
         """
         import psycopg
 
@@ -120,7 +120,7 @@ class PostgresAddress:
             keepalives_idle=30,
             keepalives_interval=10,
             keepalives_count=5,
-            # Behind a pooler the next transaction may be on another server process, which knows no prepared statement.
+            # Behind a pooler the next transaction may run in another server process, which has no prepared statements.
             prepare_threshold=None,
         )
         connection.schema = self.schema
@@ -137,10 +137,10 @@ class PostgresAddress:
 
 
 def new_transaction(connection: PostgresConnection) -> None:
-    """Commit, and begin a transaction in the settings of ours.
+    """Commit, and begin a new transaction with the platform's settings.
 
-    They are set per transaction: behind a pooler that is all of a session that can be counted on, and the next client
-    of the same server process does not inherit them.
+    Settings are made per transaction. A pooler may change the server process after each, and the next client of that
+    process must not inherit them.
     """
     connection.commit()
     settings = ", ".join(f"('{name}', '{value}')" for name, value in _SETTINGS.items())

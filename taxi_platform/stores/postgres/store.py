@@ -1,8 +1,8 @@
 """PostgreSQL: trips, quarantine and zones in one schema of a database.
 
-Belongs here: what the store does, step by step. Does not: sessions, DDL, partitions and COPY (``session``,
-``tables``, ``partitions``, ``copy``). Every change is one transaction, so that readers and a
-kill at any instant find the month before or the one after.
+Belongs here: the store's operations, step by step. Does not: sessions, DDL, partitions and COPY (``session``,
+``tables``, ``partitions``, ``copy``). Every change is one transaction, so that a reader, or a kill at any moment, sees
+the month before it or after it.
 """
 # ruff: noqa: S608 - names in SQL come from contracts, quoted; values are bound
 
@@ -73,15 +73,15 @@ _LOOKS = 3
 
 
 class PostgresStore:
-    """Tables in one schema of the database that the URL names.
+    """Tables in one schema of the database at a URL.
 
-    The role needs no more than to own that schema, or to be allowed to create it.
+    The role must own that schema, or be allowed to create it; it needs no other rights.
 
     Args:
         url: ``postgresql://user:password@host:port/database``, as libpq reads it.
-        schema: of the platform's own tables, which declarations and callers call ``taxi``: stores with different ones
-            share a database.
-        wait_seconds: how long any operation waits for locks of other sessions, all of its waiting together.
+        schema: the schema of the platform's own tables, which declarations call ``taxi``. Stores with different schemas
+            can share a database.
+        wait_seconds: the longest wait of an operation for locks of other sessions, added up.
     """
 
     kind = "postgres"
@@ -92,7 +92,7 @@ class PostgresStore:
 
     @property
     def url(self) -> str:
-        """As it was given, password included."""
+        """The URL as it was given, with its password."""
         return self._address.url
 
     def __repr__(self) -> str:
@@ -102,7 +102,7 @@ class PostgresStore:
 
     @contextmanager
     def _writing(self) -> Iterator[PostgresConnection]:
-        """A session in which all the waiting is bounded by one time."""
+        """A session for writing; all its waiting together is limited."""
         from psycopg.errors import LockNotAvailable
 
         with waiting_at_most(self._wait_seconds) as budget:
@@ -111,12 +111,12 @@ class PostgresStore:
                     yield connection
             except StoreBusyError as busy:
                 if isinstance(busy.__cause__, LockNotAvailable):
-                    budget.spent = budget.seconds  # one statement has waited for all that was left
+                    budget.spent = budget.seconds  # one statement used up the rest of the time
                 raise
 
     @contextmanager
     def _reading(self) -> Iterator[PostgresConnection]:
-        """A session that changes nothing; each of its statements waits for locks for the one time at most."""
+        """A session for reading; each of its statements has the whole limit for waiting."""
         with self._address.session(reading=True) as connection:
             wait_as_long_as_allowed(connection, self._wait_seconds)
             yield connection
@@ -179,9 +179,9 @@ class PostgresStore:
                 self._replace_view(connection, sql)
 
     def _replace_view(self, connection: PostgresConnection, sql: str) -> None:
-        """Touch the view only if it would change: replacing it waits for everybody who reads it."""
+        """Replace the view only if it would change, because that waits for everybody who reads it."""
         view = connection.qualified("trips")
-        # Nothing stays locked of what the view reads.
+        # End the transaction, so that none of the view's tables stays locked.
         with connection.transaction(force_rollback=True):
             if _is_view(connection, view, sql):
                 return
@@ -222,7 +222,7 @@ class PostgresStore:
     def read_months(
         self, table: str, months: Sequence[date] | None, columns: Sequence[str] | None = None
     ) -> pa.RecordBatchReader:
-        """Stream the rows; the session stays open until the reader ends or is dropped."""
+        """Stream the rows; the session stays open until the reader reaches its end or is dropped."""
         import pyarrow as pa
 
         batches = self._stream(table, months, columns)
@@ -230,7 +230,10 @@ class PostgresStore:
         return pa.RecordBatchReader.from_batches(schema, batches)
 
     def _stream(self, name: str, months: Sequence[date] | None, columns: Sequence[str] | None) -> Iterator[Any]:
-        """First the schema, then batches: errors show before the first, and closing the generator ends the session."""
+        """Give the schema, then batches. So errors come before the first batch.
+
+        Closing the generator ends the session.
+        """
         with self._reading() as connection:
             table = selected(table_of(connection, name, str(self)), columns)
             yield arrow_schema(table)
@@ -242,9 +245,9 @@ class PostgresStore:
 
 
 class _Loading:
-    """One month on its way into its partitions, in one transaction.
+    """Loads one month into its partitions, in one transaction.
 
-    Both ways count what came before readers can feel anything.
+    Both ways count the new rows before any reader can be affected.
     """
 
     def __init__(
@@ -265,14 +268,14 @@ class _Loading:
         self._wait_seconds = wait_seconds
 
     def exchange(self) -> MonthCounts:
-        """New partitions in place of those that stand; raises `KeptPartitionError` where these had better stay."""
+        """Exchange the old partitions for new ones; raises `KeptPartitionError` if the old ones should stay."""
         counts = self._checked([self._create(table) for table in self._tables])
-        # Last of all: from here to the commit, readers of an old month wait.
+        # This comes last, because from here to the commit readers of the old month wait.
         attach_partitions(self._connection, self._tables, self._clean.file_month, self._wait_seconds)
         return counts
 
     def refill(self) -> tuple[MonthCounts, list[str]]:
-        """Delete and copy within the partitions that stand: no reader waits; also returns what is to be vacuumed."""
+        """Delete and copy inside the existing partitions; no reader waits. Also returns the tables to vacuum."""
         month = self._clean.file_month
         existing = existing_partitions(self._connection, self._tables, month)
         missing = [table for table in self._tables if table not in existing]
@@ -288,14 +291,14 @@ class _Loading:
         return counts, [self._connection.qualified(partition(table, month)) for table in existing]
 
     def _create(self, table: Table) -> int:
-        """A new partition with its rows and indexes, to be attached."""
+        """Make a new partition with its rows and indexes, to be attached; returns its rows."""
         month = self._clean.file_month
         rows = self._copy(table, create_partition(self._connection, table, month), frozen=True)
         finish_partition(self._connection, table, month, self._wait_seconds)
         return rows
 
     def _copy(self, table: Table, name: str, *, frozen: bool) -> int:
-        """Fill a partition with the table's Parquet object of the lake; returns its rows."""
+        """Fill a partition from the table's Parquet object in the lake; returns its rows."""
         with self._lake.open_parquet(self._paths[table.name]) as file:
             present = tuple(column for column in table.columns if column.name in file.schema_arrow.names)
             schema = arrow_schema(Table(table.name, table.description, present))
@@ -309,7 +312,7 @@ class _Loading:
 
 
 def _is_view(connection: PostgresConnection, view: str, sql: str) -> bool:
-    """Whether the view stands and reads as that SELECT does; makes a view beside it, to be rolled back."""
+    """Whether the view exists and has that SELECT; compares it with a temporary view, which is rolled back."""
     new = connection.qualified("trips_new")
     connection.execute(f"CREATE VIEW {new} AS {sql}")
     same = "SELECT pg_get_viewdef(%s::regclass) IS NOT DISTINCT FROM pg_get_viewdef(to_regclass(%s))"
@@ -323,7 +326,7 @@ def _create_view(connection: PostgresConnection, view: str, sql: str) -> None:
         with connection.transaction():
             connection.execute(f"CREATE OR REPLACE VIEW {view} AS {sql}")
     except errors.InvalidTableDefinition:
-        # A release that changes the view's columns: views that build on it must go first, and are named.
+        # A release changed the view's columns. Views that depend on it must be dropped first; the error names them.
         connection.execute(f"DROP VIEW {view}")
         connection.execute(f"CREATE VIEW {view} AS {sql}")
     connection.execute(f"COMMENT ON VIEW {view} IS {sql_literal(VIEW_DESCRIPTION)}")
@@ -334,7 +337,7 @@ def _type_name(column_type: ColumnType) -> str:
 
 
 def _unchanged(connection: PostgresConnection, contract: Contract, clean: CleanMonth) -> LoadedMonth | None:
-    """The month as it stands, if it is of this data version and whole."""
+    """The month as it is, if it has this data version and is whole; otherwise None."""
     recorded = _recorded(connection, contract).get(clean.file_month)
     if recorded is None:
         return None
@@ -362,7 +365,7 @@ def _forget(connection: PostgresConnection, contract: Contract, file_month: date
 
 
 def _recorded(connection: PostgresConnection, contract: Contract) -> dict[date, tuple[str, int, int]]:
-    """Data version, trips and quarantined rows of each month the bookkeeping names."""
+    """Month → data version, trips and rejected rows, as the table of months records them."""
     columns = "file_month, data_version, trips_rows, quarantined_rows"
     rows = connection.execute(
         f"SELECT {columns} FROM {connection.qualified(MONTHS.name)} WHERE dataset = %s", [contract.dataset]
@@ -373,8 +376,8 @@ def _recorded(connection: PostgresConnection, contract: Contract) -> dict[date, 
 def _count(connection: PostgresConnection, table: Table, file_month: date) -> int:
     """Rows of the month, counted in its own partition.
 
-    A look at the whole table would lock it until the transaction ends: two months that are replaced at once would each
-    keep the other from exchanging its partition.
+    A count over the whole table would lock it until the transaction ends. Two months that are replaced at the same time
+    would then block each other's exchange of partitions.
     """
     name = partition(table, file_month)
     if name not in existing_tables(connection):
@@ -386,10 +389,10 @@ def _count(connection: PostgresConnection, table: Table, file_month: date) -> in
 def _held(
     connection: PostgresConnection, contract: Contract, tables: Sequence[Table], months: Sequence[date] | None
 ) -> dict[date, HeldMonth]:
-    """Record and rows of each month, in one statement: between two, a load could end.
+    """Record and rows of each month, read in one statement, because a load could end between two.
 
-    A month that is attached while the statement is planned may still be seen in one of the tables alone: months whose
-    record and rows disagree are looked at again.
+    If a month is attached while the statement is planned, only one of the tables may show it. So months whose record
+    and rows disagree are read again.
     """
     held: dict[date, HeldMonth] = {}
     for _ in range(_LOOKS):
@@ -408,7 +411,7 @@ def _held(
 def _looked_at(
     connection: PostgresConnection, contract: Contract, tables: Sequence[Table], months: Sequence[date] | None
 ) -> tuple[dict[date, tuple[str, MonthCounts]], dict[date, MonthCounts]]:
-    """Data version and rows of each month by the record, and its rows as they are."""
+    """Data version and rows of each month by the record, and its rows as counted."""
     chosen = "" if months is None else "AND file_month = ANY(%(months)s)"
     parts = [
         (

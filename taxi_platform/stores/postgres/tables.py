@@ -1,4 +1,4 @@
-"""The platform's own tables in PostgreSQL, and users' own: made, described, extended, and whose they are.
+"""Tables in PostgreSQL, the platform's own and users': created, described, extended, and who owns them.
 
 Belongs here: DDL from contracts. Does not: partitions (``partitions``), rows, sessions (``copy``,
 ``session``).
