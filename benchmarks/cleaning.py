@@ -40,6 +40,7 @@ def with_this_platform(source: Path, folder: Path) -> int:
 
     from taxi_platform.cleaning import clean_month
     from taxi_platform.contracts import CONTRACTS
+    from taxi_platform.machine.memory import thrifty_pool
     from taxi_platform.references import RawMonth
 
     contract = CONTRACTS["yellow"]
@@ -58,6 +59,7 @@ def with_this_platform(source: Path, folder: Path) -> int:
         schema_fingerprint="",
         fetched_at="",
     )
+    thrifty_pool()  # as a run does
     return clean_month(contract, raw, source, folder).facts.quarantined_rows
 
 

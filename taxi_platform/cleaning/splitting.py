@@ -43,7 +43,6 @@ def split_month(
 ) -> StagedClean:
     """Does the work of ``cleaning.clean_month``, whose docstring holds here too."""
     with (
-        _thrifty_memory(),
         contextlib.closing(RawFile(contract, raw, source)) as file,
         _kept_if_whole(raw, directory) as (trips, rejected),
     ):
@@ -52,18 +51,6 @@ def split_month(
         with TableFile(contract.trips, trips) as clean_rows, TableFile(contract.quarantine, rejected) as rejected_rows:
             facts = _Split(contract, raw, file, options).into(clean_rows, rejected_rows, repeats)
         return StagedClean(raw.month, facts, trips, rejected)
-
-
-@contextlib.contextmanager
-def _thrifty_memory() -> Iterator[None]:
-    """Use Arrow's jemalloc pool, if the build has it: it returns freed memory, and other pools keep it."""
-    usual = pa.default_memory_pool()
-    if "jemalloc" in pa.supported_memory_backends():
-        pa.set_memory_pool(pa.jemalloc_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(usual)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from taxi_platform.orchestration.alerts import AlertSettings, build_alert_sensor
 from taxi_platform.orchestration.alerts.channels import open_channels
 from taxi_platform.orchestration.automation.run_history import asked_tags
 from taxi_platform.orchestration.automation.sensors import MOST_ATTEMPTS
+from taxi_platform.orchestration.betas import knowingly
 from taxi_platform.orchestration.io_managers.isolation import record, store_each
 from taxi_platform.orchestration.jobs import job_name
 from taxi_platform.orchestration.partitions import monthly_partitions, run_tags
@@ -54,6 +55,7 @@ class Platform:
         self.definitions = self._definitions()
         self.tick()
 
+    @knowingly()
     def _definitions(self) -> dg.Definitions:
         bad = self.bad
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from taxi_platform.errors import StoreBusyError, StoreError
+from taxi_platform.orchestration.betas import knowingly
 from taxi_platform_tests.io_managers.conftest import EVERY_STORE, MONTHS, Desk
 from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.support.staged import APRIL, MARCH
@@ -20,6 +21,7 @@ from taxi_platform_tests.support.staged import APRIL, MARCH
 RANGE = {"dagster/asset_partition_range_start": "2020-03-01", "dagster/asset_partition_range_end": "2020-04-01"}
 
 
+@knowingly()
 def returning(desk: Desk, value: Any, months: bool = False, **arguments: Any) -> dg.AssetsDefinition:
     """An asset ``mine`` that returns that."""
 

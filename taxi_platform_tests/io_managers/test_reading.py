@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from taxi_platform.errors import StoreError
+from taxi_platform.orchestration.betas import knowingly
 from taxi_platform.orchestration.build import build_definitions
 from taxi_platform.orchestration.resources import resources
 from taxi_platform.stores.lake.lake import Lake
@@ -20,6 +21,7 @@ from taxi_platform_tests.support.staged import MARCH, staged_raw
 COLUMNS = ["total_amount", "file_month"]
 
 
+@knowingly()
 def reading(desk: Desk, kind: Any, seen: list[Any], key: str, partitioned: bool = True, **arguments: Any) -> Any:
     """An asset that keeps what it is given, or what is left of a reader when it has been read."""
 

@@ -36,7 +36,7 @@ ROOMS = {
         ("io_managers", "freshness"),
         ("resources", "checked_months"),
         ("metadata", "partitions", "jobs", "gcp"),
-        ("keys",),
+        ("keys", "betas"),
     ),
     "stores": (
         ("warehouse",),

@@ -14,11 +14,13 @@ from taxi_platform.orchestration.assets.raw import raw_asset
 from taxi_platform.orchestration.assets.tables import table_asset
 from taxi_platform.orchestration.assets.trips import trips_asset
 from taxi_platform.orchestration.assets.zones import zones_assets
+from taxi_platform.orchestration.betas import knowingly
 from taxi_platform.stores.layer import StoreAt
 
 __all__ = ["build_assets"]
 
 
+@knowingly()
 def build_assets(contracts: Sequence[Contract], stores: Sequence[StoreAt]) -> list[dg.AssetsDefinition]:
     """Every asset of those datasets, with a table asset in each of those stores."""
     assets = zones_assets(stores)

@@ -18,6 +18,7 @@ from dagster import AutomationCondition as Condition
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.orchestration.automation.recorded import recorded_versions
+from taxi_platform.orchestration.betas import knowingly
 from taxi_platform.orchestration.metadata import DATA_VERSION, RAW_VERSION, SHA256, VERSION
 from taxi_platform.settings import Settings
 
@@ -82,6 +83,7 @@ def follows(layer: str) -> Condition[dg.AssetKey]:
     ).with_label(f"follows {layer}")
 
 
+@knowingly()
 def build_automation_sensors(
     contracts: Sequence[Contract], settings: Settings
 ) -> list[dg.AutomationConditionSensorDefinition]:

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from taxi_platform.errors import TaxiError, TransientError
+from taxi_platform.machine.memory import thrifty_pool
 from taxi_platform.months import TripMonth
 from taxi_platform.orchestration.io_managers.failures import ExpectedFailureError
 from taxi_platform.transience import MONTH
@@ -70,6 +71,7 @@ def store_each(
     An interrupt (Ctrl-C, a cancelled run) starts no further month; months under way are finished or rolled back whole.
     What became of each month until then stands in ``outcome``, where one is given.
     """
+    thrifty_pool()
     outcome = Outcome() if outcome is None else outcome
     stopping = threading.Event()
 
