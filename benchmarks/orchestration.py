@@ -83,17 +83,15 @@ def _run(command: list[str], environment: dict[str, str]) -> float:
 
 def _as_a_run(months: Sequence[date]) -> None:
     """As a worker of the daemon does it: the shipped job over the months, recorded in the instance."""
-    import dagster as dg
-
-    from taxi_platform.cli.instance import use_instance
-    from taxi_platform.cli.launch import run_job
+    from taxi_platform.cli.instance import opened_instance
+    from taxi_platform.cli.launch import build_repository, run_job
     from taxi_platform.orchestration.jobs import job_name
     from taxi_platform.orchestration.partitions import run_tags
     from taxi_platform.settings import Settings
 
-    use_instance(Settings.from_environment())
-    with dg.DagsterInstance.get() as instance:
-        if not run_job(instance, job_name("green"), run_tags(months)).success:
+    settings = Settings.from_environment()
+    with opened_instance(settings) as instance:
+        if not run_job(instance, build_repository(settings), job_name("green"), run_tags(months)).success:
             sys.exit("the run failed")
 
 

@@ -9,6 +9,7 @@ A store of tables is a field whose annotation is its layer. A new store is a pac
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,10 +24,34 @@ from taxi_platform.stores.layer import OFF, StoreAt, TableLayer
 from taxi_platform.stores.postgres.layer import POSTGRES
 from taxi_platform.stores.warehouse import WAREHOUSE
 
-__all__ = ["Settings"]
+__all__ = ["LAST_RUN", "Settings", "default_data"]
 
 _SECRET = re.compile(r"@|password", re.IGNORECASE)
 _SCHEMA_NAME = re.compile(r"(?!pg_|information_schema$)[a-z][a-z0-9_]{0,39}")
+LAST_RUN = "last-run.json"
+"""The note that ``taxi run`` leaves of its settings in the default data folder."""
+_FILLED = (LAST_RUN, *(f"{root}{kept}" for root in ("", "sample/") for kept in ("lake/lake.json", "staging/runs")))
+"""What a data folder has one of as soon as a run has used it."""
+
+
+def default_data() -> Path:
+    """The data folder where ``TAXI_DATA`` names none: the same one in a project's folder and everywhere below it.
+
+    It is the folder ``data`` that a run has used, in the current folder or else in the nearest one above it, as git
+    finds a repository. Above the current folder, what belongs to another user does not count. Where no run has used
+    any, it is ``data`` in the current folder.
+    """
+    here = Path.cwd()
+    above = (parent / "data" for parent in here.parents)
+    return next((data for data in (here / "data", *filter(_is_own, above)) if _is_filled(data)), here / "data")
+
+
+def _is_filled(data: Path) -> bool:
+    return any((data / kept).exists() for kept in _FILLED)
+
+
+def _is_own(data: Path) -> bool:
+    return data.is_dir() and data.stat().st_uid == os.geteuid()
 
 
 class Settings(BaseModel):
@@ -43,8 +68,11 @@ class Settings(BaseModel):
     sample_rows: int = Field(100_000, ge=1_000, le=20_000_000, description="Rows per month of the sample source.")
     sample_format: Literal["csv.gz", "parquet"] = Field("csv.gz", description="File format of the sample source.")
     data: Path = Field(
-        Path("data"),
-        description="Folder below which every embedded default lives; data/sample for the sample source.",
+        default_factory=default_data,
+        description=(
+            "Folder below which every embedded default lives; by default data, in the current folder or the nearest "
+            "one above it that has one in use, and data/sample for the sample source."
+        ),
     )
     lake: str = Field("", description="Folder, gs://…, s3://… or az://… of the lake; by default {TAXI_DATA}/lake.")
     warehouse: Annotated[str, WAREHOUSE] = Field(
@@ -102,7 +130,7 @@ class Settings(BaseModel):
     @classmethod
     def _generated_apart(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Give generated months a data root of their own, so that they never mix with real ones by accident."""
-        return {"data": "data/sample", **values} if values.get("source") == "sample" else values
+        return {"data": default_data() / "sample", **values} if values.get("source") == "sample" else values
 
     @field_validator("data", mode="before")
     @classmethod

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -292,3 +295,57 @@ def test_generated_months_have_a_data_root_of_their_own(tmp_path: Path, monkeypa
     assert Settings.from_environment({"TAXI_SOURCE": "sample"}).data == tmp_path / "data" / "sample"
     named = Settings.from_environment({"TAXI_SOURCE": "sample", "TAXI_DATA": "mine"})
     assert named.data == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("kept", ["last-run.json", "lake/lake.json", "staging/runs", "sample/lake/lake.json"])
+def test_the_data_folder_in_use_is_found_from_every_folder_below(here: Path, kept: str) -> None:
+    (here / "data" / kept).parent.mkdir(parents=True)
+    (here / "data" / kept).touch()
+    (here / "notebooks" / "of mine").mkdir(parents=True)
+    for folder in (here, here / "notebooks" / "of mine"):
+        settings = _read_in(folder)
+        assert settings == (here / "data", here / "data" / "lake")
+    assert _read_in(here / "notebooks", TAXI_SOURCE="sample")[0] == here / "data" / "sample"
+
+
+def test_a_data_folder_that_no_run_has_used_is_found_only_in_the_current_folder(here: Path) -> None:
+    (here / "data" / "lake").mkdir(parents=True)
+    (here / "below").mkdir()
+    assert _read_in(here)[0] == here / "data"
+    assert _read_in(here / "below")[0] == here / "below" / "data"
+
+
+def test_the_nearest_data_folder_in_use_counts(here: Path) -> None:
+    for folder in (here, here / "inner"):
+        (folder / "data").mkdir(parents=True)
+        (folder / "data" / "last-run.json").write_text("{}")
+    (here / "inner" / "deep" / "data").mkdir(parents=True)
+    assert _read_in(here / "inner" / "deep")[0] == here / "inner" / "data"
+
+
+def test_a_named_data_folder_is_looked_for_from_the_current_one_only(here: Path) -> None:
+    (here / "mine").mkdir()
+    (here / "below").mkdir()
+    assert _read_in(here / "below", TAXI_DATA="mine")[0] == here / "below" / "mine"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_another_user_s_data_folder_above_is_not_taken(here: Path) -> None:
+    (here / "data").mkdir()
+    (here / "data" / "last-run.json").write_text("{}")
+    (here / "below").mkdir()
+    os.chown(here / "data", 10001, 10001)
+    assert _read_in(here / "below")[0] == here / "below" / "data"
+    assert _read_in(here)[0] == here / "data"
+
+
+def _read_in(folder: Path, **variables: str) -> tuple[Path, Path]:
+    """The data folder and the lake that a process started in that folder reads."""
+    program = (
+        "from taxi_platform.settings import Settings as S; s = S.from_environment(); print(s.data, s.lake, sep='\\n')"
+    )
+    environment = {"PATH": os.environ["PATH"], **variables}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    data, lake = done.stdout.splitlines()
+    return Path(data), Path(lake)

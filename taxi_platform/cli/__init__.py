@@ -6,7 +6,6 @@ Dagster takes a second to import, so only the commands that need it do.
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -18,7 +17,7 @@ import click
 
 import taxi_platform
 from taxi_platform import __version__
-from taxi_platform.cli.instance import dagster_home, recall_last_run, use_instance
+from taxi_platform.cli.instance import exports, last_settings
 from taxi_platform.errors import SettingsError, TaxiError
 from taxi_platform.settings import Settings
 
@@ -72,7 +71,7 @@ def run(datasets: str | None, months: str | None, behind: bool, **options: bool)
 
         if any(options.values()):
             raise SettingsError("--behind keeps the options that each month was made with: give it no others")
-        sys.exit(run_behind(_last_settings(), datasets, months))
+        sys.exit(run_behind(last_settings(), datasets, months))
     from taxi_platform.cli.running import run_months
 
     sys.exit(run_months(datasets, months, options))
@@ -90,7 +89,7 @@ def status(datasets: str | None, months: str | None, as_json: bool) -> None:
     """
     from taxi_platform.cli.inspecting import show_status
 
-    sys.exit(show_status(_last_settings(), datasets, months, as_json=as_json))
+    sys.exit(show_status(last_settings(), datasets, months, as_json=as_json))
 
 
 @main.command()
@@ -104,7 +103,7 @@ def versions(dataset: str, month: str) -> None:
     """
     from taxi_platform.cli.versions import show_versions
 
-    show_versions(_last_settings(), dataset, month)
+    show_versions(last_settings(), dataset, month)
 
 
 @main.command()
@@ -120,7 +119,7 @@ def select(dataset: str, month: str, version: str, *, accept_changed_format: boo
     """
     from taxi_platform.cli.versions import select_version
 
-    settings = _last_settings()
+    settings = last_settings()
     sys.exit(select_version(settings, dataset, month, version, accept_changed_format=accept_changed_format))
 
 
@@ -136,7 +135,7 @@ def verify_upstream(datasets: str | None, months: str | None, *, as_json: bool) 
     """
     from taxi_platform.cli import verifying
 
-    sys.exit(verifying.verify_upstream(_last_settings(), datasets, months, as_json=as_json))
+    sys.exit(verifying.verify_upstream(last_settings(), datasets, months, as_json=as_json))
 
 
 @main.command()
@@ -148,17 +147,14 @@ def env() -> None:
     """
     from taxi_platform.orchestration.io_managers.lake_views import refreshed_views
 
-    settings = _last_settings()
-    exports = {
-        **settings.exports(),
-        "DAGSTER_HOME": str(dagster_home(settings)),
-        "TAXI_WORKSPACE": str(Path(taxi_platform.__file__).with_name("workspace.yaml")),
-    }
+    settings = last_settings()
+    variables = exports(settings)
+    variables["TAXI_WORKSPACE"] = str(Path(taxi_platform.__file__).with_name("workspace.yaml"))
     if settings.views is not None:
         if problem := refreshed_views(settings):
             click.echo(f"the views stay as they were: {problem}", err=True)
-        exports["TAXI_VIEWS"] = str(settings.views)
-    for name, value in sorted(exports.items()):
+        variables["TAXI_VIEWS"] = str(settings.views)
+    for name, value in sorted(variables.items()):
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -172,7 +168,7 @@ def postgres_url(idle_seconds: float) -> None:
 
     An embedded server is kept up while somebody is connected to it.
     """
-    settings = _last_settings()
+    settings = last_settings()
     if "postgres" not in settings.tables:
         raise SettingsError("PostgreSQL is off: set TAXI_POSTGRES to embedded or postgresql://…")
     kind, _, port = settings.postgres.get_secret_value().partition(":")
@@ -196,7 +192,7 @@ def adopt(store: str) -> None:
     """
     from taxi_platform.cli.adopting import adopt_store
 
-    adopt_store(_last_settings(), store)
+    adopt_store(last_settings(), store)
 
 
 @main.command("alert-test")
@@ -226,12 +222,4 @@ def dev(port: int) -> None:
     """
     from taxi_platform.cli.developing import serve
 
-    settings = _last_settings()
-    use_instance(settings)
-    serve(settings, port)
-
-
-def _last_settings() -> Settings:
-    """The settings of the last run, where the environment does not name a data root itself."""
-    recall_last_run(os.environ)
-    return Settings.from_environment()
+    serve(last_settings(), port)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from taxi_platform.cli.instance import dagster_home, opened_instance
+from taxi_platform.cli.instance import dagster_home, exports, opened_instance
 from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.machine.locks import open_lock, try_lock
 from taxi_platform.settings import Settings
@@ -51,7 +51,8 @@ def serve(settings: Settings, port: int) -> None:
     workspace = Path(__file__).parents[1] / "workspace.yaml"
     options = ["-w", str(workspace), "-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"]
     command = ["-W", f"ignore:{_ADVICE}", "-m", "dagster", "dev", *options]
-    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - this process becomes it: one Ctrl-C ends all
+    # This process becomes it, so that one Ctrl-C ends all.
+    os.execve(sys.executable, [sys.executable, *command], {**os.environ, **exports(settings)})  # noqa: S606
 
 
 def _claim(lock: Path, port: int) -> None:

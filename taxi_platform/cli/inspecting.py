@@ -12,7 +12,7 @@ from datetime import date
 
 import click
 
-from taxi_platform.cli.instance import has_instance, opened_instance, use_instance
+from taxi_platform.cli.instance import has_instance, opened_instance
 from taxi_platform.cli.report import print_statuses
 from taxi_platform.cli.running import named_contracts
 from taxi_platform.contracts import CONTRACTS
@@ -67,7 +67,6 @@ def _with_runs(
     from taxi_platform.orchestration.automation.run_history import months_under_way
     from taxi_platform.orchestration.keys import LAYERS, asset_key
 
-    use_instance(settings)
     with opened_instance(settings) as instance:
         under_way = {
             month

@@ -2,6 +2,8 @@
 
 Belongs here: where ``DAGSTER_HOME`` is and what stands in it, and remembering the settings of the last run, so that
 ``taxi dev``, ``taxi status`` and ``taxi env`` look where ``taxi run`` wrote. Does not: anything about months.
+This process's environment is read and never changed: settings are passed on, and a program that we start is given its
+own environment.
 """
 
 from __future__ import annotations
@@ -10,27 +12,26 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_platform.errors import SettingsError, StoreError
-from taxi_platform.settings import Settings
+from taxi_platform.settings import LAST_RUN, Settings, default_data
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
 __all__ = [
     "dagster_home",
+    "exports",
     "has_instance",
     "is_emulated",
+    "last_settings",
     "opened_instance",
-    "recall_last_run",
     "remember_run",
-    "use_instance",
 ]
 
-_LAST_RUN = "last-run.json"
 _HOME = "DAGSTER_HOME"
 _CONFIGURATION = "dagster.yaml"
 _SHIPPED = Path(__file__).parents[1] / _CONFIGURATION
@@ -101,10 +102,9 @@ def opened_instance(settings: Settings) -> Iterator[DagsterInstance]:
         yield instance
 
 
-def use_instance(settings: Settings) -> None:
-    """Point this process and its children at the instance and the settings."""
-    os.environ.update(settings.exports())
-    os.environ[_HOME] = str(dagster_home(settings))
+def exports(settings: Settings) -> dict[str, str]:
+    """The variables that make a dagster command use the settings and the instance, but for a secret address."""
+    return {**settings.exports(), _HOME: str(dagster_home(settings))}
 
 
 def is_emulated() -> bool:
@@ -116,24 +116,18 @@ def remember_run(settings: Settings) -> None:
     """Note the settings of a run (never a secret) in the default data folder; emulated stores end with their run."""
     if is_emulated():
         return
-    folder = Path("data").resolve()
+    folder = default_data()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / _LAST_RUN).write_text(json.dumps(settings.exports(), indent=2) + "\n")
+        (folder / LAST_RUN).write_text(json.dumps(settings.exports(), indent=2) + "\n")
     except OSError:
         return  # a convenience only: where nothing can be noted, TAXI_DATA says what the note would have said
 
 
-def recall_last_run(environment: MutableMapping[str, str] | None = None) -> Path | None:
-    """Take over the settings of the last run for every variable that is not set, unless ``TAXI_DATA`` is.
-
-    Returns:
-        The file they were noted in, or None where there is none or the environment already says which data root.
-    """
+def last_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of the environment; where it names no ``TAXI_DATA``, the last run's fill what it leaves open."""
     environment = os.environ if environment is None else environment
-    note = Path("data", _LAST_RUN)
+    note = default_data() / LAST_RUN
     if environment.get("TAXI_DATA") or not note.is_file():
-        return None
-    for name, value in json.loads(note.read_text()).items():
-        environment.setdefault(name, value)
-    return note
+        return Settings.from_environment(environment)
+    return Settings.from_environment({**json.loads(note.read_text()), **environment})

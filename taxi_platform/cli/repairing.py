@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import click
 
 from taxi_platform.cli.inspecting import all_or_named
-from taxi_platform.cli.instance import use_instance
 from taxi_platform.cli.report import MonthWork, print_run
 from taxi_platform.cli.runs import interruptible, run_range, show_progress
 from taxi_platform.contracts.contract import Contract
@@ -62,7 +61,6 @@ def _run(
     planned: Mapping[str, Sequence[Repair]],
     work: dict[TripMonth, MonthWork],
 ) -> None:
-    use_instance(settings)
     show_progress()
     with interruptible(settings, work) as session:
         for contract in contracts:

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from taxi_platform.cli.instance import remember_run, use_instance
+from taxi_platform.cli.instance import remember_run
 from taxi_platform.cli.report import MonthWork, print_run
 from taxi_platform.cli.runs import interruptible, run_range, run_record, run_zones, show_progress
 from taxi_platform.contracts import CONTRACTS
@@ -36,7 +36,6 @@ def run_months(datasets: str | None, months: str | None, options: Mapping[str, b
     chosen = named_contracts(_DEFAULT_DATASETS if datasets is None else datasets)
     wanted = {c.dataset: _months(c, parse_month_range(_DEFAULT_MONTHS if months is None else months)) for c in chosen}
     settings = _reachable(Settings.from_environment(), chosen[0], nothing_asked=datasets is None and months is None)
-    use_instance(settings)
     remember_run(settings)
     show_progress()
     work = {c.month(m): MonthWork() for c in chosen for m in wanted[c.dataset]}
@@ -83,8 +82,8 @@ def _reachable(settings: Settings, contract: Contract, *, nothing_asked: bool) -
     try:
         open_source("auto", retry=quickly).stat(contract.month(parse_month(_DEFAULT_MONTHS)))
     except TaxiError as error:
-        os.environ.update(TAXI_SOURCE="sample", TAXI_DATA=str(settings.data / "sample"))
-        generated = Settings.from_environment()
+        apart = {"TAXI_SOURCE": "sample", "TAXI_DATA": str(settings.data / "sample")}
+        generated = Settings.from_environment({**os.environ, **apart})
         click.echo(f"The public source cannot be reached: {error}.", err=True)
         click.echo(f"Running on generated months instead, apart from real ones, in {generated.data}.", err=True)
         return generated

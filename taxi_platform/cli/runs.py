@@ -10,7 +10,7 @@ import contextlib
 import logging
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -35,10 +35,19 @@ _INTERRUPTED = "The command that runs it was interrupted."
 
 @dataclass
 class Session:
-    """The instance that runs of this process are recorded on, and whether somebody has pressed Ctrl-C."""
+    """The jobs that this process runs, where they are recorded, and whether somebody has pressed Ctrl-C."""
 
     instance: dg.DagsterInstance
+    repository: dg.RepositoryDefinition
     interrupted: threading.Event
+
+    def run(
+        self, job: str, tags: Mapping[str, str], ops: Mapping[str, Any], assets: Collection[dg.AssetKey] | None = None
+    ) -> dg.JobExecutionResult:
+        """Run a job to its end, with that configuration of its ops."""
+        from taxi_platform.cli.launch import run_job
+
+        return run_job(self.instance, self.repository, job, tags, _config(ops), assets)
 
     def under_way(self) -> Iterator[dg.DagsterRun]:
         """Runs of this process that have not come to their end."""
@@ -75,7 +84,9 @@ def interruptible(settings: Settings, work: Mapping[TripMonth, MonthWork]) -> It
         ends_at_ctrl_c(sentence, is_canceling, is_canceled) as interrupted,
         _ready_instance(settings) as instance,
     ):
-        sessions.append(Session(instance, interrupted))
+        from taxi_platform.cli.launch import build_repository
+
+        sessions.append(Session(instance, build_repository(settings), interrupted))
         yield sessions[0]
 
 
@@ -100,24 +111,22 @@ def show_progress() -> None:
 
 def run_zones(session: Session) -> str | None:
     """The zone lookup into every store; what is wrong where that fails, None where it does not."""
-    from taxi_platform.cli.launch import run_job
     from taxi_platform.orchestration.jobs import ZONES_JOB
 
-    zones = run_job(session.instance, ZONES_JOB, {}, _config({}))
+    zones = session.run(ZONES_JOB, {}, {})
     _check_not_canceled(session, zones.run_id)
     return None if zones.success else _first_error(session.instance, zones.run_id)
 
 
 def run_record(session: Session, settings: Settings, datasets: Sequence[str]) -> None:
     """Take months of the lake that the instance knows nothing of into its record: it is new, or was restored."""
-    from taxi_platform.cli.launch import run_job
     from taxi_platform.orchestration.automation.record_job import RECORD_JOB, record_config, unrecorded_months
     from taxi_platform.stores.lake.lake import Lake
 
     lake = Lake(settings.lake, wait_seconds=settings.wait_seconds)
     wanted = [dataset for dataset in datasets if unrecorded_months(session.instance, lake, dataset)]
     if wanted:
-        run_job(session.instance, RECORD_JOB, {}, _config(record_config(wanted)))
+        session.run(RECORD_JOB, {}, record_config(wanted))
 
 
 def run_range(
@@ -133,13 +142,12 @@ def run_range(
     Of the job's layers only those that are named, where any are.
     Where months fail, the good ones are run again without them, so that they reach every store.
     """
-    from taxi_platform.cli.launch import run_job
     from taxi_platform.orchestration.jobs import job_name
     from taxi_platform.orchestration.keys import asset_key
     from taxi_platform.orchestration.partitions import contiguous_ranges, run_tags
 
     assets = None if layers is None else [asset_key(layer, contract.dataset) for layer in layers]
-    result = run_job(session.instance, job_name(contract.dataset), run_tags(months), _config(ops), assets)
+    result = session.run(job_name(contract.dataset), run_tags(months), ops, assets)
     _note_work(session.instance, result.run_id, contract, work)
     _check_not_canceled(session, result.run_id)
     if result.success:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import click
 
-from taxi_platform.cli.instance import use_instance
 from taxi_platform.cli.report import MonthWork, print_run, print_versions
 from taxi_platform.cli.running import named_contracts
 from taxi_platform.cli.runs import interruptible, run_range, show_progress
@@ -36,7 +35,6 @@ def select_version(
     """Make the version current, take it into every store and report; returns the exit code."""
     contract, wanted = _month(dataset, month)
     name = _manifest(settings, wanted).with_selected(version, accept_changed_format=accept_changed_format).current
-    use_instance(settings)
     show_progress()
     work = {wanted: MonthWork()}
     with interruptible(settings, work) as session:

@@ -99,6 +99,10 @@ def test_commands_after_a_run_find_its_data_root_again(tmp_path: Path) -> None:
     note = json.loads((tmp_path / "data" / "last-run.json").read_text())
     assert not any("postgres" in name.lower() for name in note)
     assert [file.name for file in (tmp_path / "data").iterdir()] == ["last-run.json"]
+    below = tmp_path / "notebooks"
+    below.mkdir()
+    assert [s["raw_rows"] for s in Platform(below).status()] == [1000]
+    assert list(below.iterdir()) == []
 
 
 def test_without_the_public_source_generated_months_run_in_a_root_of_their_own(tmp_path: Path) -> None:
