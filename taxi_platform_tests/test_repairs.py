@@ -21,7 +21,7 @@ from taxi_platform.references import CleanFacts, CleanMonth, MonthCounts, RawMon
 from taxi_platform.stores.lake.manifest import Manifest
 from taxi_platform.stores.lake.month import MonthInLake
 from taxi_platform.stores.model import HeldMonth
-from taxi_platform_tests.support.staged import MARCH, staged_raw
+from taxi_platform.stores.testing.months import MARCH, staged_raw
 
 GREEN = CONTRACTS["green"]
 VERSION = clean_version(GREEN, "v1")

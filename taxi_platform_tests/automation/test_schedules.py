@@ -21,8 +21,8 @@ from taxi_platform.orchestration.keys import place
 from taxi_platform.orchestration.partitions import run_months
 from taxi_platform.sources.retries import RetryPolicy
 from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.testing.months import staged_clean, staged_raw
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
-from taxi_platform_tests.support.staged import staged_clean, staged_raw
 
 Asked = list[tuple[str, list[str]]]
 

@@ -14,10 +14,10 @@ import pytest
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.postgres.store import PostgresStore
+from taxi_platform.stores.testing.months import MARCH, staged_clean
 from taxi_platform_tests.deploy import engine
 from taxi_platform_tests.deploy.composed import Composed
 from taxi_platform_tests.deploy.tools import REPOSITORY
-from taxi_platform_tests.support.staged import MARCH, staged_clean
 
 GREEN = CONTRACTS["green"]
 

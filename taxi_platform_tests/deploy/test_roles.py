@@ -15,8 +15,8 @@ from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.postgres.store import PostgresStore
+from taxi_platform.stores.testing.months import staged_clean
 from taxi_platform_tests.deploy.composed import Composed
-from taxi_platform_tests.support.staged import staged_clean
 
 GREEN = CONTRACTS["green"]
 Connect = Callable[[str], "psycopg.Connection[tuple[object, ...]]"]

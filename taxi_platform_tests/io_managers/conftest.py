@@ -23,9 +23,9 @@ from taxi_platform.stores.bigquery.connection import parse_address
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import TableStore
 from taxi_platform.stores.postgres.store import PostgresStore
+from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean
 from taxi_platform.stores.warehouse import open_warehouse
 from taxi_platform_tests.stores.conftest import connected
-from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
 
 GREEN = CONTRACTS["green"]
 MONTHS = monthly_partitions(GREEN)

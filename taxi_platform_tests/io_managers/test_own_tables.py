@@ -14,9 +14,9 @@ import pytest
 
 from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.orchestration.betas import knowingly
+from taxi_platform.stores.testing.months import APRIL, MARCH
 from taxi_platform_tests.io_managers.conftest import EVERY_STORE, MONTHS, Desk
 from taxi_platform_tests.stores.conftest import connected
-from taxi_platform_tests.support.staged import APRIL, MARCH
 
 RANGE = {"dagster/asset_partition_range_start": "2020-03-01", "dagster/asset_partition_range_end": "2020-04-01"}
 

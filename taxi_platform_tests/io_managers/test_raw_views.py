@@ -22,7 +22,7 @@ from taxi_platform.stores.bigquery.store import BigQueryStore
 from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.ownership import claim
-from taxi_platform_tests.support.staged import APRIL, MARCH, staged_raw
+from taxi_platform.stores.testing.months import APRIL, MARCH, staged_raw
 
 GENERATIONS = ("2013-08-01", "2016-07-01", "2020-03-01", "2025-01-01")
 

@@ -15,8 +15,8 @@ from taxi_platform.orchestration.betas import knowingly
 from taxi_platform.orchestration.build import build_definitions
 from taxi_platform.orchestration.resources import resources
 from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.testing.months import MARCH, staged_raw
 from taxi_platform_tests.io_managers.conftest import EVERY_STORE, MONTHS, Desk
-from taxi_platform_tests.support.staged import MARCH, staged_raw
 
 COLUMNS = ["total_amount", "file_month"]
 

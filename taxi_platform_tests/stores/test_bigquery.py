@@ -23,9 +23,9 @@ from taxi_platform.stores.bigquery import upload as bigquery_upload
 from taxi_platform.stores.bigquery.connection import MAXIMUM_BYTES_BILLED
 from taxi_platform.stores.bigquery.store import BigQueryStore
 from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.testing.months import MARCH, staged_clean
 from taxi_platform.stores.warehouse import open_warehouse
 from taxi_platform_tests.support.answering import answering
-from taxi_platform_tests.support.staged import MARCH, staged_clean
 
 GREEN = CONTRACTS["green"]
 

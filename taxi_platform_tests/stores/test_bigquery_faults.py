@@ -19,9 +19,9 @@ from taxi_platform.stores.bigquery import connection as bigquery_client
 from taxi_platform.stores.bigquery import requests as bigquery_requests
 from taxi_platform.stores.bigquery.store import BigQueryStore
 from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.testing.months import MARCH, staged_clean
 from taxi_platform.transience import PATIENT
 from taxi_platform_tests.support.faults import Answer, Fault, Faults, Lost, Reset, Silence, spoiling
-from taxi_platform_tests.support.staged import MARCH, staged_clean
 from taxi_platform_tests.support.upstream import serve
 from tools.emulators.process import free_port
 

@@ -18,7 +18,7 @@ from taxi_platform.months import TripMonth
 from taxi_platform.references import RawMonth, StagedRaw
 from taxi_platform.stores.bigquery.store import BigQueryStore
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform_tests.support.staged import APRIL, MARCH, staged_raw
+from taxi_platform.stores.testing.months import APRIL, MARCH, staged_raw
 
 MAY = TripMonth("green", date(2020, 5, 1))
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,12 +15,13 @@ from taxi_platform.cleaning import clean_month
 from taxi_platform.cleaning.writing import TableFile
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
-from taxi_platform.references import CleanFacts, CleanMonth, StagedClean
+from taxi_platform.references import CleanFacts, StagedClean
 from taxi_platform.stores.bigquery.store import BigQueryStore
 from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import TableStore
 from taxi_platform.stores.postgres.store import PostgresStore
+from taxi_platform.stores.testing.tables import assert_same_cells
 from taxi_platform_tests.ingest.staging import stage
 from taxi_platform_tests.stores.conftest import connected
 from taxi_platform_tests.stores.generated_cells import MONTHS, GeneratedFile, write_file
@@ -52,7 +52,7 @@ def test_every_store_holds_every_cell_as_it_was_meant(
         assert facts.quarantined_rows > 200
         for store in stores.values():
             store.replace_month(contract, together, lake)
-        _compare(contract, together, lake, stores)
+            assert_same_cells(store, contract, together, lake)
         with connected(postgres_url) as connection:
             read = connection.execute(f"SELECT count(raw::jsonb) FROM taxi.{contract.quarantine.name}").fetchone()
         assert read == (facts.quarantined_rows,)
@@ -96,24 +96,3 @@ def _together(contract: Contract, months: Sequence[StagedClean], folder: Path) -
                     written.add(batch.columns)
             written.finish(facts)
     return replace(months[0], facts=facts, trips_file=trips, quarantine_file=quarantine)
-
-
-def _compare(contract: Contract, month: CleanMonth, lake: Lake, stores: dict[str, TableStore]) -> None:
-    for table, path in ((contract.trips, month.trips_path), (contract.quarantine, month.quarantine_path)):
-        with lake.open_parquet(path) as file:
-            there = _sorted(file.read())
-        for kind, store in stores.items():
-            here = _sorted(store.read_months(table.qualified_name, [month.file_month]).read_all())
-            assert len(here) == len(there), (kind, table.name)
-            rows = zip(here, there, strict=True)
-            different = {cells for pair in rows for cells in zip(*pair, strict=True) if cells[0] != cells[1]}
-            assert different == set(), (kind, table.name)
-
-
-def _sorted(rows: pa.Table) -> list[list[tuple[str, str]]]:
-    return sorted([(name, _value(value)) for name, value in row.items()] for row in rows.to_pylist())
-
-
-def _value(value: Any) -> str:
-    """Its Python form; SQL does not tell -0.0 from 0.0, and the emulator does not keep it."""
-    return repr(value + 0.0 if isinstance(value, float) else value)

@@ -18,6 +18,7 @@ from taxi_platform.stores.lake.objects import requests as cloud_requests
 from taxi_platform.stores.lake.objects.clouds import Pace
 from taxi_platform.stores.lake.objects.model import open_objects
 from taxi_platform.stores.lake.objects.requests import PART_SIZE
+from taxi_platform.stores.testing.months import MARCH, staged_clean, staged_raw
 from taxi_platform.transience import PATIENT
 from taxi_platform_tests.support.faults import (
     Answer,
@@ -31,7 +32,6 @@ from taxi_platform_tests.support.faults import (
     Trickled,
     spoiling,
 )
-from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
 
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 BUSY, TOO_MANY = Answer(503, SLOW_DOWN), Answer(429, b"")

@@ -11,9 +11,9 @@ from taxi_platform.errors import SettingsError, StoreError
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.objects import amazon, attached, clouds
 from taxi_platform.stores.lake.objects.model import open_objects
+from taxi_platform.stores.testing.months import MARCH, staged_raw
 from taxi_platform_tests.support.answering import answering
 from taxi_platform_tests.support.faults import Answer, Faults, Silence, Stripped, spoiling
-from taxi_platform_tests.support.staged import MARCH, staged_raw
 from tools.emulators import azure, s3
 
 AWS = (

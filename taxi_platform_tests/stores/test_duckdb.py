@@ -22,7 +22,7 @@ from taxi_platform.months import TripMonth
 from taxi_platform.references import CleanMonth
 from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform_tests.support.staged import MARCH, staged_clean
+from taxi_platform.stores.testing.months import MARCH, staged_clean
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -166,7 +166,7 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform_tests.support.staged import MARCH
+from taxi_platform.stores.testing.months import MARCH
 green, store = CONTRACTS["green"], DuckDBStore("{tmp_path}/disk/warehouse.duckdb")
 small, big = Lake("{lake.url}"), Lake("{big.url}")
 store.replace_month(green, small.current_clean(MARCH), small)

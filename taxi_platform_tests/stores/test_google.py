@@ -13,8 +13,8 @@ import pytest
 
 from taxi_platform.stores import google
 from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.testing.months import MARCH, staged_raw
 from taxi_platform_tests.support.answering import answering
-from taxi_platform_tests.support.staged import MARCH, staged_raw
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from taxi_platform.months import TripMonth
 from taxi_platform.references import MonthCounts
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.objects.model import Objects
-from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
+from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean, staged_raw
 
 
 @pytest.fixture

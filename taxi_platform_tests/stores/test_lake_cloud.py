@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
@@ -22,9 +21,9 @@ from taxi_platform.stores.lake.objects import cloud as objects_cloud
 from taxi_platform.stores.lake.objects.cloud import CloudObjects
 from taxi_platform.stores.lake.objects.model import open_objects
 from taxi_platform.stores.lake.objects.requests import PART_SIZE
+from taxi_platform.stores.testing.months import MARCH, staged_clean, staged_raw
 from taxi_platform.transience import RACE
 from taxi_platform_tests.support.answering import answering
-from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
 from tools.emulators import gcs
 from tools.emulators.process import free_port
 
@@ -71,36 +70,6 @@ def test_objects_say_where_they_come_from(cloud_url: str, tmp_path: Path) -> Non
     assert obstore.get(store, "raw/green/month=2020-03/manifest.json").attributes["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize("smallest", [1_000, PART_SIZE + 1])
-def test_of_racing_creators_one_wins_and_all_see_its_object(cloud_url: str, tmp_path: Path, smallest: int) -> None:
-    """Of one part, and of several, which cannot be put on condition."""
-    objects = opened(cloud_url)
-    racers = 20 if smallest < PART_SIZE else 4
-    files = []
-    for number in range(racers):
-        files.append(tmp_path / f"file{number}")
-        files[-1].write_bytes(bytes([number]) * (smallest + number))
-    with ThreadPoolExecutor(racers) as pool:
-        sizes = set(pool.map(lambda file: objects.create("raw/x.parquet", file, {}), files))
-    assert len(sizes) == 1
-    winner = sizes.pop() - smallest
-    assert objects.read("raw/x.parquet") == files[winner].read_bytes()
-    assert list(objects.paths(".incoming")) == []
-
-
-def test_updates_of_racing_writers_are_all_kept(cloud_url: str) -> None:
-    objects = opened(cloud_url)
-
-    def append(number: int) -> None:
-        objects.update("list", lambda before: (before or b"") + b"%d " % number)
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(append, range(8)))
-    content = objects.read("list")
-    assert content is not None
-    assert sorted(map(int, content.split())) == list(range(8))
-
-
 def test_an_update_that_always_loses_gives_up_in_one_sentence(cloud_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("taxi_platform.stores.lake.objects.cloud.RACE", replace(RACE, attempts=2))
     objects = opened(cloud_url)
@@ -118,7 +87,7 @@ STORE_RAW = """
 import sys
 from pathlib import Path
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform_tests.support.staged import staged_clean, staged_raw
+from taxi_platform.stores.testing.months import staged_clean, staged_raw
 url, work, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 Lake(url).store_raw(staged_raw(work, "v" + name, rows=int(name)))
 Lake(url).store_clean(staged_clean(work, "c" + name, trips=int(name)))
@@ -146,7 +115,7 @@ import os, signal, sys
 from pathlib import Path
 import obstore
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform_tests.support.staged import staged_clean, staged_raw
+from taxi_platform.stores.testing.months import staged_clean, staged_raw
 
 url, work, what, calls = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 count = 0

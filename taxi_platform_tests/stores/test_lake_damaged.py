@@ -14,7 +14,7 @@ import pytest
 from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.references import RawMonth
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
+from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean, staged_raw
 
 MANIFEST = "raw/green/month=2020-03/manifest.json"
 

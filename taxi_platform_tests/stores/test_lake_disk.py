@@ -16,7 +16,7 @@ from taxi_platform.errors import SettingsError, StoreBusyError, StoreError
 from taxi_platform.references import MonthCounts
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.objects.disk import DiskObjects
-from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
+from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean, staged_raw
 
 
 def test_the_url_is_an_absolute_folder_and_uris_lie_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ import os, signal, sys
 from pathlib import Path
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.objects.disk import DiskObjects
-from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
+from taxi_platform.stores.testing.months import MARCH, staged_clean, staged_raw
 
 root, work, what, calls = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 real = {name: getattr(os, name) for name in ("replace", "fsync", "unlink")}

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
+from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean, staged_raw
 
 EXPECTED = {date(2020, 3, 1): 6, date(2020, 4, 1): 9}
 

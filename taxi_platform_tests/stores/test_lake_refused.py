@@ -9,7 +9,7 @@ import pytest
 from taxi_platform.errors import RefusedMonthError
 from taxi_platform.references import RawMonth, Refusal
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
+from taxi_platform.stores.testing.months import MARCH, staged_clean, staged_raw
 
 REFUSAL = Refusal("dates read in no record, such as '4/1/2020 0:30'", "v-1")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform_tests.support.staged import MARCH, staged_clean, staged_raw
+from taxi_platform.stores.testing.months import MARCH, staged_clean, staged_raw
 
 
 def objects(lake: Lake) -> set[str]:

@@ -19,7 +19,7 @@ from taxi_platform.errors import StoreError
 from taxi_platform.sources.sample.zones import lookup_csv
 from taxi_platform.stores.duckdb.lake_views import ViewsFile
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
+from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean, staged_raw
 
 GREEN = [CONTRACTS["green"]]
 

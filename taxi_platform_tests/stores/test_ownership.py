@@ -1,4 +1,4 @@
-"""Whose months a store holds: the first lake's that loads into it, until somebody says otherwise."""
+"""Which lake a lake is, and whether its months are published or generated."""
 
 from __future__ import annotations
 
@@ -9,25 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import StoreError
 from taxi_platform.references import StagedRaw
-from taxi_platform.stores.bigquery.store import BigQueryStore
-from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform.stores.model import TableStore
-from taxi_platform.stores.ownership import adopt, claim, stranger
-from taxi_platform.stores.postgres.store import PostgresStore
-from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
-
-
-@pytest.fixture(params=["duckdb", "postgres", "bigquery"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> TableStore:
-    if request.param == "bigquery":
-        return BigQueryStore(request.getfixturevalue("bigquery_url"))
-    if request.param == "duckdb":
-        return DuckDBStore(tmp_path / "warehouse.duckdb", wait_seconds=5)
-    return PostgresStore(request.getfixturevalue("postgres_url"), wait_seconds=5)
+from taxi_platform.stores.testing.months import APRIL, MARCH, staged_raw
 
 
 def made(folder: Path, *, generated: bool = False) -> Lake:
@@ -40,30 +25,6 @@ def made(folder: Path, *, generated: bool = False) -> Lake:
 
 def as_generated(staged: StagedRaw) -> StagedRaw:
     return replace(staged, raw=replace(staged.raw, source_url="sample:green/green_tripdata_2020-03.csv.gz"))
-
-
-def test_the_first_lake_that_loads_has_the_store_and_another_is_refused(store: TableStore, tmp_path: Path) -> None:
-    ours, theirs = made(tmp_path / "ours"), made(tmp_path / "theirs")
-    assert stranger(store, "postgres", theirs) is None, "looking takes no store"
-    claim(store, "postgres", ours)
-    claim(store, "postgres", ours)
-    with pytest.raises(StoreError, match=r"postgres holds the months of another lake .* say taxi adopt postgres"):
-        claim(store, "postgres", theirs)
-    assert "holds the months of another lake" in (stranger(store, "postgres", theirs) or "")
-    assert stranger(store, "postgres", ours) is None
-    assert adopt(store, theirs)
-    assert not adopt(store, theirs)
-    claim(store, "postgres", theirs)
-    with pytest.raises(StoreError, match="another lake"):
-        claim(store, "postgres", ours)
-
-
-def test_a_store_of_before_is_the_next_lakes(store: TableStore, tmp_path: Path) -> None:
-    lake = made(tmp_path)
-    store.replace_month(CONTRACTS["green"], lake.store_clean(staged_clean(tmp_path)), lake)
-    claim(store, "warehouse", lake)
-    with pytest.raises(StoreError, match="say taxi adopt warehouse"):
-        claim(store, "warehouse", made(tmp_path / "another"))
 
 
 def test_an_identity_travels_with_its_lake(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from taxi_platform.months import TripMonth
 from taxi_platform.references import MonthCounts
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.postgres.store import PostgresStore
+from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean
 from taxi_platform_tests.stores.conftest import connected
-from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean
 
 GREEN = CONTRACTS["green"]
 

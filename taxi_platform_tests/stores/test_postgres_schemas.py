@@ -20,8 +20,8 @@ from taxi_platform.settings import Settings
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.ownership import LAKE, claim, stranger
 from taxi_platform.stores.postgres.store import PostgresStore
+from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean, staged_raw
 from taxi_platform_tests.stores.conftest import connected
-from taxi_platform_tests.support.staged import APRIL, MARCH, staged_clean, staged_raw
 
 GREEN = CONTRACTS["green"]
 MINE = Table("mine", "", (Column("n", ColumnType.BIGINT, ""),), schema="marts")

@@ -39,7 +39,7 @@ ROOMS = {
         ("keys", "betas"),
     ),
     "stores": (
-        ("warehouse",),
+        ("testing", "warehouse"),
         ("postgres", "duckdb", "bigquery", "ownership"),
         ("bookkeeping", "catalogue", "arrow_tables", "layer"),
         ("model",),
@@ -127,6 +127,15 @@ def test_one_wing_knows_dagster(graph: grimp.ImportGraph) -> None:
     """Beside it the commands that run what it defines."""
     knowing = {above(module, PACKAGE) for module in graph.find_modules_that_directly_import("dagster")}
     assert knowing == {f"{PACKAGE}.{wing}" for wing in ("orchestration", "cli")}
+
+
+def test_only_the_suite_of_stores_imports_pytest(graph: grimp.ImportGraph) -> None:
+    """The package does not depend on it: nothing else of ours imports the suite."""
+    suite = f"{PACKAGE}.stores.testing"
+    assert graph.find_modules_that_directly_import("pytest") <= {suite, *graph.find_descendants(suite)}
+    assert graph.find_upstream_modules(f"{suite}.tables")
+    within = graph.find_descendants(suite) | {suite}
+    assert not {m for module in within for m in graph.find_modules_that_directly_import(module)} - within
 
 
 @pytest.mark.parametrize("folder", ["taxi_platform", "tools", "benchmarks", "examples"])

@@ -1,4 +1,7 @@
-"""Small staged months for tests of stores: real Parquet files whose footers say what cleaning would say."""
+"""Small staged months for tests of stores: real Parquet files whose footers say what cleaning would say.
+
+Belongs here: months of so many rows, or of given ones. Does not: reading and cleaning upstream's files.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.months import TripMonth
 from taxi_platform.references import CleanFacts, RawMonth, StagedClean, StagedRaw
+
+__all__ = ["APRIL", "MARCH", "staged_clean", "staged_raw", "staged_tables"]
 
 MARCH = TripMonth("green", date(2020, 3, 1))
 APRIL = TripMonth("green", date(2020, 4, 1))
@@ -53,25 +59,37 @@ def staged_clean(
     raw_version: str = "v1",
 ) -> StagedClean:
     """A cleaned month of so many rows, in the contract's schemas."""
+    contract = CONTRACTS[month.dataset]
+    clean, rejected = _rows(contract.trips, trips, month), _rows(contract.quarantine, quarantined, month)
+    return staged_tables(folder, version, month, clean, rejected, raw_version)
+
+
+def staged_tables(
+    folder: Path, version: str, month: TripMonth, trips: pa.Table, quarantine: pa.Table, raw_version: str = "v1"
+) -> StagedClean:
+    """A cleaned month of these rows, which are in the contract's schemas."""
     folder.mkdir(parents=True, exist_ok=True)
     contract = CONTRACTS[month.dataset]
     facts = CleanFacts(
         version=version,
         raw_version=raw_version,
-        raw_rows=trips + quarantined,
-        trips_rows=trips,
-        quarantined_rows=quarantined,
-        reasons={"negative_total": quarantined},
+        raw_rows=len(trips) + len(quarantine),
+        trips_rows=len(trips),
+        quarantined_rows=len(quarantine),
+        reasons={"negative_total": len(quarantine)},
     )
+    footer = {b"taxi_platform": json.dumps(facts.to_json()).encode()}
     files = []
-    for table, count in ((contract.trips, trips), (contract.quarantine, quarantined)):
-        schema = arrow_schema(table)
-        columns = [_column(field, count, month) for field in schema]
-        footer = {b"taxi_platform": json.dumps(facts.to_json()).encode()}
+    for table, rows in ((contract.trips, trips), (contract.quarantine, quarantine)):
         file = folder / f"{version}.{table.name}.parquet"
-        pq.write_table(pa.table(columns, schema=schema.with_metadata(footer)), file)
+        pq.write_table(rows.replace_schema_metadata(footer), file)
         files.append(file)
     return StagedClean(month, facts, trips_file=files[0], quarantine_file=files[1])
+
+
+def _rows(table: Table, count: int, month: TripMonth) -> pa.Table:
+    schema = arrow_schema(table)
+    return pa.table([_column(field, count, month) for field in schema], schema=schema)
 
 
 def _column(field: pa.Field, count: int, month: TripMonth) -> pa.Array:

@@ -1,12 +1,16 @@
 """A process of its own that loads months, for tests of several processes at one store.
 
-``python -m taxi_platform_tests.stores.worker STORE LAKE MONTH...`` prints per month whether the store changed. With
-``PAUSE=1`` in the environment it stops for good in the middle of the first month, after a line that says so.
+Belongs here: the process, and starting it. Does not: what is expected of it (``sharing``).
+
+``python -m taxi_platform.stores.testing.worker OPENER ADDRESS LAKE MONTH...`` prints per month whether the store
+changed. The opener is ``module:name`` of what takes the address. With ``PAUSE=1`` in the environment it stops for good
+in the middle of the first month, after a line that says so.
 """
 # ruff: noqa: T201 - what it prints is what tests read
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -21,16 +25,16 @@ import pyarrow.parquet as pq
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.months import TripMonth, parse_month
-from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import TableStore
-from taxi_platform.stores.postgres.store import PostgresStore
 
-ROOT = Path(__file__).parents[2]
+__all__ = ["Process", "ends", "killed_half_way", "start"]
+
+Process = subprocess.Popen[str]
 
 
 class PausingLake(Lake):
-    """Stops the process in the middle of a month: after the trips, or (PostgreSQL) within their COPY."""
+    """Stops the process in the middle of a month, once the store has read a table of it, or the first rows."""
 
     def local_copy(self, path: str) -> AbstractContextManager[Path]:
         return self._pipe() if path.startswith("quarantine") else super().local_copy(path)
@@ -52,23 +56,29 @@ class PausingLake(Lake):
             print("half", flush=True)
             time.sleep(600)
 
-        file.iter_batches = pausing
+        read = file.read
+
+        def pausing_read(*arguments: Any, **options: Any) -> Any:
+            table = read(*arguments, **options)
+            print("half", flush=True)
+            time.sleep(600)
+            return table
+
+        file.iter_batches, file.read = pausing, pausing_read
         return file
 
 
-def start(store: TableStore, lake: Lake, *months: date, pause: bool = False) -> subprocess.Popen[str]:
+def start(opener: str, address: str, lake: Lake, *months: date, pause: bool = False) -> Process:
     """Load green months in a process of its own."""
-    url = store.url if isinstance(store, PostgresStore) else str(store.path) if isinstance(store, DuckDBStore) else ""
     return subprocess.Popen(
-        [sys.executable, "-m", "taxi_platform_tests.stores.worker", url, lake.url, *map(str, months)],
-        cwd=ROOT,
+        [sys.executable, "-m", __name__, opener, address, lake.url, *map(str, months)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PAUSE": "1" if pause else ""},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PAUSE": "1" if pause else ""},
     )
 
 
-def ends(process: subprocess.Popen[str]) -> list[str]:
+def ends(process: Process) -> list[str]:
     """What it printed, once it ended well."""
     with process:
         output, _ = process.communicate(timeout=120)
@@ -76,7 +86,7 @@ def ends(process: subprocess.Popen[str]) -> list[str]:
     return output.split()
 
 
-def killed_half_way(process: subprocess.Popen[str]) -> None:
+def killed_half_way(process: Process) -> None:
     """Kill it with SIGKILL once it is in the middle of its month."""
     with process:
         stdout: IO[str] | None = process.stdout
@@ -89,9 +99,11 @@ def killed_half_way(process: subprocess.Popen[str]) -> None:
             process.wait()
 
 
-def main(url: str, lake_url: str, *months: str) -> None:
+def main(opener: str, address: str, lake_url: str, *months: str) -> None:
+    """Load those months into the store at that address."""
     lake = PausingLake(lake_url) if os.environ.get("PAUSE") else Lake(lake_url)
-    store: TableStore = PostgresStore(url) if url.startswith("postgresql:") else DuckDBStore(url)
+    module, _, name = opener.partition(":")
+    store: TableStore = getattr(importlib.import_module(module), name)(address)
     for month in months:
         clean = lake.current_clean(TripMonth("green", parse_month(month)))
         assert clean is not None
