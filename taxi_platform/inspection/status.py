@@ -113,7 +113,7 @@ def month_statuses(
         only: dataset → months to look at.
         under_way: months that a run will bring, if the caller knows.
     """
-    lake = Lake(settings.lake, wait_seconds=min(settings.wait_seconds, REMOTE_LOOK_SECONDS))
+    lake = _lake(settings)
     layers = [layer.name for layer in settings.table_layers()]
     statuses: list[MonthStatus] = []
     with _tables(settings) as stores, ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as pool:
@@ -132,7 +132,7 @@ def strangers(settings: Settings) -> list[str]:
     """One sentence for each store of tables that holds another lake's months."""
     from taxi_platform.stores.ownership import stranger
 
-    lake = Lake(settings.lake, wait_seconds=settings.wait_seconds)
+    lake = _lake(settings)
     with _tables(settings) as stores:
         return [
             sentence
@@ -178,6 +178,11 @@ def _status(
         is_selected=manifest.is_selected,
         is_under_way=is_under_way,
     )
+
+
+def _lake(settings: Settings) -> Lake:
+    """The lake for looking, which waits no longer than for a remote store of tables."""
+    return Lake(settings.lake, wait_seconds=min(settings.wait_seconds, REMOTE_LOOK_SECONDS))
 
 
 @contextlib.contextmanager

@@ -113,6 +113,14 @@ class TableStore(Protocol):
         """
         ...
 
+    def fill_table(self, table: Table, rows: pa.Table) -> bool:
+        """Fill one of the platform's own tables if it has no row, and create it if it is missing.
+
+        Returns:
+            False, with nothing changed, if it has rows. Of several processes that come at once, one fills it.
+        """
+        ...
+
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace ``taxi.trips``, the view over all datasets with the names of zones."""
         ...

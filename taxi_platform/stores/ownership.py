@@ -16,6 +16,8 @@ from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.errors import StoreError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from taxi_platform.stores.lake.identity import LakeIdentity
     from taxi_platform.stores.lake.lake import Lake
     from taxi_platform.stores.model import TableStore
@@ -39,8 +41,8 @@ def claim(store: TableStore, name: str, lake: Lake) -> None:
     identity = lake.identify()
     owner = _owner(store)
     if owner is None:
-        _write(store, identity)
-        owner = _owner(store)  # of two platforms that claim at once, one row remains
+        store.fill_table(LAKE, _row(identity))
+        owner = _owner(store)  # of several lakes that claim at once, the first
     if owner != identity.id:
         raise StoreError(_sentence(name, owner, identity))
 
@@ -51,7 +53,7 @@ def adopt(store: TableStore, lake: Lake) -> bool:
     owner = _owner(store)
     if owner == identity.id:
         return False
-    _write(store, identity)
+    store.replace_table(LAKE, _row(identity))
     return owner is not None
 
 
@@ -70,12 +72,12 @@ def _owner(store: TableStore) -> str | None:
     return str(rows[0]["id"]) if rows else None
 
 
-def _write(store: TableStore, identity: LakeIdentity) -> None:
+def _row(identity: LakeIdentity) -> pa.Table:
     import pyarrow as pa
 
     now = datetime.now(timezone.utc).replace(tzinfo=None)
     row = {"id": identity.id, "holds": identity.holds, "adopted_at": now}
-    store.replace_table(LAKE, pa.Table.from_pylist([row], schema=arrow_schema(LAKE)))
+    return pa.Table.from_pylist([row], schema=arrow_schema(LAKE))
 
 
 def _sentence(name: str, owner: str | None, identity: LakeIdentity | None) -> str:

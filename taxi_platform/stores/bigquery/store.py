@@ -28,6 +28,7 @@ from taxi_platform.stores.bigquery.tables import (
     ensure_table,
     existing_table,
     existing_tables,
+    fill_empty,
     replace_rows,
     replace_view,
 )
@@ -172,6 +173,10 @@ class BigQueryStore:
         if file_month is not None:
             ensure_table(self._dataset, table)
         return replace_rows(self._dataset, table, pa.RecordBatchReader.from_stream(rows), file_month)
+
+    def fill_table(self, table: Table, rows: pa.Table) -> bool:
+        """Fill a table that has no row; see `TableStore.fill_table`."""
+        return fill_empty(self._dataset, table, rows.to_reader())
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace ``taxi.trips``; see `TableStore.refresh_views`."""

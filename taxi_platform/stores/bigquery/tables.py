@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -39,10 +39,15 @@ __all__ = [
     "ensure_table",
     "existing_table",
     "existing_tables",
+    "fill_empty",
     "keep_for_good",
     "replace_rows",
     "replace_view",
 ]
+
+
+class _FilledError(Exception):
+    """A job that loads only into an empty table found rows there."""
 
 
 class _ChangedMeanwhileError(StoreBusyError):
@@ -132,26 +137,63 @@ def existing_tables(dataset: BigQueryDataset) -> frozenset[str]:
 
 def replace_rows(dataset: BigQueryDataset, table: Table, rows: pa.RecordBatchReader, file_month: date | None) -> int:
     """Replace a table's rows, or those of one month, by one load job, all or nothing; returns their number."""
+    table_id = dataset.table_id(table.qualified_name)
+    destination = table_id if file_month is None else partition(table_id, file_month)
+    with _as_parquet(rows) as file:
+        replaced = _loaded(dataset, table, file, destination, load_config(table, file_month))
+    with dataset.clear_errors(f"describe {table.qualified_name}"):
+        _describe(dataset, dataset.client.get_table(table_id), table)
+    return replaced
+
+
+def fill_empty(dataset: BigQueryDataset, table: Table, rows: pa.RecordBatchReader) -> bool:
+    """Fill a table that has no row, by one load job, which BigQuery refuses if there is one; returns whether it did.
+
+    https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad.FIELDS.write_disposition
+    """
+    from google.cloud.bigquery import WriteDisposition
+
+    config = load_config(table, None)
+    config.write_disposition = WriteDisposition.WRITE_EMPTY
+    with _as_parquet(rows) as file:
+        try:
+            _loaded(dataset, table, file, dataset.table_id(table.qualified_name), config)
+        except _FilledError:
+            return False
+    return True
+
+
+@contextmanager
+def _as_parquet(rows: pa.RecordBatchReader) -> Iterator[Path]:
     import pyarrow.parquet as pq
 
-    create_table(dataset, table)
-    table_id = dataset.table_id(table.qualified_name)
     with tempfile.TemporaryDirectory(prefix="taxi_bigquery_") as folder:
         file = Path(folder) / "rows.parquet"
         with pq.ParquetWriter(file, rows.schema, compression="zstd") as writer:
             for batch in rows:
                 writer.write_batch(batch)
-        destination = table_id if file_month is None else partition(table_id, file_month)
+        yield file
 
-        def load() -> int:
-            job = load_file(dataset, file, destination, load_config(table, file_month))
+
+def _loaded(
+    dataset: BigQueryDataset, table: Table, file: Path, destination: str, config: bigquery.LoadJobConfig
+) -> int:
+    """Load the file by one job, and create the table if need be; returns the rows of the job."""
+    from google.api_core.exceptions import Conflict
+
+    create_table(dataset, table)
+
+    def load() -> int:
+        job = load_file(dataset, file, destination, config)
+        try:
             job.result()
-            return int(job.output_rows or 0)
+        except Conflict as error:
+            if config.write_disposition == "WRITE_EMPTY":
+                raise _FilledError(str(dataset)) from error
+            raise
+        return int(job.output_rows or 0)
 
-        replaced = dataset.run(f"replace {table.qualified_name}", load)
-    with dataset.clear_errors(f"describe {table.qualified_name}"):
-        _describe(dataset, dataset.client.get_table(table_id), table)
-    return replaced
+    return dataset.run(f"replace {table.qualified_name}", load)
 
 
 def replace_view(dataset: BigQueryDataset, name: str, sql: str, description: str) -> None:

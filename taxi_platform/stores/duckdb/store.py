@@ -37,6 +37,7 @@ from taxi_platform.stores.duckdb.raw import raw_view_sql
 from taxi_platform.stores.duckdb.tables import (
     columns_of,
     ensure,
+    fill_empty,
     qualified,
     replace_month_of,
     replace_whole,
@@ -140,6 +141,11 @@ class DuckDBStore:
             if file_month is None:
                 return replace_whole(connection, table, reader)
             return replace_month_of(connection, table, reader, file_month)
+
+    def fill_table(self, table: Table, rows: pa.Table) -> bool:
+        """Fill a table that has no row; see `TableStore.fill_table`."""
+        with self._file.writing() as connection:
+            return fill_empty(connection, table, rows.to_reader())
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace ``taxi.trips``; see `TableStore.refresh_views`."""

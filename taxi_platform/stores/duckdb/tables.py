@@ -95,6 +95,16 @@ def replace_month_of(connection: DuckDBPyConnection, table: Table, rows: pa.Reco
         return _insert(connection, table, rows)
 
 
+def fill_empty(connection: DuckDBPyConnection, table: Table, rows: pa.RecordBatchReader) -> bool:
+    """Fill the table unless it has rows; the caller holds the file alone. Returns whether it did."""
+    ensure(connection, table)
+    with transaction(connection):
+        if rows_of(connection, f"SELECT 1 FROM {qualified(table)} LIMIT 1"):
+            return False
+        _insert(connection, table, rows)
+        return True
+
+
 def replace_whole(connection: DuckDBPyConnection, table: Table, rows: pa.RecordBatchReader) -> int:
     """Replace all rows, and the columns by the declaration's, in one transaction; returns the number of new rows."""
     fits = can_become(table, columns_of(connection, table.qualified_name), sql_type)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from taxi_platform.stores.postgres.connection import PostgresConnection
 
-__all__ = ["replace_month_of", "replace_whole"]
+__all__ = ["fill_empty", "replace_month_of", "replace_whole"]
 
 
 def replace_month_of(
@@ -45,6 +45,16 @@ def replace_month_of(
     ensure_tables(connection, (table,), wait_seconds)
     lock_for_transaction(connection, f"{connection.named(table.qualified_name)} {file_month:%Y-%m}", wait_seconds)
     return _merge(connection, table, rows, f"old.file_month = DATE '{file_month}'")
+
+
+def fill_empty(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> bool:
+    """Fill the table unless it has rows, under the lock that `replace_whole` takes; returns whether it did."""
+    ensure_tables(connection, (table,), wait_seconds)
+    lock_for_transaction(connection, connection.named(table.qualified_name), wait_seconds)
+    if connection.execute(f"SELECT FROM {connection.qualified(table.qualified_name)} LIMIT 1").fetchone() is not None:
+        return False
+    _merge(connection, table, rows, "TRUE")
+    return True
 
 
 def replace_whole(connection: PostgresConnection, table: Table, rows: pa.RecordBatchReader, wait_seconds: float) -> int:

@@ -43,7 +43,7 @@ from taxi_platform.stores.postgres.partitions import (
     finish_partition,
     partition,
 )
-from taxi_platform.stores.postgres.replace import replace_month_of, replace_whole
+from taxi_platform.stores.postgres.replace import fill_empty, replace_month_of, replace_whole
 from taxi_platform.stores.postgres.session import PostgresAddress
 from taxi_platform.stores.postgres.tables import (
     columns_of,
@@ -168,6 +168,11 @@ class PostgresStore:
             if file_month is None:
                 return replace_whole(connection, table, reader, self._wait_seconds)
             return replace_month_of(connection, table, reader, file_month, self._wait_seconds)
+
+    def fill_table(self, table: Table, rows: pa.Table) -> bool:
+        """Fill a table that has no row; see `TableStore.fill_table`."""
+        with self._writing() as connection:
+            return fill_empty(connection, table, rows.to_reader(), self._wait_seconds)
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace ``taxi.trips``; see `TableStore.refresh_views`."""

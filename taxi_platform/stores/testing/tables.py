@@ -19,11 +19,14 @@ A store's own tests have a class that makes it::
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pyarrow as pa
 import pytest
@@ -38,7 +41,7 @@ from taxi_platform.errors import StoreError
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import HeldMonth, TableStore
-from taxi_platform.stores.ownership import adopt, claim, stranger
+from taxi_platform.stores.ownership import LAKE, adopt, claim, stranger
 from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean, staged_raw, staged_tables
 
 __all__ = ["Query", "TableStoreSuite", "assert_same_cells"]
@@ -346,12 +349,57 @@ class TableStoreSuite:
         with pytest.raises(StoreError, match="another lake"):
             claim(store, "postgres", ours)
 
+    def test_a_lake_that_comes_between_look_and_claim_has_the_store(self, store: TableStore, tmp_path: Path) -> None:
+        ours, theirs = lake_with_a_month(tmp_path / "ours"), lake_with_a_month(tmp_path / "theirs")
+        late = _after_its_first_look(store, lambda: claim(store, "warehouse", theirs))
+        with pytest.raises(StoreError, match="another lake"):
+            claim(late, "warehouse", ours)
+        claim(store, "warehouse", theirs)
+        assert store.read_months(LAKE.qualified_name, None).read_all().num_rows == 1
+
+    def test_of_many_lakes_that_claim_at_once_one_has_the_store(self, store: TableStore, tmp_path: Path) -> None:
+        lakes = [lake_with_a_month(tmp_path / str(number)) for number in range(4)]
+        all_have_looked = threading.Barrier(len(lakes))
+
+        def claimed(lake: Lake) -> bool:
+            late = _after_its_first_look(store, all_have_looked.wait)
+            with contextlib.suppress(StoreError):
+                claim(late, "warehouse", lake)
+            return stranger(store, "warehouse", lake) is None
+
+        with ThreadPoolExecutor(len(lakes)) as pool:
+            assert sorted(pool.map(claimed, lakes)) == [False, False, False, True]
+        assert store.read_months(LAKE.qualified_name, None).read_all().num_rows == 1
+
+    def test_a_table_with_rows_is_not_filled_again(self, store: TableStore) -> None:
+        first, second = (rows_of(LAKE, (name, "published", datetime(2026, 1, 1))) for name in ("one", "two"))
+        assert store.fill_table(LAKE, first)
+        assert not store.fill_table(LAKE, second)
+        assert store.read_months(LAKE.qualified_name, None).read_all().to_pylist() == first.to_pylist()
+
     def test_a_store_of_before_is_the_next_lakes(self, store: TableStore, tmp_path: Path) -> None:
         lake = lake_with_a_month(tmp_path)
         store.replace_month(GREEN, lake.store_clean(staged_clean(tmp_path)), lake)
         claim(store, "warehouse", lake)
         with pytest.raises(StoreError, match="say taxi adopt warehouse"):
             claim(store, "warehouse", lake_with_a_month(tmp_path / "another"))
+
+
+def _after_its_first_look(store: TableStore, meanwhile: Callable[[], object]) -> TableStore:
+    """The store, at which that happens just after it was first asked for a table."""
+    happens = [meanwhile]
+
+    class Late:
+        def existing_table(self, table: str) -> Table | None:
+            found = store.existing_table(table)
+            if happens:
+                happens.pop()()
+            return found
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+    return cast("TableStore", Late())
 
 
 def assert_same_cells(store: TableStore, contract: Contract, month: CleanMonth, lake: Lake) -> None:
