@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_platform.errors import SettingsError, StoreError
+from taxi_platform.machine.locks import exclusive
 from taxi_platform.settings import LAST_RUN, Settings, default_data
 
 if TYPE_CHECKING:
@@ -89,13 +90,11 @@ def opened_instance(settings: Settings) -> Iterator[DagsterInstance]:
 
     Two processes that make the same SQLite storage at once leave it broken (measured: 2 of 7 starts).
     """
-    from filelock import FileLock
-
     from taxi_platform.cli.launch import open_instance
 
     with contextlib.ExitStack() as stack:
         home = dagster_home(settings)
-        with FileLock(home / "opening.lock"):
+        with exclusive(home / "opening.lock", f"the opening of the Dagster instance {home}", settings.wait_seconds):
             instance = stack.enter_context(open_instance(home))
             instance.get_runs_count()
             instance.get_asset_keys(limit=1)

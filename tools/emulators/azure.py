@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 
+from taxi_platform.machine.locks import exclusive
 from tools.emulators.process import EmulatorMissingError, free_port, running
 
 __all__ = ["ACCOUNT", "ENVIRONMENT", "create_container", "emulated_azure"]
@@ -24,6 +25,8 @@ __all__ = ["ACCOUNT", "ENVIRONMENT", "create_container", "emulated_azure"]
 ACCOUNT = "devstoreaccount1"
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Not a secret: Azurite's documentation publishes it for everyone."""
+_PATIENCE = 600.0
+"""Seconds for another process that is installing it."""
 _AZURITE = "azurite@3"
 
 ENVIRONMENT = {"AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT, "AZURE_STORAGE_ACCOUNT_KEY": _KEY}
@@ -45,14 +48,12 @@ def emulated_azure(log: Path) -> Iterator[str]:
 
 
 def _installed() -> str:
-    from filelock import FileLock
-
     if shutil.which("node") is None or shutil.which("npm") is None:
         raise EmulatorMissingError("Azurite is not installed, nor Node.js and npm to install it with")
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "taxi_platform" / "azurite"
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "node_modules" / ".bin" / "azurite-blob"
-    with FileLock(folder / "install.lock"):
+    with exclusive(folder / "install.lock", f"the installation in {folder}", _PATIENCE):
         if not program.exists():
             command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), _AZURITE]
             done = subprocess.run(command, capture_output=True, text=True, check=False, env={**_trust(), **os.environ})

@@ -13,11 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from taxi_platform.machine.locks import exclusive
 from tools.emulators.process import EmulatorMissingError, free_port, running
 
 __all__ = ["PROJECT", "delete_dataset", "emulated_bigquery"]
 
 PROJECT = "taxi-project"
+_PATIENCE = 600.0
+"""Seconds for another process that is installing it."""
 _DUCKDB = "1.5.5"
 _EXTENSIONS = ("icu", "ducklake", "httpfs", "spatial")
 _PACKAGES = (
@@ -64,12 +67,10 @@ def delete_dataset(url: str, dataset: str) -> None:
 
 
 def _installed() -> Path:
-    from filelock import FileLock
-
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "taxi_platform" / "bigquery"
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / "installed"
-    with FileLock(folder / "install.lock"):
+    with exclusive(folder / "install.lock", f"the installation in {folder}", _PATIENCE):
         if not done.exists() or done.read_text() != " ".join(_PACKAGES):
             python = str(folder / "env" / "bin" / "python")
             _run(_python_3_13(), "-m", "venv", "--clear", str(folder / "env"))

@@ -1,7 +1,8 @@
 """Objects on disk: files that appear as a whole and survive a power cut.
 
-Belongs here: file locks, temporary files, fsync and rename. Does not: any address but a folder. The clouds' library is
-not used here, because it neither syncs files to disk nor updates one on condition.
+Belongs here: temporary files, fsync and rename. Does not: any address but a folder, and the lock itself
+(``machine.locks``). The clouds' library is not used here, because it neither syncs files to disk nor updates one on
+condition.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import BinaryIO
 
-from taxi_platform.errors import StoreBusyError, StoreError
+from taxi_platform.errors import StoreError
+from taxi_platform.machine.locks import exclusive
 
 __all__ = ["DiskObjects"]
 
@@ -100,30 +102,16 @@ class DiskObjects:
     @contextmanager
     def exclusive(self, folder: str) -> Iterator[None]:
         """Hold the folder's lock; see `Objects.exclusive`."""
-        from filelock import FileLock, Timeout
-
         key = _key(folder)
-        with self._clear_errors("lock", folder):
-            for needed in (self._locks, self._incoming):
-                _make_folder(needed)
-            lock = FileLock(self._locks / f"{key}.lock", timeout=self._lock_timeout)
-            try:
-                lock.acquire()
-            except Timeout as error:
-                raise StoreBusyError(
-                    f"{self.uri(folder)} has been held by process {self._holder(key)} for more than "
-                    f"{self._lock_timeout:.0f} seconds: wait until it ends, then run it again"
-                ) from error
-        try:
+        with ExitStack() as stack:
             with self._clear_errors("lock", folder):
-                (self._locks / f"{key}.pid").write_text(f"{os.getpid()}")
-                for leftover in self._incoming.glob(
-                    f"{key}.*"
-                ):  # left by a writer that crashed, because a running one holds the lock
+                for needed in (self._locks, self._incoming):
+                    _make_folder(needed)
+                stack.enter_context(exclusive(self._locks / f"{key}.lock", self.uri(folder), self._lock_timeout))
+                # Left by a writer that crashed, because a running one holds the lock.
+                for leftover in self._incoming.glob(f"{key}.*"):
                     leftover.unlink()
             yield
-        finally:
-            lock.release()
 
     def create(self, path: str, file: Path, attributes: Mapping[str, str]) -> int:
         """Store a file under a free name; see `Objects.create`."""
@@ -177,11 +165,6 @@ class DiskObjects:
             _sync_folder(target.parent)
         finally:
             incoming.unlink(missing_ok=True)
-
-    def _holder(self, key: str) -> str:
-        with suppress(OSError):
-            return (self._locks / f"{key}.pid").read_text()
-        return "(unknown)"
 
     @contextmanager
     def _clear_errors(self, verb: str, path: str) -> Iterator[None]:
