@@ -18,12 +18,15 @@ import click
 import taxi_platform
 from taxi_platform import __version__
 from taxi_platform.cli.instance import exports, last_settings
+from taxi_platform.contracts import CONTRACTS
 from taxi_platform.errors import SettingsError, TaxiError
 from taxi_platform.settings import Settings
 
 __all__ = ["main"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_DATASETS = ", ".join(CONTRACTS)
 
 
 def _one_sentence(command: F) -> F:
@@ -49,7 +52,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--datasets", help="Comma-separated: yellow, green, fhv, fhvhv.  [default: green]")
+@click.option("--datasets", help=f"Comma-separated: {_DATASETS}.  [default: green]")
 @click.option("--months", help="2020-03, 2020-03..2020-08, or several of these with commas.  [default: 2021-07]")
 @click.option("--force", is_flag=True, help="Fetch files again even where upstream says they have not changed.")
 @click.option("--accept-changed-format", is_flag=True, help="Take months in another format; said once, it stands.")
@@ -78,7 +81,7 @@ def run(datasets: str | None, months: str | None, behind: bool, **options: bool)
 
 
 @main.command()
-@click.option("--datasets", help="Comma-separated: yellow, green, fhv, fhvhv.  [default: all]")
+@click.option("--datasets", help=f"Comma-separated: {_DATASETS}.  [default: all]")
 @click.option("--months", help="2020-03, 2020-03..2020-08, or several of these with commas.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array, for programs.")
 @_one_sentence
@@ -124,7 +127,7 @@ def select(dataset: str, month: str, version: str, *, accept_changed_format: boo
 
 
 @main.command("verify-upstream")
-@click.option("--datasets", help="Comma-separated: yellow, green, fhv, fhvhv.  [default: all]")
+@click.option("--datasets", help=f"Comma-separated: {_DATASETS}.  [default: all]")
 @click.option("--months", help="2020-03, 2020-03..2020-08, or several with commas.  [default: all since 2009]")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @_one_sentence

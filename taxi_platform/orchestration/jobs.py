@@ -28,7 +28,7 @@ def build_jobs(contracts: Sequence[Contract]) -> list[dg.UnresolvedAssetJobDefin
         dg.define_asset_job(
             job_name(contract.dataset),
             dg.AssetSelection.groups(contract.dataset),
-            description=f"Monthly {contract.title} files from upstream into the lake, the warehouse and PostgreSQL.",
+            description=f"Monthly {contract.title} files from upstream into the lake and every store of tables.",
         )
         for contract in contracts
     ]
