@@ -147,6 +147,15 @@ class SQLiteStore:
                 count += batch.num_rows
         return count
 
+    def fill_table(self, table: Table, rows: pa.Table) -> bool:
+        with self._writing(table.schema) as connection:
+            _ensure(connection, table)
+            if connection.execute(f"SELECT 1 FROM {_name(table)} LIMIT 1").fetchone():
+                return False
+            for batch in rows.to_batches():
+                _insert(connection, table, batch)
+            return True
+
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         with self._writing(SCHEMA) as connection:
             _ensure(connection, ZONES)
