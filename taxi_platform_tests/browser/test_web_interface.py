@@ -13,6 +13,8 @@ from taxi_platform.orchestration.keys import asset_key
 from taxi_platform_tests.browser.conftest import BROUGHT, ROWS, Site
 from tools.web import follow_notice, launch_months
 
+pytestmark = pytest.mark.long
+
 GROUP = "/locations/taxi_platform/asset-groups/green/lineage"
 LAYERS = ("raw", "trips", "warehouse", "postgres")
 
@@ -73,7 +75,6 @@ def test_a_check_shows_its_table_of_months(site: Site) -> None:
         expect(site.page.get_by_role("dialog").get_by_role("row").filter(has_text=month)).to_contain_text(f"{ROWS:,}")
 
 
-@pytest.mark.long
 def test_a_month_is_materialized_by_clicking(site: Site) -> None:
     site.open(GROUP)
     launch_months(site.page, "2020-05-01")
@@ -82,7 +83,6 @@ def test_a_month_is_materialized_by_clicking(site: Site) -> None:
     assert site.fetched("2020-05") == 1
 
 
-@pytest.mark.long
 def test_a_bad_month_fails_alone_and_executing_again_touches_only_what_is_missing(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

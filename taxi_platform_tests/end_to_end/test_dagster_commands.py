@@ -55,6 +55,7 @@ class Daemon:
         return schedules | {s["name"]: s["sensorState"] for node in nodes for s in node["sensors"]}
 
 
+@pytest.mark.long
 def test_the_daemon_takes_up_what_documented_commands_ask_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = {"TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "1000", "TAXI_DATA": str(tmp_path / "data")}
     platform = Platform(tmp_path, sample)

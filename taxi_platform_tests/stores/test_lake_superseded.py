@@ -77,7 +77,8 @@ def test_what_a_killed_writer_never_named_goes_once_it_is_older_than_the_grace_p
     assert not any(file.exists() for file in left)
 
 
-def test_readers_in_a_loop_see_one_version_while_the_month_is_replaced_200_times(lake: Lake, tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [40, pytest.param(200, marks=pytest.mark.long)])
+def test_readers_in_a_loop_see_one_version_while_the_month_is_replaced(lake: Lake, tmp_path: Path, times: int) -> None:
     """Each version has its own number of trips, and as many quarantined rows."""
     stageds = [staged_clean(tmp_path, f"c{number}", trips=number, quarantined=number) for number in range(1, 5)]
     lake.store_clean(stageds[0])
@@ -91,7 +92,7 @@ def test_readers_in_a_loop_see_one_version_while_the_month_is_replaced_200_times
     readers = [threading.Thread(target=read, args=[way]) for way in seen]
     for reader in readers:
         reader.start()
-    for number in range(200):
+    for number in range(times):
         lake.store_clean(stageds[number % 4])
     done.set()
     for reader in readers:
