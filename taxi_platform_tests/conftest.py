@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
+from taxi_platform_tests.support.postgres import new_database
 
 pytest_plugins = ["taxi_platform_tests.support.emulators"]
 
@@ -61,3 +62,9 @@ def postgres_url(postgres_server: str) -> str:
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS taxi CASCADE")
     return postgres_server
+
+
+@pytest.fixture
+def postgres_database(postgres_server: str) -> str:
+    """The address of a database of that server which nobody has used: a platform on it starts no server of its own."""
+    return new_database(postgres_server)

@@ -14,18 +14,11 @@ import pytest
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.sources.sample.zones import lookup_csv
-from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 from taxi_platform_tests.cases.own import write_cases
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _DEFAULT_CASES = _REPOSITORY.parent / "shared" / "cases"
 _STORES = ("lake", "duckdb", "postgres")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("cases") / "postgres").running() as url:
-        yield url
 
 
 def _shared(folder: Path) -> list[dict[str, Any]]:
@@ -42,11 +35,11 @@ def _shared(folder: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     "origin", [pytest.param(_shared, id="shared"), pytest.param(write_cases, id="own", marks=pytest.mark.long)]
 )
-def test_every_case_comes_out_as_it_says(origin: Any, source: str, server: str, tmp_path: Path) -> None:
+def test_every_case_comes_out_as_it_says(origin: Any, source: str, postgres_server: str, tmp_path: Path) -> None:
     folder = tmp_path / "cases"
     folder.mkdir()
     cases = [case for case in origin(folder) if case["source"] == source]
-    outcomes = _run(cases, source, server, folder, tmp_path)
+    outcomes = _run(cases, source, postgres_server, folder, tmp_path)
     assert len(cases) >= 6
     problems = {case["name"]: [*_problems(case, outcomes[case["name"]])] for case in cases}
     assert {name: found for name, found in problems.items() if found} == {}

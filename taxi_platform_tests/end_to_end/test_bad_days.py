@@ -10,25 +10,46 @@ from pathlib import Path
 import pytest
 
 from taxi_platform_tests.support.platform import Done, Platform
+from taxi_platform_tests.support.postgres import new_database
 from taxi_platform_tests.support.upstream import Fault, Upstream, serve
 
 APRIL = "green/green_tripdata_2020-04.csv.gz"
 
 
-@pytest.fixture
-def upstream(tlc: Path, tmp_path: Path) -> Iterator[Upstream]:
-    folder = tmp_path / "upstream"
+def published(tlc: Path, folder: Path) -> Path:
     (folder / "green").mkdir(parents=True)
     shutil.copy(tlc / "dtc" / APRIL, folder / APRIL)
     shutil.copytree(tlc / "dtc" / "misc", folder / "misc")
-    with serve(folder) as running:
+    return folder
+
+
+def on(upstream: Upstream, folder: Path, database: str) -> Platform:
+    source = {"TAXI_SOURCE": "dtc", "TAXI_SOURCE_URL": upstream.url}
+    return Platform(folder, {"TAXI_DATA": str(folder / "data"), "TAXI_POSTGRES": database, **source})
+
+
+@pytest.fixture
+def upstream(tlc: Path, tmp_path: Path) -> Iterator[Upstream]:
+    with serve(published(tlc, tmp_path / "upstream")) as running:
         yield running
 
 
 @pytest.fixture
-def platform(upstream: Upstream, tmp_path: Path) -> Platform:
-    data = str(tmp_path / "data")
-    return Platform(tmp_path, {"TAXI_DATA": data, "TAXI_SOURCE": "dtc", "TAXI_SOURCE_URL": upstream.url})
+def platform(upstream: Upstream, tmp_path: Path, postgres_database: str) -> Platform:
+    return on(upstream, tmp_path, postgres_database)
+
+
+@pytest.fixture(scope="module")
+def brought(
+    tlc: Path, tmp_path_factory: pytest.TempPathFactory, postgres_server: str
+) -> Iterator[tuple[Platform, Upstream]]:
+    """A platform that has the month already, for files after which it still stands."""
+    folder = tmp_path_factory.mktemp("brought")
+    with serve(published(tlc, folder / "upstream")) as upstream:
+        platform = on(upstream, folder, new_database(postgres_server))
+        done = platform.taxi("run", "--datasets", "green", "--months", "2020-04")
+        assert done.code == 0, done.text
+        yield platform, upstream
 
 
 def is_one_sentence(done: Done) -> bool:
@@ -95,10 +116,11 @@ def test_a_server_that_fails_and_recovers_is_not_even_noticed(platform: Platform
 
 @pytest.mark.parametrize("name", ["json_error_saved_as.csv", "html_403_saved_as.parquet", "truncated.parquet"])
 def test_a_broken_file_leaves_the_month_before_in_every_store(
-    platform: Platform, upstream: Upstream, tlc: Path, name: str
+    brought: tuple[Platform, Upstream], tlc: Path, name: str
 ) -> None:
-    assert platform.taxi("run", "--datasets", "green", "--months", "2020-04").code == 0
+    platform, upstream = brought
     before = platform.rows()
+    assert before == {"green 2020-04": (35_612, 35_354, 258, 35_354, 35_354)}
     shutil.copy(tlc / "broken" / name, upstream.folder / APRIL)
     done = platform.taxi("run", "--datasets", "green", "--months", "2020-04")
     assert is_one_sentence(done)

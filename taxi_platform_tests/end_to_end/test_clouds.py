@@ -128,10 +128,10 @@ def test_a_bucket_that_refuses_again_and_again_loses_no_month(
 
 @pytest.mark.parametrize(("scheme", "bucket"), [("s3", "s3_bucket"), ("az", "azure_container")])
 def test_other_clouds_are_equals(
-    tlc: Path, tmp_path: Path, scheme: str, bucket: str, request: pytest.FixtureRequest
+    tlc: Path, tmp_path: Path, postgres_database: str, scheme: str, bucket: str, request: pytest.FixtureRequest
 ) -> None:
     lake = f"{scheme}://{request.getfixturevalue(bucket)}/some/prefix"
-    running = platform(tmp_path, tlc, "dtc", TAXI_LAKE=lake)
+    running = platform(tmp_path, tlc, "dtc", TAXI_LAKE=lake, TAXI_POSTGRES=postgres_database)
     done = running.taxi("run", "--datasets", "green", "--months", "2020-04..2020-05")
     assert done.code == 0, done.text
     assert running.rows() == {m: whole(*GREEN_2020[m]) for m in ("green 2020-04", "green 2020-05")}

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import duckdb
-import psycopg
 import pytest
 
 from taxi_platform.sources.sample import write_month
-from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 from taxi_platform_tests.support.platform import Platform
 
 MONTH = ("--datasets", "green", "--months", "2021-07")
 
 
-@pytest.fixture(scope="module")
-def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server that the platform under test did not start."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("own") / "postgres").running() as url:
-        yield url
-
-
 @pytest.fixture
-def server(running_server: str) -> str:
-    """A database of that server which nobody has used."""
-    name = f"own_{uuid.uuid4().hex[:10]}"
-    with psycopg.connect(running_server.replace("taxi@", "postgres@"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} OWNER taxi".encode())
-    return running_server.replace("/taxi?", f"/{name}?")
+def server(postgres_database: str) -> str:
+    """A database of a server that the platform under test did not start."""
+    return postgres_database
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from taxi_platform.months import parse_month
 from taxi_platform.sources.sample import write_month
 from taxi_platform.sources.sample.zones import lookup_csv
 from taxi_platform_tests.support.platform import Platform
+from taxi_platform_tests.support.postgres import new_database
 
 GREEN = ("--datasets", "green", "--months", "2020-03")
 NAME = "green 2020-03"
@@ -28,10 +29,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def platform(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+def platform(folder: Path, postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Platform:
     """The month twice, of 1,000 rows and then of 1,200."""
     home = tmp_path_factory.mktemp("platform")
-    platform = Platform(home, {"TAXI_SOURCE": "dtc", "TAXI_SOURCE_URL": str(folder), "TAXI_DATA": str(home / "data")})
+    source = {"TAXI_SOURCE": "dtc", "TAXI_SOURCE_URL": str(folder)}
+    stores = {"TAXI_DATA": str(home / "data"), "TAXI_POSTGRES": new_database(postgres_server)}
+    platform = Platform(home, {**source, **stores})
     for rows in (1_000, 1_200):
         publish(folder, rows)
         done = platform.taxi("run", *GREEN)

@@ -14,10 +14,9 @@ import pytest
 
 from taxi_platform.sources.sample import write_month
 from taxi_platform.sources.sample.zones import lookup_csv
-from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 from taxi_platform_tests.roads.rows import Row
 from taxi_platform_tests.support.platform import Platform
-from taxi_platform_tests.support.postgres import Server
+from taxi_platform_tests.support.postgres import Server, new_database
 from taxi_platform_tests.support.upstream import serve
 from tools.emulators import azure, bigquery, gcs, s3
 from tools.emulators.process import free_port
@@ -71,13 +70,6 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server on a private socket, whose logins need no password."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("open") / "postgres").running() as url:
-        yield url
-
-
 @dataclass(frozen=True)
 class Road:
     """A platform over one row of the matrix."""
@@ -118,10 +110,7 @@ class Builder:
         if kind != "own":
             server: OwnServer = self._request.getfixturevalue("own_server")
             return server.database(AWKWARD if kind == "own percent-encoded" else PLAIN)
-        address, name = self._get("open_server"), _new_name("road_")
-        with psycopg.connect(address.replace("taxi@", "postgres@"), autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name} OWNER taxi".encode())
-        return address.replace("/taxi?", f"/{name}?")
+        return new_database(self._get("postgres_server"))  # on a private socket: its logins need no password
 
     def _lake(self, kind: str) -> dict[str, str]:
         bucket = _new_name("road-")

@@ -140,7 +140,9 @@ print("done")
 
 
 @pytest.mark.parametrize("what", ["raw", "clean"])
-@pytest.mark.parametrize("cloud_url", ["gs", *(pytest.param(c, marks=pytest.mark.long) for c in ("s3", "az"))], indirect=True)
+@pytest.mark.parametrize(
+    "cloud_url", ["gs", *(pytest.param(c, marks=pytest.mark.long) for c in ("s3", "az"))], indirect=True
+)
 def test_a_kill_between_any_two_requests_leaves_the_old_month_or_the_new_one(
     cloud_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:

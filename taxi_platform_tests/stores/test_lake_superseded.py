@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.testing.months import MARCH, staged_clean, staged_raw

@@ -8,12 +8,13 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import socket
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from taxi_platform.stores.postgres.embedded.unprivileged import server_identity
 
-__all__ = ["BINARIES", "Server"]
+__all__ = ["BINARIES", "Server", "new_database"]
 
 
 def _versions() -> list[Path]:
@@ -25,6 +26,16 @@ def _versions() -> list[Path]:
 
 OLDEST, BINARIES = _versions()[0], _versions()[-1]
 """postgres, psql, pg_dump, pg_restore of the newest version that the Python package brings."""
+
+
+def new_database(address: str) -> str:
+    """The address of a new, empty database beside that of an embedded server's address."""
+    import psycopg
+
+    name = f"own_{uuid.uuid4().hex[:10]}"
+    with psycopg.connect(address.replace("taxi@", "postgres@"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} OWNER taxi".encode())
+    return address.replace("/taxi?", f"/{name}?")
 
 
 class Server:
