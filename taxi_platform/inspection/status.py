@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any, Literal
 
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.inspection.at_once import each
 from taxi_platform.inspection.behind import kept_options, lake_gaps, table_gap
 from taxi_platform.months import TripMonth
 from taxi_platform.settings import Settings
@@ -25,9 +25,6 @@ from taxi_platform.stores.model import HeldMonth, TableStore
 __all__ = ["MonthStatus", "State", "held_months", "month_statuses", "strangers"]
 
 State = Literal["whole", "behind", "refused", "withdrawn", "under way"]
-
-_AT_ONCE = 16
-"""Months of a lake looked at in parallel; in a bucket each takes a few requests."""
 
 REMOTE_LOOK_SECONDS = 30.0
 """The longest wait for a remote store that does not answer: a person wants to know soon that it is down."""
@@ -116,13 +113,13 @@ def month_statuses(
     lake = _lake(settings)
     layers = [layer.name for layer in settings.table_layers()]
     statuses: list[MonthStatus] = []
-    with _tables(settings) as stores, ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as pool:
+    with _tables(settings) as stores:
         for contract in sorted(contracts, key=lambda c: c.dataset):
             chosen = None if only is None else sorted(only.get(contract.dataset, ()))
             tables = {name: held_months(store, contract, chosen) for name, store in stores.items()}
             in_lake = [month.first_day for month in lake.months(contract.dataset)] if chosen is None else []
             days = sorted({*(chosen or ()), *in_lake, *(day for held in tables.values() for day in held)})
-            for found in pool.map(lake.look, map(contract.month, days)):
+            for found in each(lake.look, map(contract.month, days)).values():
                 held = {name: months.get(found.month.first_day) for name, months in tables.items()}
                 statuses.append(_status(contract, found, held, layers, found.month in under_way))
     return statuses

@@ -7,11 +7,13 @@ Belongs here: what is usual. Does not: rules for single rows (``contracts.rules`
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import DamagedError
+from taxi_platform.inspection.at_once import each
 from taxi_platform.months import TripMonth, add_months
 from taxi_platform.references import CleanFacts
 
@@ -40,15 +42,23 @@ class History:
     lake: Lake
     _known: dict[TripMonth, CleanFacts | None] = field(default_factory=dict)
 
+    def read(self, months: Iterable[TripMonth]) -> None:
+        """Read those months and the years before them, several at a time."""
+        wanted = {known: None for month in months for known in (month, *self._months_before(month))}
+        self._known.update(each(self._read, [month for month in wanted if month not in self._known]))
+
     def facts(self, month: TripMonth) -> CleanFacts | None:
         """The facts of the month's clean pair, from its manifest; None if there is none that can be read."""
         if month not in self._known:
-            try:
-                clean = self.lake.manifest(month).clean
-            except DamagedError:
-                clean = None
-            self._known[month] = clean.facts if clean else None
+            self._known[month] = self._read(month)
         return self._known[month]
+
+    def _read(self, month: TripMonth) -> CleanFacts | None:
+        try:
+            clean = self.lake.manifest(month).clean
+        except DamagedError:
+            return None
+        return clean.facts if clean else None
 
     def median_trips(self, month: TripMonth) -> float | None:
         """The median number of trips in the year before the month; None if the lake has too few months of that year."""
@@ -80,10 +90,14 @@ class History:
         """Whether the lake has the month, and enough of the year before it."""
         return self.facts(month) is not None and bool(self._year_before(month))
 
-    def _year_before(self, month: TripMonth) -> list[CleanFacts]:
+    def _months_before(self, month: TripMonth) -> list[TripMonth]:
         days = [add_months(month.first_day, -back) for back in range(1, 13)]
-        months = [self.contract.month(day) for day in days if day >= self.contract.first_month]
-        found = [facts for facts in map(self.facts, months) if facts is not None and facts.trips_rows]
+        return [self.contract.month(day) for day in days if day >= self.contract.first_month]
+
+    def _year_before(self, month: TripMonth) -> list[CleanFacts]:
+        found = [
+            facts for facts in map(self.facts, self._months_before(month)) if facts is not None and facts.trips_rows
+        ]
         return found if len(found) >= FEWEST_MONTHS else []
 
 

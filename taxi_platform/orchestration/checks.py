@@ -15,6 +15,7 @@ import dagster as dg
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.values.foreign_text import excerpt
+from taxi_platform.inspection.at_once import each
 from taxi_platform.inspection.behind import table_gap
 from taxi_platform.inspection.unusual_months import (
     FEWEST_MONTHS,
@@ -80,8 +81,9 @@ def _conservation(contract: Contract) -> dg.AssetChecksDefinition:
     def nothing_lost(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         store = lake.open()
         found = {}
-        for month in _months(context, contract, store):
-            raw, trips, quarantined = rows = _rows(store, month)
+        counted = each(lambda month: _rows(store, month), _months(context, contract, store))
+        for month, rows in counted.items():
+            raw, trips, quarantined = rows
             is_whole = raw is not None and trips is not None and quarantined is not None and raw == trips + quarantined
             found[month] = Finding([rows], not is_whole)
         header = ("raw", "trips", "quarantined")
@@ -115,9 +117,8 @@ def _contract_drift(contract: Contract) -> dg.AssetChecksDefinition:
     def contract_known(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         store = lake.open()
         found = {}
-        for month in _months(context, contract, store):
-            clean = store.look(month).clean
-            drift = [] if clean is None else list(_drift(clean))
+        for month, looked in each(store.look, _months(context, contract, store)).items():
+            drift = [] if looked.clean is None else list(_drift(looked.clean))
             found[month] = Finding(drift, bool(drift))
         header = ("column", "code", "rows")
         return evaluation(context, key, header, found, bad_months="months_with_unknowns", severity=_WARN)
@@ -155,9 +156,14 @@ def _unusual(contract: Contract) -> dg.AssetChecksDefinition:
     def unusual(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterable[dg.AssetCheckResult]:
         history = History(contract, lake.open())
         months = _months(context, contract, history.lake)
+        history.read(months)
         yield _judged_volume(context, volume.key, history, months)
-        yield _judged_nulls(context, nulls.key, history, months)
-        yield _judged_reasons(context, reasons.key, history, months)
+        header = ("column", "null", "in the median month of the year before")
+        found = {month: _shares(history.unusual_nulls(month), 1) for month in months}
+        yield _warning(context, nulls.key, header, found, history)
+        header = ("reason", "rejected", "in the median month of the year before")
+        found = {month: _shares(history.unusual_reasons(month), 2) for month in months}
+        yield _warning(context, reasons.key, header, found, history)
 
     return unusual
 
@@ -179,28 +185,10 @@ def _judged_volume(
     return _warning(context, key, header, found, history)
 
 
-def _judged_nulls(
-    context: dg.AssetCheckExecutionContext, key: dg.AssetCheckKey, history: History, months: Sequence[TripMonth]
-) -> dg.AssetCheckResult:
-    found = {}
-    for month in months:
-        columns = history.unusual_nulls(month)
-        lines = [(column, f"{share:.1%}", f"{usual:.1%}") for column, (share, usual) in columns.items()]
-        found[month] = Finding(lines, bool(lines))
-    header = ("column", "null", "in the median month of the year before")
-    return _warning(context, key, header, found, history)
-
-
-def _judged_reasons(
-    context: dg.AssetCheckExecutionContext, key: dg.AssetCheckKey, history: History, months: Sequence[TripMonth]
-) -> dg.AssetCheckResult:
-    found = {}
-    for month in months:
-        reasons = history.unusual_reasons(month)
-        lines = [(reason, f"{share:.2%}", f"{usual:.2%}") for reason, (share, usual) in reasons.items()]
-        found[month] = Finding(lines, bool(lines))
-    header = ("reason", "rejected", "in the median month of the year before")
-    return _warning(context, key, header, found, history)
+def _shares(unusual: Mapping[str, tuple[float, float]], decimals: int) -> Finding:
+    """A line for each share that is far from the usual one; a month with such a line fails the check."""
+    lines = [(name, f"{share:.{decimals}%}", f"{usual:.{decimals}%}") for name, (share, usual) in unusual.items()]
+    return Finding(lines, bool(lines))
 
 
 def _warning(
@@ -242,8 +230,8 @@ def _same_as_lake(layer: str, contract: Contract) -> dg.AssetChecksDefinition:
         months = _months(context, contract, lake)
         held = getattr(context.resources, layer).open().held_months(contract, [m.first_day for m in months])
         found = {}
-        for month in months:
-            here, there = held.get(month.first_day), lake.look(month)
+        for month, there in each(lake.look, months).items():
+            here = held.get(month.first_day)
             gap = table_gap(there, here)
             line = (*_counts(here.counts if here else None), *_counts(there.counts), gap or "")
             found[month] = Finding([line], bool(gap) or (here is None) != (there.counts is None))
