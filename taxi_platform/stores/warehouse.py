@@ -1,6 +1,6 @@
-"""The warehouse: BigQuery, or a DuckDB file on a laptop, by its address.
+"""The warehouse: BigQuery or a DuckDB file, depending on the address.
 
-Belongs here: the choice, and what the layer is. Does not: either store (a package each, imported when it is opened).
+Belongs here: the choice, and the layer's declaration. Does not: the two stores (a package each, imported when opened).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _BIGQUERY = re.compile(r"bigquery://[\w.:-]+/\w+(\?.*)?", re.ASCII)
 
 
 def open_warehouse(url: str, *, wait_seconds: float = 600.0) -> TableStore:
-    """A dataset of BigQuery, or a DuckDB file.
+    """The store at an address: a dataset of BigQuery or a DuckDB file.
 
     Args:
         url: ``bigquery://project/dataset?location=…``, or a path.
-        wait_seconds: how long an operation waits for other processes, or for BigQuery where it does not answer.
+        wait_seconds: the longest wait for other processes, or for BigQuery if it does not answer.
     """
     if url.startswith(_SCHEME):
         from taxi_platform.stores.bigquery.store import BigQueryStore
@@ -37,7 +37,7 @@ def open_warehouse(url: str, *, wait_seconds: float = 600.0) -> TableStore:
 
 
 def _checked(address: str, data: Path) -> str:
-    """The address itself, or an absolute path: ``warehouse.duckdb`` in the data folder where none is given."""
+    """The address itself, or the absolute path of a file; the default is ``warehouse.duckdb`` in the data folder."""
     takes = "bigquery://project/dataset?location=…"
     if not address.startswith(_SCHEME):
         return folder(address or str(data / "warehouse.duckdb"), f"a DuckDB file, {takes} or {OFF}")

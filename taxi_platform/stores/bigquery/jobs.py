@@ -100,7 +100,7 @@ class MonthLoad:
     def _loaded(self, lake: Lake, since: datetime | None, adopt: bool) -> LoadedPartition:
         for attempt in range(_MOST_ATTEMPTS):
             job, own = self._started(lake, self.job_id(attempt))
-            if own or (adopt and _stands(job, since)):
+            if own or (adopt and _is_still_loaded(job, since)):
                 job.result()
                 return LoadedPartition(int(job.output_rows or 0), not own, self._facts(job))
         raise StoreError(f"{self.destination} was tried {_MOST_ATTEMPTS} times in this data version: clean it again")
@@ -134,6 +134,6 @@ class MonthLoad:
         }
 
 
-def _stands(job: Any, since: datetime | None) -> bool:
+def _is_still_loaded(job: Any, since: datetime | None) -> bool:
     """Whether the rows that a finished job loaded may still be there: it succeeded, and nothing was recorded later."""
     return job.error_result is None and (since is None or job.ended >= since.replace(tzinfo=timezone.utc))

@@ -186,7 +186,7 @@ class BigQueryStore:
             replace_view(self._dataset, UNIFIED.name, sql, VIEW_DESCRIPTION)
 
     def refresh_raw_view(self, dataset: str, lake: Lake) -> None:
-        """Nothing is made over a lake elsewhere: BigQuery reads external tables from Cloud Storage."""
+        """Make ``taxi.raw_{dataset}``; only over a lake on Cloud Storage, the only place of external tables."""
         if lake.url.startswith("gs://"):
             refresh_raw_view(self._dataset, dataset, lake)
 
@@ -238,7 +238,7 @@ class BigQueryStore:
     # ---- inside
 
     def _record(self, contract: Contract, file_month: date) -> tuple[LoadRecord | None, datetime | None]:
-        """What ``months`` says beside what a count finds, and since when (UTC) it says so."""
+        """The month's row in ``months`` with the rows counted now, and the time (UTC) of the row."""
         rows = self._dataset.query(
             f"SELECT data_version, trips_rows, quarantined_rows, loaded_at FROM {self._dataset.sql(MONTHS.name)} "
             "WHERE dataset = @dataset AND file_month = @file_month ORDER BY loaded_at DESC LIMIT 1",
@@ -252,7 +252,7 @@ class BigQueryStore:
         return None, None
 
     def _counts(self, contract: Contract, months: Sequence[date]) -> dict[date, MonthCounts]:
-        """Rows of those months; a month without rows counts 0."""
+        """Rows of those months; a month without rows has the count 0."""
         if not months:
             return {}
         counts = " UNION ALL ".join(
@@ -266,7 +266,7 @@ class BigQueryStore:
 
 
 def _footers(clean: CleanMonth, lake: Lake) -> MonthCounts:
-    """Rows of the two objects: a month that contradicts its facts must not replace the one before."""
+    """Rows of the pair's two objects, to refuse a month that contradicts its facts before it replaces another."""
     rows = []
     for path in (clean.trips_path, clean.quarantine_path):
         with lake.open_parquet(path) as file:

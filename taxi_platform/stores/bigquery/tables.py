@@ -1,4 +1,4 @@
-"""Tables of a BigQuery dataset as their declarations say: partitions, clustering, descriptions, labels.
+"""Tables of a BigQuery dataset as declared: partitions, clustering, descriptions, labels.
 
 Belongs here: creating and describing, and replacing small tables and views as a whole. Does not: months (``store``).
 """
@@ -51,14 +51,14 @@ class _FilledError(Exception):
 
 
 class _ChangedMeanwhileError(StoreBusyError):
-    """A table is not what it was when it was read."""
+    """Somebody changed the table since it was read."""
 
 
 def ensure_table(dataset: BigQueryDataset, table: Table) -> None:
-    """Create the table if need be; bring descriptions up to date, keep it for good. New columns come with a load.
+    """Create the table if it is missing; update its descriptions and remove an expiry. A load adds new columns.
 
     Raises:
-        StoreError: a column stands there in another type than the declaration's, or months cannot be replaced there.
+        StoreError: a column has another type than declared, or the table is not partitioned by month.
     """
     existing = _existing(dataset, table.qualified_name)
     if existing is None:
@@ -72,7 +72,7 @@ def ensure_table(dataset: BigQueryDataset, table: Table) -> None:
 
 
 def create_table(dataset: BigQueryDataset, table: Table) -> None:
-    """Create the table, and its dataset, unless they are there."""
+    """Create the table and its dataset, if they do not exist."""
     from google.api_core.exceptions import Conflict, NotFound
 
     declared = _declared(dataset, table)
@@ -86,7 +86,7 @@ def create_table(dataset: BigQueryDataset, table: Table) -> None:
 
 
 def keep_for_good(dataset: BigQueryDataset, table: bigquery.Table) -> bigquery.Table:
-    """Clear the expiry of a table or view, and of its partitions, which a dataset's defaults give to all.
+    """Remove the expiry that a dataset's defaults give to a table or view and its partitions.
 
     https://cloud.google.com/bigquery/docs/managing-tables#updating_a_tables_expiration_time
     """
@@ -110,7 +110,7 @@ def keep_for_good(dataset: BigQueryDataset, table: bigquery.Table) -> bigquery.T
 
 
 def _check_partitions(dataset: BigQueryDataset, existing: bigquery.Table, table: Table) -> None:
-    """A month is replaced by replacing its partition, which a table that somebody made in another way does not have."""
+    """Refuse a table that is not partitioned by month, because a month is replaced by replacing its partition."""
     wanted = _declared(dataset, table).time_partitioning
     found = existing.time_partitioning
     if wanted is None or (found is not None and (found.type_, found.field) == (wanted.type_, wanted.field)):
@@ -125,7 +125,7 @@ def _check_partitions(dataset: BigQueryDataset, existing: bigquery.Table, table:
 
 
 def existing_tables(dataset: BigQueryDataset) -> frozenset[str]:
-    """Names of the tables and views there are; none where there is no dataset."""
+    """The names of the existing tables and views; empty if there is no dataset."""
     from google.api_core.exceptions import NotFound
 
     with dataset.clear_errors("list its tables"):
@@ -136,7 +136,10 @@ def existing_tables(dataset: BigQueryDataset) -> frozenset[str]:
 
 
 def replace_rows(dataset: BigQueryDataset, table: Table, rows: pa.RecordBatchReader, file_month: date | None) -> int:
-    """Replace a table's rows, or those of one month, by one load job, all or nothing; returns their number."""
+    """Replace a table's rows, or those of one month, by one load job, all or nothing.
+
+    Returns the number of new rows.
+    """
     table_id = dataset.table_id(table.qualified_name)
     destination = table_id if file_month is None else partition(table_id, file_month)
     with _as_parquet(rows) as file:
@@ -197,7 +200,7 @@ def _loaded(
 
 
 def replace_view(dataset: BigQueryDataset, name: str, sql: str, description: str) -> None:
-    """Create or replace a view, in one statement."""
+    """Create or replace a view in one statement."""
     text = description.replace("\\", "\\\\").replace('"', '\\"')
     dataset.query(f'CREATE OR REPLACE VIEW {dataset.sql(name)} OPTIONS (description = "{text}") AS\n{sql}')
     existing = _existing(dataset, f"{SCHEMA}.{name}")
@@ -206,7 +209,7 @@ def replace_view(dataset: BigQueryDataset, name: str, sql: str, description: str
 
 
 def create_dataset(dataset: BigQueryDataset, name: str) -> None:
-    """Create a dataset of that name beside the platform's own, or that one, unless it is there."""
+    """Create the platform's own dataset, or another one beside it, if it does not exist."""
     from google.cloud import bigquery
 
     declared = bigquery.Dataset(f"{dataset.project}.{name}")
@@ -232,7 +235,7 @@ def _declared(dataset: BigQueryDataset, table: Table) -> bigquery.Table:
 
 
 def _describe(dataset: BigQueryDataset, existing: bigquery.Table, table: Table) -> None:
-    """Bring descriptions up to date where the declaration has changed them."""
+    """Update the descriptions that the declaration has changed."""
     from google.cloud import bigquery
 
     described = {field["name"]: field["description"] for field in bigquery_schema(table)}
@@ -257,7 +260,10 @@ def _describe(dataset: BigQueryDataset, existing: bigquery.Table, table: Table) 
 def _changed(
     dataset: BigQueryDataset, existing: bigquery.Table, change: Callable[[bigquery.Table], list[str]]
 ) -> bigquery.Table:
-    """The table after ``change``, which names the properties that it has set; made anew where somebody was faster."""
+    """The table after ``change``, which returns the properties that it has set.
+
+    Repeated if somebody else was faster.
+    """
     from google.api_core.exceptions import PreconditionFailed
 
     def attempt() -> bigquery.Table:
@@ -280,9 +286,9 @@ def _changed(
 
 
 def existing_table(dataset: BigQueryDataset, qualified_name: str) -> Table | None:
-    """The declaration of a table that is there; None where there is none.
+    """The declaration of an existing table; None if there is none.
 
-    BigQuery has one type of integers: columns of a contract read in the contract's type.
+    BigQuery has only one integer type. A column of a contract gets the contract's type.
     """
     existing = _existing(dataset, qualified_name)
     if existing is None:
@@ -339,5 +345,5 @@ def _schema(table: Table) -> list[bigquery.SchemaField]:
 
 
 def _type_name(column_type: ColumnType) -> str:
-    """A column type as the catalogue writes it, of a repeated field with its mode."""
+    """A column type's name in the catalogue, with the mode of a repeated field."""
     return column_type.bigquery + (" REPEATED" if column_type is ColumnType.TEXT_LIST else "")

@@ -1,7 +1,7 @@
-"""Loading a local file into BigQuery: the file is streamed along with the job that loads it.
+"""Loads a local file into BigQuery, by an upload that starts the load job.
 
-Belongs here: the upload (https://cloud.google.com/bigquery/docs/reference/api-uploads). Does not: which file, into what
-(``jobs``). The client's own way holds 100 MB of the file at a time, which cannot be set.
+Belongs here: the upload (https://cloud.google.com/bigquery/docs/reference/api-uploads). Does not: which file, and into
+which table (``jobs``). The client's own upload is not used, because it holds 100 MB of the file in memory.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["load_file"]
 
 CHUNK = 8 << 20
-"""Bytes sent, and held, at a time."""
+"""Bytes sent, and held in memory, at a time."""
 
 
 def load_file(
@@ -31,11 +31,12 @@ def load_file(
     config: bigquery.LoadJobConfig,
     job_id: str | None = None,
 ) -> bigquery.LoadJob:
-    """Start a load job from a file; returns once the file is there, before the job has ended.
+    """Start a load job from a file; returns when the file is uploaded, before the job has ended.
 
     Raises:
-        StoreUnavailableError: BigQuery has forgotten of the upload, or has done it and the answer was lost.
-        google.api_core.exceptions.GoogleAPICallError: refused, such as `Conflict` for a job id that was used.
+        StoreUnavailableError: BigQuery has lost the upload, or has finished it and the answer got lost.
+        google.api_core.exceptions.GoogleAPICallError: BigQuery refused; `Conflict` means that the job id was used
+        before.
     """
     from google.api_core import exceptions
     from google.auth.transport.requests import AuthorizedSession
@@ -48,7 +49,7 @@ def load_file(
     job = _job(dataset, destination, config, job_id or str(uuid.uuid4()))
     with session, file.open("rb") as stream:
         upload: Any = ResumableUpload(url, CHUNK)  # type: ignore[no-untyped-call]
-        # Its own way of sending a chunk again, which keeps what has arrived, within the time that everything else has.
+        # The library's own retries of a chunk keep the part that has arrived; they get the platform's time limit.
         retries: Any = RetryStrategy(max_cumulative_retry=dataset.wait_seconds)  # type: ignore[no-untyped-call]
         upload._retry_strategy = retries  # noqa: SLF001 (as Google's own client of Cloud Storage sets it)
         try:

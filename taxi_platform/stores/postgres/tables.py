@@ -35,15 +35,15 @@ __all__ = [
 
 
 def existing_tables(connection: PostgresConnection) -> set[str]:
-    """Names of the tables in the schema; empty where it does not exist."""
+    """The names of the tables in the platform's schema; empty if the schema does not exist."""
     sql = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'p')"
     return {name for (name,) in connection.execute(sql, [quoted(connection.schema)])}
 
 
 def table_of(connection: PostgresConnection, name: str, store: str) -> Table:
-    """The declaration of a table as and where it stands; raises `StoreError` where there is none.
+    """The declaration of an existing table; raises `StoreError` if there is none.
 
-    Of the platform's own tables a column of a type that no contract has is the user's own affair, and left out.
+    In the platform's own tables, a column whose type no contract has is a user's addition, and is left out.
     """
     columns = columns_of(connection, name)
     if split_name(name)[0] == SCHEMA:
@@ -53,11 +53,11 @@ def table_of(connection: PostgresConnection, name: str, store: str) -> Table:
 
 
 def ensure_tables(connection: PostgresConnection, tables: tuple[Table, ...], wait_seconds: float) -> None:
-    """Create what is missing of the schema and these tables, add what contracts have gained; comments follow them.
+    """Create the schema and these tables, or add the columns that they lack; comments follow the declarations.
 
-    Nothing is locked where everything stands. Commits, so that loading holds no lock of it.
+    If nothing is missing, nothing is locked. The work is committed, so that loading holds none of its locks.
     """
-    if not all(_stands(connection, table) for table in tables):
+    if not all(_is_ready(connection, table) for table in tables):
         new_transaction(connection)
         for schema in sorted({connection.placed(table).schema for table in tables}):
             lock_for_transaction(connection, f"the schema {schema}", wait_seconds)
@@ -67,13 +67,13 @@ def ensure_tables(connection: PostgresConnection, tables: tuple[Table, ...], wai
     new_transaction(connection)
 
 
-def _stands(connection: PostgresConnection, table: Table) -> bool:
+def _is_ready(connection: PostgresConnection, table: Table) -> bool:
     columns = columns_of(connection, table.qualified_name)
     return is_current(table, columns, sql_type) and _is_identified(connection, table)
 
 
 def _is_identified(connection: PostgresConnection, table: Table) -> bool:
-    """Whether rows can be updated and deleted where every table is published for logical replication."""
+    """Whether rows can be updated and deleted even if all tables are published for logical replication."""
     sql = """
         SELECT relkind = 'p' OR EXISTS (SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary)
                OR (relreplident IN ('f', 'i') AND NOT %s)
@@ -109,7 +109,7 @@ def _create_or_extend(connection: PostgresConnection, table: Table, wait_seconds
 
     if missing or not _is_identified(connection, table):
         with_felt_locks(connection, extend, Locks(what, (name, *_partitions(connection, table)), wait_seconds))
-    if not _stands(connection, table):
+    if not _is_ready(connection, table):
         with_quiet_locks(connection, describe, Locks(what, (name,), wait_seconds, "SHARE UPDATE EXCLUSIVE"))
 
 
@@ -119,7 +119,7 @@ def _partitions(connection: PostgresConnection, table: Table) -> list[str]:
 
 
 def create_table(connection: PostgresConnection, table: Table) -> None:
-    """Create a table with its comments; trips and quarantine are partitioned, a user's own months are indexed."""
+    """Create a table with its comments; trips and quarantine are partitioned, and a user's monthly table is indexed."""
     name = connection.qualified(table.qualified_name)
     months = f" PARTITION BY LIST ({FILE_MONTH.name})" if _is_partitioned(table) else ""
     connection.execute(f"CREATE TABLE {name} ({postgres_columns(table)}){months}")
@@ -131,7 +131,7 @@ def create_table(connection: PostgresConnection, table: Table) -> None:
 
 
 def _identify(connection: PostgresConnection, table: Table) -> None:
-    """The table's primary key, or the whole row where nothing else tells one from another."""
+    """Give the table its primary key, or make the whole row its replica identity if it has no key."""
     if _is_identified(connection, table):
         return
     name = connection.qualified(table.qualified_name)
@@ -142,7 +142,7 @@ def _identify(connection: PostgresConnection, table: Table) -> None:
 
 
 def primary_key(connection: PostgresConnection, name: str) -> tuple[str, ...]:
-    """Columns of the primary key that a table has, whoever gave it; none where there is none."""
+    """The columns of a table's primary key, which a user may have added; empty if there is none."""
     sql = """
         SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
         WHERE indrelid = to_regclass(%s) AND indisprimary ORDER BY array_position(indkey::int2[], attnum)
@@ -151,7 +151,7 @@ def primary_key(connection: PostgresConnection, name: str) -> tuple[str, ...]:
 
 
 def give_to_owner_of_table(connection: PostgresConnection, relation: str, of: str) -> None:
-    """Let a relation of ours be its owner's whose table that is: whoever may load the one may load the other."""
+    """Make the owner of a table the owner of a relation too, so that whoever may load one may load the other."""
     sql = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(%s)"
     owner = _value(connection, sql, of)
     if owner != _value(connection, sql, relation):
@@ -159,20 +159,20 @@ def give_to_owner_of_table(connection: PostgresConnection, relation: str, of: st
 
 
 def give_to_owner_of_schema(connection: PostgresConnection, relation: str) -> None:
-    """Let a relation of ours be the schema's owner's, if this role may act for that one: several logins may load."""
+    """Make the schema's owner the owner of a relation, if this role may act for it: so several logins can load."""
     sql = """
         SELECT pg_get_userbyid(nspowner) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
         WHERE pg_class.oid = to_regclass(%s) AND nspowner <> relowner
           AND pg_has_role(current_user, nspowner, %s) AND has_schema_privilege(nspowner, relnamespace, 'CREATE')
     """
-    # Since PostgreSQL 16 a membership says whether it may be acted for.
+    # Since PostgreSQL 16 a membership in a role does not always allow acting for it.
     right = "SET" if connection.info.server_version >= 160000 else "MEMBER"
     for (owner,) in connection.execute(sql, [relation, right]).fetchall():
         connection.execute(f"ALTER TABLE {relation} OWNER TO {quoted(owner)}")
 
 
 def take_names_over(connection: PostgresConnection, schema: str, relation: str, prefix: str, name: str) -> None:
-    """Rename a table to the place of one that has gone, and its indexes whose names begin with a prefix likewise."""
+    """Rename a table to a name that has become free, and likewise its indexes whose names begin with the prefix."""
     connection.execute(f"ALTER TABLE {quoted(schema)}.{quoted(relation)} RENAME TO {quoted(name)}")
     sql = """
         SELECT relname, %(name)s::text || substr(relname, length(%(prefix)s::text) + 1)
@@ -195,7 +195,7 @@ def _is_partitioned(table: Table) -> bool:
 
 
 def columns_of(connection: PostgresConnection, name: str) -> list[CatalogueColumn]:
-    """In the table's order; empty where there is no such table."""
+    """The table's columns, in its order; empty if there is no such table."""
     sql = """
         SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull,
                coalesce(col_description(attrelid, attnum), '')
@@ -207,7 +207,7 @@ def columns_of(connection: PostgresConnection, name: str) -> list[CatalogueColum
 
 
 def sql_type(column_type: ColumnType) -> str:
-    """As PostgreSQL's ``format_type`` writes it."""
+    """The type's name as PostgreSQL's ``format_type`` writes it."""
     return {"timestamp": "timestamp without time zone"}.get(column_type.postgres, column_type.postgres)
 
 

@@ -1,11 +1,11 @@
-"""Waiting for other sessions of a PostgreSQL database, so that nobody else has to wait for us in the meantime.
+"""Waiting for the locks of other sessions in a PostgreSQL database, without making those sessions wait for long.
 
-Belongs here: locks, attempts at them, and who holds them. Does not: what is done once they are had
-(``tables``, ``partitions``).
+Belongs here: locks, attempts to take them, and who holds them. Does not: the work under the locks (``tables``,
+``partitions``).
 
-Who waits for a lock that readers feel makes every reader behind it wait as well. Such attempts are therefore short at
-first and grow; each is followed by a pause of 24 times its length, and all loads into one schema take turns, so
-that all of them together keep others waiting for less than a twentieth of the time.
+A session that waits for an exclusive lock also makes every reader behind it wait. So attempts are short at first and
+get longer. Each is followed by a pause of 24 times its length, and all loads into one schema take turns. So all of them
+together keep others waiting for less than a twentieth of the time.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ T = TypeVar("T")
 
 _FIRST_ATTEMPT, _LONGEST_ATTEMPT = 0.05, 2.0
 _PAUSE_RATIO = 24
-"""A pause's length by that of the attempt before it: others are kept waiting for 4 % of the time at most."""
+"""The length of a pause, in lengths of the attempt before it: others wait for at most 4 % of the time."""
 _LONGEST_SECOND_WAIT = 0.5
-"""Seconds to wait for a lock while others are held already: less than deadlock_timeout (1 s by default), so that a
-reader is never the one that a deadlock ends."""
+"""Seconds to wait for a lock while others are held: less than deadlock_timeout (1 s by default), so that a deadlock
+never ends a reader."""
 _QUIET_ATTEMPT = 2.0
 _LONGEST_HOPE = 20.0
-"""Seconds to wait for one's turn where something else can be done instead."""
+"""Seconds to wait for one's turn, if there is another way to do the work."""
 _TURN = "taxi_platform waits for readers"
 _LONGEST_QUERY = 100
 _LONGEST_TIMEOUT = 2e6
-"""Seconds that PostgreSQL's own time-outs take: 32 bits of milliseconds."""
+"""The largest value of PostgreSQL's time-outs, in seconds: 32 bits of milliseconds."""
 
 
 class StillReadError(Exception):
-    """The attempts that were allowed are over, and others still hold what is needed."""
+    """All allowed attempts failed, because others still hold the locks."""
 
 
 class _HeldBySessionError(HeldError):
-    """Held by a session of the server, described as `pg_stat_activity` shows it."""
+    """A session of the server holds the lock; described as `pg_stat_activity` shows it."""
 
     def __init__(self, description: str | None) -> None:
         super().__init__()
@@ -66,7 +66,10 @@ class _HeldBySessionError(HeldError):
 
 
 def lock_for_transaction(connection: PostgresConnection, name: str, wait_seconds: float) -> None:
-    """Take the advisory lock of that name until the transaction ends; raises `StoreBusyError` naming the holder."""
+    """Take the advisory lock of that name until the transaction ends.
+
+    Raises `StoreBusyError`, which names the holder.
+    """
 
     def attempt() -> None:
         _take_advisory(connection, name)
@@ -76,31 +79,31 @@ def lock_for_transaction(connection: PostgresConnection, name: str, wait_seconds
 
 @dataclass(frozen=True)
 class Locks:
-    """What some work needs to have locked, and how long it may wait for that."""
+    """The locks that some work needs, and how long it may wait for them."""
 
     what: str
-    """In words, for whoever waits."""
+    """The thing that is locked, in words for people."""
     relations: tuple[str, ...]
-    """Quoted names; none of their partitions is locked with them."""
+    """Quoted names of tables; their partitions are not locked with them."""
     wait_seconds: float
     mode: str | None = "ACCESS EXCLUSIVE"
-    """None where the work takes its locks itself (to lock a view locks what it reads); the relations are then those
-    whose holders are to be named."""
+    """The lock mode. None if the work takes its locks itself, because locking a view would lock what it reads; the
+    relations are then only used to name a holder."""
 
 
 def with_felt_locks(
     connection: PostgresConnection, work: Callable[[], T], locks: Locks, attempts: int | None = None
 ) -> T:
-    """Do work that needs locks which readers feel.
+    """Do work whose locks make readers wait.
 
     Args:
-        connection: in a transaction; of an attempt that fails nothing stays.
-        work: what to do, quickly, once the relations are locked; it may be begun several times.
-        locks: what it needs.
-        attempts: give up after so many, or when the time is up, with `StillReadError`; None for as many as it allows.
+        connection: with a transaction begun; nothing of a failed attempt stays.
+        work: what to do, quickly, once the relations are locked; it may be started several times.
+        locks: the locks that it needs.
+        attempts: how many attempts until `StillReadError`; None means as many as the time allows.
 
     Raises:
-        StoreBusyError: others hold them for too long; it names the session, its user and its query.
+        StoreBusyError: others hold the locks for too long; the sentence names the session, its user and its query.
     """
     try:
         return keep_trying(_Attempts(connection, locks, work, attempts), locks.what, locks.wait_seconds)
@@ -111,7 +114,7 @@ def with_felt_locks(
 
 
 class _Attempts(Generic[T]):
-    """Each call is one attempt, longer than the one before; no other load's falls into it or the pause after it."""
+    """Attempts to lock, each longer than the one before. During an attempt and its pause no other load makes one."""
 
     def __init__(
         self, connection: PostgresConnection, locks: Locks, work: Callable[[], T], allowed: int | None
@@ -124,7 +127,7 @@ class _Attempts(Generic[T]):
         self._made = 0
 
     def __call__(self) -> T:
-        with self._connection.transaction():  # its rollback gives up the turn
+        with self._connection.transaction():  # its rollback releases the turn's lock
             self._take_turn()
             seconds = min(_FIRST_ATTEMPT * 2**self._made, _LONGEST_ATTEMPT)
             self._made += 1
@@ -148,7 +151,7 @@ class _Attempts(Generic[T]):
 
 
 def with_quiet_locks(connection: PostgresConnection, work: Callable[[], T], locks: Locks) -> T:
-    """Do work that needs locks which no reader feels, however long they are waited for; else as `with_felt_locks`."""
+    """Do work whose locks no reader notices, however long the wait; otherwise as `with_felt_locks`."""
 
     def attempt() -> T:
         try:
@@ -160,7 +163,7 @@ def with_quiet_locks(connection: PostgresConnection, work: Callable[[], T], lock
 
 
 class _LockedError(Exception):
-    """A lock was not to be had in time."""
+    """A lock could not be taken in time."""
 
     def __init__(self, holder: str | None) -> None:
         super().__init__(holder)
@@ -168,7 +171,7 @@ class _LockedError(Exception):
 
 
 def _within(connection: PostgresConnection, locks: Locks, work: Callable[[], T], seconds: float) -> T:
-    """Lock and work in a savepoint, waiting for no more than so many seconds in all; raises `_LockedError`."""
+    """Lock and work in a savepoint, waiting for at most so many seconds in all; raises `_LockedError`."""
     from psycopg import errors
 
     until = time.monotonic() + seconds
@@ -188,18 +191,18 @@ def _within(connection: PostgresConnection, locks: Locks, work: Callable[[], T],
 
 
 def wait_as_long_as_allowed(connection: PostgresConnection, seconds: float = math.inf) -> None:
-    """Let the statements to come wait for locks for as long as is left of this operation's time, or of ``seconds``."""
+    """Let the next statements wait for locks for what is left of this operation's time, at most ``seconds``."""
     _limit_waiting(connection, min(seconds, _time_left()))
 
 
 def _limit_waiting(connection: PostgresConnection, seconds: float) -> None:
-    """Let each statement to come in this transaction wait for locks so long at most."""
+    """Let each further statement of this transaction wait for locks for at most so long."""
     milliseconds = max(1, round(min(seconds, _LONGEST_TIMEOUT) * 1000))
     connection.execute(f"SET LOCAL lock_timeout = {milliseconds}")
 
 
 def _take_advisory(connection: PostgresConnection, name: str) -> None:
-    """Take the lock of that name until the (sub)transaction ends, or raise `HeldError` at once."""
+    """Take the advisory lock of that name until the (sub)transaction ends, or raise `HeldError` at once."""
     if not _row(connection, "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", name)[0]:
         holders = """
             SELECT pid, 0 AS rank FROM pg_locks, (SELECT hashtextextended(%s, 0) AS key) AS wanted
@@ -210,7 +213,7 @@ def _take_advisory(connection: PostgresConnection, name: str) -> None:
 
 
 def _holder(connection: PostgresConnection, relations: tuple[str, ...]) -> str | None:
-    """The session that holds the strongest lock on any of the relations, the longest first."""
+    """The session with the strongest lock on any of the relations, and among those the longest transaction."""
     holders = """
         SELECT pid, array_position(
             ARRAY['AccessExclusive', 'Exclusive', 'ShareRowExclusive', 'Share', 'ShareUpdateExclusive', 'RowExclusive',
@@ -224,7 +227,7 @@ def _holder(connection: PostgresConnection, relations: tuple[str, ...]) -> str |
 
 
 def _described(connection: PostgresConnection, holders: str, parameter: object) -> str | None:
-    """``process 4711 of anna (SELECT …)``: the first of those sessions, as far as this role may know of it."""
+    """Describes the first of those sessions, as far as this role may see it: ``process 4711 of anna (SELECT …)``."""
     sql = f"""
         SELECT pid, usename, query, state IS NOT NULL FROM ({holders}) AS holders JOIN pg_stat_activity USING (pid)
         ORDER BY rank, xact_start NULLS LAST, pid LIMIT 1

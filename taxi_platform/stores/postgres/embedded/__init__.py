@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the platform's own, for a machine that has none.
+"""A PostgreSQL server for a machine that has none, run by the platform itself.
 
-Belongs here: its life (``sharing`` is the front). Does not: what is in it (``stores.postgres``).
+Belongs here: starting and ending the server (``sharing`` is the way in). Does not: its contents (``stores.postgres``).
 """

@@ -1,9 +1,9 @@
-"""A PostgreSQL server of our own from a Python package's binaries: its files, its start and its end.
+"""An embedded PostgreSQL server from a Python package's binaries: its files, its start and its end.
 
-Belongs here: the data folder, the socket folder, and as whom the server runs. Does not: who needs it for how long
-(``sharing``) and what is in it (``stores.postgres.store``).
+Belongs here: the data folder, the socket folder, and the user that runs the server. Does not: which processes need it,
+and how long (``sharing``), and its contents (``stores.postgres.store``).
 
-The package's own server manager is not used: it opens parent folders to other users and makes a system user.
+The package's own server manager is not used, because it opens parent folders to other users and makes a system user.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""A real PostgreSQL for a laptop: up while any process needs it, gone when the last one leaves.
+"""A real PostgreSQL server for a laptop: it runs while any process needs it, and ends when the last one is done.
 
-Belongs here: who needs the server, and for how long. Does not: how it is run (``server``).
+Belongs here: which processes need the server, and how long. Does not: running it (``server``).
 
-Every process that uses the server holds a shared lock on ``users.lock``; the kernel drops it however the process
-ends. A small supervisor process, detached from any terminal, starts the server and ends it once nobody holds that
-lock, so that a killed user leaves nothing running. As a rule the last user ends the server itself, before it returns.
+Every process that uses the server holds a shared lock on ``users.lock``. The kernel releases it when the process ends,
+however it ends. A small supervisor process, detached from any terminal, starts the server and stops it once nobody
+holds the lock, so that a killed user leaves nothing running. Usually the last user stops the server itself, before it
+returns.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ _STARTING_TAKES_AT_MOST = 120.0
 
 
 class EmbeddedPostgres:
-    """The server of one folder (made readable by this user only), shared by all processes that name that folder.
+    """The server of one folder, readable by this user only; all processes that name the folder share it.
 
     Args:
-        folder: where its data lies, such as ``{TAXI_DATA}/postgres``.
-        port: also listen there on 127.0.0.1, with a generated password (``tcp_url``).
+        folder: where the server's data is, such as ``{TAXI_DATA}/postgres``.
+        port: also listen on this port of 127.0.0.1, with a generated password (``tcp_url``).
     """
 
     def __init__(self, folder: Path | str, port: int | None = None) -> None:
@@ -50,18 +51,18 @@ class EmbeddedPostgres:
 
     @property
     def tcp_url(self) -> str | None:
-        """The address over TCP, password included; None where no port was asked for."""
+        """The address over TCP, with its password; None if no port was given."""
         if self._port is None:
             return None
         return f"postgresql://taxi:{quote(self._server.password, safe='')}@127.0.0.1:{self._port}/taxi"
 
     @contextlib.contextmanager
     def running(self) -> Iterator[str]:
-        """The server's address, up for as long as the context lasts.
+        """The server's address; the server runs at least while the context lasts.
 
         Raises:
-            StoreError: it cannot be started; the sentence says why.
-            StoreBusyError: another process has been starting or ending it for too long.
+            StoreError: the server cannot be started; the sentence says why.
+            StoreBusyError: another process has been starting or stopping it for too long.
         """
         users = self._join()
         try:
@@ -73,20 +74,20 @@ class EmbeddedPostgres:
             self._leave(users)
 
     def stop(self) -> None:
-        """End the server whoever uses it."""
+        """Stop the server, even if other processes use it."""
         if self.folder.is_dir():
             with self._starting():
                 self._server.stop()
 
     def keep_alive(self, idle_seconds: float = 600.0) -> str:
-        """Leave the server up after this process ends, until no client was there for so long; returns the address."""
+        """Keep the server running after this process ends, until it had no client for so long; returns its address."""
         self._make_folder()
         return self._spawn("keep", str(idle_seconds))
 
     # ---- joining and leaving
 
     def _join(self) -> int:
-        """Become a user; the descriptor that holds the shared lock is given up by `_leave`."""
+        """Become a user; returns the descriptor that holds the shared lock, which `_leave` closes."""
         self._make_folder()
         with self._starting():
             users = open_lock(self.folder / "users.lock")
@@ -103,7 +104,8 @@ class EmbeddedPostgres:
     def _leave(self, users: int) -> None:
         try:
             with self._starting():
-                # Letting go and asking again for the lock alone: whoever gets it ends the server, we or the supervisor.
+                # Drop the shared lock and try for an exclusive one; whoever gets it, this process or the supervisor,
+                # stops the server.
                 fcntl.flock(users, fcntl.LOCK_UN)
                 if try_lock(users, fcntl.LOCK_EX):
                     self._server.stop()
@@ -113,7 +115,7 @@ class EmbeddedPostgres:
             os.close(users)
 
     def _share(self, users: int) -> None:
-        """Only a process that is ending the server keeps others from sharing the lock."""
+        """Take the shared lock; only a process that is stopping the server prevents that."""
 
         def attempt() -> None:
             if not try_lock(users, fcntl.LOCK_SH):
@@ -122,7 +124,7 @@ class EmbeddedPostgres:
         keep_trying(attempt, str(self._server), _STARTING_TAKES_AT_MOST)
 
     def _give_way(self, users: int) -> None:
-        """End a server that runs without the port we need, if nobody else uses it."""
+        """Stop a server that runs without the needed port, if nobody else uses it."""
         server = self._server.running()
         if server is None or self._port is None or (server.listens and server.port == self._port):
             return
@@ -153,7 +155,7 @@ class EmbeddedPostgres:
     # ---- processes of their own
 
     def _spawn(self, task: str, *arguments: str) -> str:
-        """Start a detached process of this module and return the line it reports; raises its error."""
+        """Start a detached process of this module, and return the line that it reports; raises its error."""
         root = Path(__file__).parents[4]
         path = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
         command = [sys.executable, "-m", _MODULE, task, str(self.folder), str(self._port or ""), *arguments]
@@ -176,7 +178,7 @@ class EmbeddedPostgres:
         return text
 
     def supervise(self) -> None:
-        """Start the server, then end it once nobody uses it: the supervisor's whole life."""
+        """Start the server, and stop it once nobody uses it; this is all that the supervisor does."""
         with exclusive(self.folder / "supervisor.lock", f"the supervision of {self._server}", _STARTING_TAKES_AT_MOST):
             server = self._server.running() or self._server.start(self._port)
             _report(f"ready {server.url}")
@@ -188,7 +190,7 @@ class EmbeddedPostgres:
                 time.sleep(_SUPERVISOR_POLL)
 
     def keep(self, idle_seconds: float) -> None:
-        """Use the server until it was idle for so long, or another process was asked to keep it up instead."""
+        """Use the server until it was idle for so long, or until another process keeps it running instead."""
         keeper = self.folder / "keeper.pid"
         with self.running() as url:
             keeper.write_text(str(os.getpid()))
@@ -197,7 +199,7 @@ class EmbeddedPostgres:
 
 
 def _wait_until_idle(url: str, idle_seconds: float, wanted: Callable[[], bool]) -> None:
-    """Return once no client but this one was there for so long, or the server ended, or it is no longer wanted."""
+    """Return once the server had no other client for so long, has ended, or is no longer wanted."""
     import psycopg
 
     sql = """
@@ -214,7 +216,7 @@ def _wait_until_idle(url: str, idle_seconds: float, wanted: Callable[[], bool]) 
 
 
 def _report(line: str) -> None:
-    """Tell the process that spawned this one, which waits for one line, and then hold its pipe no longer."""
+    """Send one line to the process that started this one and waits for it; then close the pipe."""
     print(" ".join(line.split()), flush=True)  # noqa: T201 - the line is the protocol
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -222,7 +224,7 @@ def _report(line: str) -> None:
 
 
 def main(task: str, folder: str, port: str, *arguments: str) -> None:
-    """``supervise`` or ``keep``, as a grandchild of the process that asked: nobody has to wait for its end."""
+    """Run ``supervise`` or ``keep`` as a grandchild of the caller, so that nobody has to wait for its end."""
     if os.fork():
         os._exit(0)
     embedded = EmbeddedPostgres(folder, int(port) if port else None)

@@ -1,6 +1,6 @@
-"""As whom a server runs that refuses to be root's.
+"""The user that the embedded server runs as, because PostgreSQL refuses to run as root.
 
-Belongs here: finding such an identity without opening anything on the machine wider. Does not: PostgreSQL.
+Belongs here: finding such a user without giving other users access to anything. Does not: PostgreSQL itself.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _NOBODY = 65534
 
 @dataclass(frozen=True)
 class Identity:
-    """A way to run commands, and the user who then owns the files."""
+    """A user to run commands as, who then owns the files, and how to become that user."""
 
     prefix: tuple[str, ...]
     owner: int
     switches_user: bool = False
 
     def run(self, command: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run to the end, in a session of its own: a Ctrl-C in the terminal does not reach it."""
+        """Run a command to its end, in a session of its own, so that a Ctrl-C in the terminal does not reach it."""
         user = self.owner if self.switches_user else None
-        # Files rather than pipes: a server that the command leaves running would hold a pipe open.
+        # Files instead of pipes, because a server that the command starts would keep a pipe open.
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as given:
             given.write(stdin)
             given.seek(0)
@@ -57,10 +57,10 @@ class Identity:
 
 
 def server_identity(folder: Path) -> Identity:
-    """Ourselves; for root another user of a namespace of its own, or else the system's ``nobody``.
+    """This process's own user; for root, another user in a namespace, or else the system's ``nobody``.
 
-    In the namespace the server sees itself as an ordinary user while every file stays root's, so that no folder
-    above needs to be opened for anybody. Raises `StoreError` where neither can be had.
+    In the namespace the server sees itself as an ordinary user, while every file stays root's. So no parent folder has
+    to be opened to others. Raises `StoreError` if neither is possible.
     """
     if os.geteuid() != 0:
         return Identity((), os.geteuid())
