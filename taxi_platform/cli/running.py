@@ -7,7 +7,7 @@ Belongs here: turning options into runs, and runs into the report. Does not: any
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -16,10 +16,11 @@ import click
 from taxi_platform.cli.instance import remember_run
 from taxi_platform.cli.report import MonthWork, print_run
 from taxi_platform.cli.runs import interruptible, run_range, run_record, run_zones, show_progress
+from taxi_platform.cli.unchanged import unchanged_statuses
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import SettingsError, TaxiError
-from taxi_platform.inspection.status import month_statuses
+from taxi_platform.inspection.status import MonthStatus, month_statuses
 from taxi_platform.months import TripMonth, add_months, month_label, parse_month, parse_month_range
 from taxi_platform.orchestration.io_managers.lake_views import refreshed_views
 from taxi_platform.orchestration.keys import asset_name
@@ -39,9 +40,10 @@ def run_months(datasets: str | None, months: str | None, options: Mapping[str, b
     remember_run(settings)
     show_progress()
     work = {c.month(m): MonthWork() for c in chosen for m in wanted[c.dataset]}
-    zones_problem = _run(settings, chosen, wanted, options, work)
+    zones_problem, statuses = None, None if any(options.values()) else unchanged_statuses(settings, chosen, wanted)
+    if statuses is None:
+        zones_problem, statuses = _run(settings, chosen, wanted, options, work)
     views_problem = refreshed_views(settings)
-    statuses = month_statuses(settings, chosen, wanted)
     print_run(statuses, work, settings)
     if zones_problem:
         click.echo(f"The taxi zones are as they were: {zones_problem}", err=True)
@@ -92,12 +94,15 @@ def _reachable(settings: Settings, contract: Contract, *, nothing_asked: bool) -
 
 def _run(
     settings: Settings,
-    contracts: Iterable[Contract],
+    contracts: Sequence[Contract],
     wanted: Mapping[str, Sequence[date]],
     options: Mapping[str, bool],
     work: dict[TripMonth, MonthWork],
-) -> str | None:
-    """Note what is done to each month; returns what is wrong with the zones, without which months do."""
+) -> tuple[str | None, list[MonthStatus]]:
+    """Note what is done to each month; returns what is wrong with the zones, without which months do, and the months.
+
+    They are counted while the session lasts, for which an embedded PostgreSQL is up.
+    """
     from taxi_platform.orchestration.partitions import contiguous_ranges
 
     with interruptible(settings, work) as session:
@@ -106,7 +111,7 @@ def _run(
             for months in contiguous_ranges(wanted[contract.dataset]):
                 run_range(session, contract, months, _op_config(contract.dataset, options), work)
         run_record(session, settings, [contract.dataset for contract in contracts])
-    return zones_problem
+        return zones_problem, month_statuses(settings, contracts, wanted)
 
 
 def _op_config(dataset: str, options: Mapping[str, bool]) -> dict[str, Any]:

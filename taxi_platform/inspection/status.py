@@ -22,7 +22,7 @@ from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.month import MonthInLake
 from taxi_platform.stores.model import HeldMonth, TableStore
 
-__all__ = ["MonthStatus", "State", "held_months", "month_statuses", "strangers"]
+__all__ = ["MonthStatus", "State", "held_months", "month_statuses", "opened_tables", "statuses_in", "strangers"]
 
 State = Literal["whole", "behind", "refused", "withdrawn", "under way"]
 
@@ -110,18 +110,29 @@ def month_statuses(
         only: dataset → months to look at.
         under_way: months that a run will bring, if the caller knows.
     """
-    lake = _lake(settings)
+    with opened_tables(settings) as stores:
+        return statuses_in(_lake(settings), stores, settings, contracts, only, under_way)
+
+
+def statuses_in(
+    lake: Lake,
+    stores: Mapping[str, TableStore | None],
+    settings: Settings,
+    contracts: Collection[Contract],
+    only: Mapping[str, Collection[date]] | None = None,
+    under_way: Collection[TripMonth] = (),
+) -> list[MonthStatus]:
+    """The same, of a lake and stores of tables that the caller has opened."""
     layers = [layer.name for layer in settings.table_layers()]
     statuses: list[MonthStatus] = []
-    with _tables(settings) as stores:
-        for contract in sorted(contracts, key=lambda c: c.dataset):
-            chosen = None if only is None else sorted(only.get(contract.dataset, ()))
-            tables = {name: held_months(store, contract, chosen) for name, store in stores.items()}
-            in_lake = [month.first_day for month in lake.months(contract.dataset)] if chosen is None else []
-            days = sorted({*(chosen or ()), *in_lake, *(day for held in tables.values() for day in held)})
-            for found in each(lake.look, map(contract.month, days)).values():
-                held = {name: months.get(found.month.first_day) for name, months in tables.items()}
-                statuses.append(_status(contract, found, held, layers, found.month in under_way))
+    for contract in sorted(contracts, key=lambda c: c.dataset):
+        chosen = None if only is None else sorted(only.get(contract.dataset, ()))
+        tables = {name: held_months(store, contract, chosen) for name, store in stores.items()}
+        in_lake = [month.first_day for month in lake.months(contract.dataset)] if chosen is None else []
+        days = sorted({*(chosen or ()), *in_lake, *(day for held in tables.values() for day in held)})
+        for found in each(lake.look, map(contract.month, days)).values():
+            held = {name: months.get(found.month.first_day) for name, months in tables.items()}
+            statuses.append(_status(contract, found, held, layers, found.month in under_way))
     return statuses
 
 
@@ -130,7 +141,7 @@ def strangers(settings: Settings) -> list[str]:
     from taxi_platform.stores.ownership import stranger
 
     lake = _lake(settings)
-    with _tables(settings) as stores:
+    with opened_tables(settings) as stores:
         return [
             sentence
             for name, store in stores.items()
@@ -183,7 +194,7 @@ def _lake(settings: Settings) -> Lake:
 
 
 @contextlib.contextmanager
-def _tables(settings: Settings) -> Iterator[Mapping[str, TableStore | None]]:
+def opened_tables(settings: Settings) -> Iterator[Mapping[str, TableStore | None]]:
     """The opened stores of tables that are not off; None for one that was never used, so that looking makes none."""
     with contextlib.ExitStack() as stack:
         stores: dict[str, TableStore | None] = {}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from taxi_platform.stores.lake.lake import Lake
     from taxi_platform.stores.model import TableStore
 
-__all__ = ["LAKE", "adopt", "claim", "stranger"]
+__all__ = ["LAKE", "adopt", "claim", "is_owner", "stranger"]
 
 LAKE = Table(
     "lake",
@@ -55,6 +55,12 @@ def adopt(store: TableStore, lake: Lake) -> bool:
         return False
     store.replace_table(LAKE, _row(identity))
     return owner is not None
+
+
+def is_owner(store: TableStore, lake: Lake) -> bool:
+    """Whether the store is the lake's already: nothing is claimed."""
+    identity = lake.identity()
+    return identity is not None and _owner(store) == identity.id
 
 
 def stranger(store: TableStore, name: str, lake: Lake) -> str | None:

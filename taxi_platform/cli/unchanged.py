@@ -1,0 +1,182 @@
+"""Whether a run has anything to do: a look at all that it would look at, before anything is started for it.
+
+Belongs here: the look. Does not: what makes a month whole (``inspection``), and any repair: where the least is in
+doubt, a recorded run follows, and says and mends in its own way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta, timezone
+from functools import partial
+from typing import TYPE_CHECKING
+
+from taxi_platform.cli.instance import dagster_home, has_instance
+from taxi_platform.cli.record import Record, read_record
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.unified import UNIFIED
+from taxi_platform.contracts.zones import ZONES
+from taxi_platform.errors import TaxiError
+from taxi_platform.inspection.at_once import each
+from taxi_platform.inspection.status import MonthStatus, opened_tables, statuses_in
+from taxi_platform.months import TripMonth
+from taxi_platform.orchestration.io_managers.raw_views import refresh_raw_view
+from taxi_platform.orchestration.keys import LOOKUP, asset_name
+from taxi_platform.settings import Settings
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.ownership import is_owner
+
+if TYPE_CHECKING:
+    from taxi_platform.sources.model import Source
+    from taxi_platform.stores.model import TableStore
+
+__all__ = ["unchanged_statuses"]
+
+_PATIENCE = 5.0
+"""Seconds to wait for a store that others hold: the run that follows waits as long as it may."""
+_LOOK_SECONDS = 30.0
+_LOG = logging.getLogger(__name__)
+
+
+def unchanged_statuses(
+    settings: Settings, contracts: Sequence[Contract], wanted: Mapping[str, Sequence[date]]
+) -> list[MonthStatus] | None:
+    """The months as they stand, where nothing is to be done for any of them, or for the zones; else None.
+
+    Upstream has the versions that it had, every store is whole and this lake's, and the instance's record names each
+    month with these versions. The look at upstream is noted, and what a run does beside its months is done: superseded
+    objects are cleared away, and the view over raw months is brought up to date.
+    """
+    look = _Look(settings, contracts, wanted)
+    try:
+        return look.statuses()
+    except TaxiError as error:
+        _LOG.debug("a run is to look: %s", error)
+        return None
+
+
+class _Look:
+    """Cheapest first: what was never stored is told by the record, and no store is opened for it."""
+
+    def __init__(self, settings: Settings, contracts: Sequence[Contract], wanted: Mapping[str, Sequence[date]]) -> None:
+        self._settings = settings.model_copy(update={"wait_seconds": min(settings.wait_seconds, _PATIENCE)})
+        self._contracts = contracts
+        self._wanted = wanted
+        self._months = [contract.month(day) for contract in contracts for day in wanted[contract.dataset]]
+        self._lake = Lake(settings.lake, wait_seconds=self._settings.wait_seconds)
+        self._layers = ("raw", "trips", *settings.tables)
+
+    def statuses(self) -> list[MonthStatus] | None:
+        record = self._record()
+        if record is None or not self._is_on_record(record) or not self._is_upstreams():
+            return None
+        with opened_tables(self._settings) as stores:
+            statuses = statuses_in(self._lake, stores, self._settings, self._contracts, self._wanted)
+            if not self._is_whole(statuses, record) or not self._are_ours(stores, record):
+                return None
+            self._keep_up(stores)
+        return statuses
+
+    def _record(self) -> Record | None:
+        if not has_instance(self._settings):
+            return None
+        names = [asset_name(layer, contract.dataset) for contract in self._contracts for layer in self._layers]
+        zones = [asset_name(layer, LOOKUP) for layer in (LOOKUP, *self._settings.tables)]
+        partitions = {month.partition_key for month in self._months}
+        return read_record(dagster_home(self._settings), [*names, *zones], partitions)
+
+    def _is_on_record(self, record: Record) -> bool:
+        """Whether every month asked for is, in every layer, and every other month that the lake has."""
+        for contract in self._contracts:
+            known = record[asset_name("raw", contract.dataset)]
+            if any(month.partition_key not in known for month in self._lake.months(contract.dataset)):
+                return False
+        return all(
+            month.partition_key in record[asset_name(layer, month.dataset)]
+            for month in self._months
+            for layer in self._layers
+        )
+
+    def _is_upstreams(self) -> bool:
+        """Whether upstream has of every month, and of the zones, what it had when the lake last followed it."""
+        from taxi_platform.sources.looking import look_at
+
+        source, zones = self._source(), self._lake.stored_zones()
+        if zones is None or source.stat_zones().token != zones.source_token:
+            return False
+        published = look_at(source, self._months, _LOOK_SECONDS).published
+        return each(self._followed, self._months) == {month: version.token for month, version in published.items()}
+
+    def _source(self) -> Source:
+        from taxi_platform.sources import RetryPolicy, open_source
+
+        settings, once = self._settings, RetryPolicy(attempts=1, connect_timeout=5, read_timeout=10)
+        return open_source(
+            settings.source,
+            settings.source_url,
+            sample_rows=settings.sample_rows,
+            sample_format=settings.sample_format,
+            retry=once,
+        )
+
+    def _followed(self, month: TripMonth) -> str | None:
+        upstream = self._lake.manifest(month).upstream_version
+        return None if upstream is None else upstream.source_token
+
+    def _is_whole(self, statuses: Sequence[MonthStatus], record: Record) -> bool:
+        """Whether each month is in every store, made without options, in the version that is on record."""
+        return len(statuses) == len(self._months) and all(
+            # A run without options brings a month that was made with some back to what it is without.
+            status.is_whole and not status.options and self._names(record, status)
+            for status in statuses
+        )
+
+    def _names(self, record: Record, status: MonthStatus) -> bool:
+        key = TripMonth(status.dataset, status.file_month).partition_key
+        said = {layer: record[asset_name(layer, status.dataset)][key] for layer in self._layers}
+        return said["raw"].get("version") == status.raw_version and all(
+            said[layer].get("data_version") == status.data_version for layer in self._layers if layer != "raw"
+        )
+
+    def _are_ours(self, stores: Mapping[str, TableStore | None], record: Record) -> bool:
+        """Whether the stores of tables are this lake's, and have its zones, all of it on record."""
+        stored, rows = self._lake.stored_zones(), self._lake.zones()
+        if stored is None or rows is None:
+            return False
+        names = [asset_name(layer, LOOKUP) for layer in (LOOKUP, *stores)]
+        if any(record[name].get(None, {}).get("sha256") != stored.sha256 for name in names):
+            return False
+        lookup = rows.select(ZONES.column_names).to_pylist()
+        return all(
+            store is not None and is_owner(store, self._lake) and _has_view(store) and _zones_in(store) == lookup
+            for store in stores.values()
+        )
+
+    def _keep_up(self, stores: Mapping[str, TableStore | None]) -> None:
+        grace = timedelta(hours=self._settings.grace_hours)
+        lake = Lake(self._settings.lake, wait_seconds=self._settings.wait_seconds, grace=grace)
+        each(lake.clear_superseded, self._months)
+        for contract in self._contracts:
+            for name in stores:
+                refresh_raw_view(name, partial(_opened, stores, name), contract.dataset, lake)
+            lake.note_look(contract.dataset, datetime.now(timezone.utc))
+
+
+@contextmanager
+def _opened(stores: Mapping[str, TableStore | None], name: str) -> Iterator[TableStore]:
+    store = stores[name]
+    assert store is not None, "it has just told what it holds"
+    yield store
+
+
+def _has_view(store: TableStore) -> bool:
+    return store.existing_table(UNIFIED.qualified_name) is not None
+
+
+def _zones_in(store: TableStore) -> list[dict[str, object]]:
+    if store.existing_table(ZONES.qualified_name) is None:
+        return []
+    rows = store.read_months(ZONES.qualified_name, None, ZONES.column_names).read_all()
+    return sorted(rows.to_pylist(), key=lambda row: int(row["location_id"]))
