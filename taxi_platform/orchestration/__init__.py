@@ -1,5 +1,5 @@
-"""Dagster: assets, IO managers, jobs, checks, sensors, schedules, alerts. No other package defines a Dagster object.
+"""Dagster: assets, IO managers, jobs, checks, sensors, schedules, alerts. Only this package defines Dagster objects.
 
-Belongs here: when work is done, and how it is recorded. Does not: the work (``sources``, ``ingest``, ``cleaning``,
-``stores``).
+Belongs here: when work is done, and how Dagster records it. Does not: the work itself (``sources``, ``ingest``,
+``cleaning``, ``stores``).
 """

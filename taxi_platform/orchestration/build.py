@@ -1,8 +1,8 @@
-"""Putting assets, jobs, checks, automation, IO managers and resources together.
+"""Puts assets, jobs, checks, automation, IO managers and resources together.
 
-Belongs here: `build_definitions`, which returns fresh definitions, so that tests and other projects compose instead of
-patching. Does not: building any of them. It opens no store, touches no network and imports no client (a test looks at
-``sys.modules``).
+Belongs here: `build_definitions`, which returns new definitions at each call, so that tests and other projects combine
+them instead of patching. Does not: building any part. It opens no store, uses no network and imports no client (a test
+checks ``sys.modules``).
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def build_definitions(
     overrides: Mapping[str, object] | None = None,
     alerts: AlertSettings | None = None,
 ) -> dg.Definitions:
-    """Definitions of those datasets over the stores that the settings name.
+    """Definitions of those datasets over the stores in the settings.
 
     Args:
-        settings: source, stores and options.
+        settings: the source, the stores and the options.
         contracts: the datasets.
-        overrides: resources and IO managers that take the place of ours, by key.
-        alerts: whom to tell of failures; by default nobody.
+        overrides: key → a resource or IO manager that replaces the platform's own.
+        alerts: whom to tell about failures; by default nobody.
     """
     datasets = tuple(contracts)
     given, tables = resources(settings), settings.tables

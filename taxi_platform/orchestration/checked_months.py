@@ -1,9 +1,9 @@
-"""What a check says of a dataset: of the months of its run as they are now, of every other one as it was last found.
+"""What a check says about a dataset: the months of its run as they are now, all others as they were last found.
 
-Belongs here: joining both, and the numbers that the check's page shows. Does not: judging a month (``checks``).
+Belongs here: joining both, and the metadata of the check's page. Does not: judging a month (``checks``).
 
-A check runs with the months of its run, and looks at these only; but its page shows its last evaluation, and somebody
-who reads it asks about the dataset. What was found of each month stands in the evaluation's own metadata.
+A check runs with the months of its run, and looks only at these. But its page shows only the last evaluation, and
+people read it to learn about the whole dataset. So every evaluation's metadata has what was found of each month.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["Finding", "evaluation"]
 Cell = str | int | None
 _BY_MONTH = "by_month"
 _RECENT = 10
-"""Executions that are looked through for the last evaluation: the newest is the one under way."""
+"""Executions to search for the last evaluation; the newest one is still running."""
 _MOST_ROWS = 1_000
-"""Of the table that is shown, newest months first."""
+"""Rows of the table on the check's page, newest months first."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found of one month: its lines of the table, and whether the month fails the check."""
+    """What a check found in one month: its lines of the table, and whether the month fails the check."""
 
     lines: Sequence[Sequence[Cell]]
     is_bad: bool = False
@@ -48,14 +48,14 @@ def evaluation(
     """The check's evaluation over every month that it ever looked at.
 
     Args:
-        context: of the run.
-        key: of the check.
-        header: names of the table's columns after the month; of numbers, the sums over all months are shown as well.
-        found: of the months that the run looked at.
-        bad_months: the name below which the failing ones are listed.
-        severity: of a month of the run that fails; one that failed before is a warning, and holds up nothing.
-        description: said of the months of the run.
-        more: metadata to be shown as well.
+        context: the run's context.
+        key: the check's key.
+        header: names of the table's columns after the month. For numbers, the sums over all months are shown too.
+        found: what was found in the months of the run.
+        bad_months: the name of the metadata entry that lists the failing months.
+        severity: for a failing month of the run. A month that failed before is only a warning.
+        description: a sentence about the months of the run.
+        more: further metadata.
     """
     months = {**_before(context.instance, key), **{month.label: finding for month, finding in found.items()}}
     bad = sorted(label for label, finding in months.items() if finding.is_bad)
@@ -83,7 +83,7 @@ def evaluation(
 
 
 def _before(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dict[str, Finding]:
-    """What the last evaluation knew; nothing where there is none, or one of another form."""
+    """The findings of the last evaluation; empty if there is none, or if it has another form."""
     for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=_RECENT):
         known = (
             record.evaluation.metadata.get(_BY_MONTH)

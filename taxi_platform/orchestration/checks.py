@@ -1,7 +1,7 @@
-"""Asset checks: is what was stored what it claims to be.
+"""Asset checks: whether stored months are what they claim to be.
 
-Belongs here: what each check finds of the months of a run. A check is unpartitioned: those per partition are a preview
-in Dagster 1.13, and leave rows planned for ever after a run over a range. Does not: what a check's page shows
+Belongs here: what each check finds in the months of a run. Checks are not partitioned: partitioned checks are a preview
+in Dagster 1.13, and after a run over a range they stay planned for ever. Does not: what a check's page shows
 (``checked_months``) and the rules that judge rows (``contracts.rules``).
 """
 
@@ -42,7 +42,7 @@ _WARN = dg.AssetCheckSeverity.WARN
 _NOT_JUDGED = "not judged"
 
 _MOST_CODES = 100
-"""Of a column's unknown codes, the most frequent; a column of free text may have as many as rows."""
+"""The number of a column's unknown codes that are shown, the most frequent first. Free text has one per row."""
 
 
 def build_checks(contracts: Sequence[Contract], table_stores: Sequence[str]) -> list[dg.AssetChecksDefinition]:
@@ -93,12 +93,12 @@ def _conservation(contract: Contract) -> dg.AssetChecksDefinition:
 
 
 def _rows(lake: "Lake", month: TripMonth) -> tuple[int | None, int | None, int | None]:
-    """Raw, trips and quarantined; 0 each of a withdrawn month, of which only earlier versions are there."""
+    """Rows in raw, trips and quarantine; 0 for each if the month is withdrawn, because only old versions remain."""
     found = lake.look(month)
     cleaned = found.clean
     if cleaned is None:
         return (0, 0, 0) if found.manifest.is_withdrawn else (found.raw_rows, None, None)
-    # Not always of the current version: an earlier one can be cleaned again.
+    # This may be another version than the current one, because an earlier one can be cleaned again.
     raw = found.manifest.find(cleaned.facts.raw_version)
     raw_rows = None if raw is None or lake.raw_problem(raw) else raw.rows
     return raw_rows, found.trips_rows, found.quarantined_rows
@@ -151,7 +151,7 @@ def _unusual(contract: Contract) -> dg.AssetChecksDefinition:
         ),
     )
 
-    # One step for all: they read the same facts.
+    # One step for all three, because they read the same facts.
     @dg.multi_asset_check(name=f"{contract.dataset}_unusual", specs=[volume, nulls, reasons])
     def unusual(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterable[dg.AssetCheckResult]:
         history = History(contract, lake.open())
@@ -198,7 +198,7 @@ def _warning(
     found: Mapping[TripMonth, Finding],
     history: History,
 ) -> dg.AssetCheckResult:
-    """The evaluation; where there is nothing to compare a month with, it says so."""
+    """The evaluation; if there is nothing to compare a month with, it says so."""
     not_judged = [month.label for month in found if not history.is_judged(month)]
     which = "" if len(not_judged) == len(found) else f" {', '.join(not_judged)}"
     why = f"{_NOT_JUDGED}{which}: the lake has fewer than {FEWEST_MONTHS} months of the year before"
@@ -259,6 +259,6 @@ def _drift(clean: CleanMonth) -> Iterable[tuple[str, str, int | None]]:
 
 
 def _months(context: dg.AssetCheckExecutionContext, contract: Contract, lake: "Lake") -> tuple[TripMonth, ...]:
-    """The months of the run; all that the lake has, where the check was started by itself."""
+    """The months of the run; all months of the lake if the check was started without a run of its asset."""
     months = run_months(contract, context.run.tags)
     return lake.months(contract.dataset) if months is None else months

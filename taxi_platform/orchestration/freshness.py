@@ -1,12 +1,12 @@
-"""Whether a dataset is looked after: the one rule of what is late and what is stale, and the sensor that tells Dagster.
+"""Whether a dataset is looked after: the one rule for late and stale datasets, and the sensor that reports it.
 
-Belongs here: the rule. Does not: noting a look (whoever looks at upstream does: sensors, the sweep, runs) and telling
-people (``alerts``).
+Belongs here: the rule. Does not: noting looks at upstream (sensors, the sweep and runs do) and telling people
+(``alerts``).
 
-Upstream publishes a month about once a month, some two months late, and at times two of them at once: neither the
-newest month's age nor the time of the newest materialization says that something is wrong. A dataset is stale when
-nobody has looked at upstream, and had an answer, for a long time. The lake keeps when that was: many quiet days with
-daily looks are not stale, and no instance has to remember anything.
+Upstream publishes a month about once a month, some two months late, and sometimes two at once. So neither the age of
+the newest month nor the time of the newest materialization shows that something is wrong. A dataset is stale if nobody
+has looked at upstream, and got an answer, for a long time. The lake records the last look. So quiet days with daily
+looks are not stale, and no instance has to remember anything.
 """
 
 # No postponed annotations here: Dagster reads the types of arguments when it is given the function.
@@ -24,18 +24,18 @@ from taxi_platform.orchestration.resources import LakeResource
 __all__ = ["CHECK", "LATE_AFTER", "STALE_AFTER", "Freshness", "build_freshness_sensor", "freshness", "judged"]
 
 CHECK = "looked_after"
-"""The check of raw assets that says so."""
+"""The name of the check of raw assets that reports it."""
 LATE_AFTER, STALE_AFTER = timedelta(days=45), timedelta(days=75)
-"""Once a month the sweep looks, even where no sensor does."""
+"""The monthly sweep looks once a month, even if no sensor does."""
 
 _LAKE_SECONDS = 10.0
-"""How long a tick waits for a lake that does not answer: Dagster ends a tick after 60 s."""
+"""The longest wait of a tick for a lake that does not answer; Dagster ends a tick after 60 s."""
 
 Freshness = Literal["unknown", "fresh", "late", "stale"]
 
 
 def freshness(last_look: datetime | None, now: datetime) -> Freshness:
-    """What a dataset is whose upstream was last looked at then; unknown where no look was ever noted."""
+    """The state of a dataset whose upstream was last looked at then; unknown if no look was ever noted."""
     if last_look is None:
         return "unknown"
     age = now - last_look
@@ -43,7 +43,7 @@ def freshness(last_look: datetime | None, now: datetime) -> Freshness:
 
 
 def judged(last_look: datetime | None, now: datetime) -> dict[str, Any]:
-    """The check's result: a warning where the dataset is late, an error where it is stale."""
+    """The check's result: a warning if the dataset is late, an error if it is stale."""
     found = freshness(last_look, now)
     looked: dict[str, Any] = {"last_look": dg.MetadataValue.timestamp(last_look)} if last_look else {}
     return {
@@ -54,7 +54,7 @@ def judged(last_look: datetime | None, now: datetime) -> dict[str, Any]:
 
 
 def build_freshness_sensor(contracts: Sequence[Contract]) -> dg.SensorDefinition:
-    """The sensor, running from the start: it begins nothing, and says only what has changed."""
+    """The sensor, which runs from the start. It starts no run, and reports only changes."""
 
     @dg.sensor(
         name="freshness",

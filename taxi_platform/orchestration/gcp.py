@@ -1,7 +1,7 @@
-"""Google Cloud for users' own assets: Dagster's own resources, pointed where the platform's stores are.
+"""Google Cloud for users' own assets: Dagster's resources, configured like the platform's stores.
 
-Belongs here: ``BigQueryResource`` and ``GCSResource`` from the settings. Does not: the platform's stores, which need
-neither. The package costs two seconds and 130 MB to import, so that this is done by those alone who ask for it.
+Belongs here: ``BigQueryResource`` and ``GCSResource`` from the settings. Does not: the platform's stores, which do not
+use them. Importing the package costs two seconds and 130 MB, so only code that asks for it does so.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ __all__ = ["gcp_resources"]
 
 
 def gcp_resources(settings: Settings) -> dict[str, BigQueryResource | GCSResource]:
-    """``bigquery`` and ``gcs``, to be merged into the resources of definitions.
+    """``bigquery`` and ``gcs``, to be added to the resources of definitions.
 
-    Project and location are those of ``TAXI_WAREHOUSE=bigquery://…``; without it, what Application Default Credentials
-    say. Both find credentials, ``BIGQUERY_EMULATOR_HOST`` and ``STORAGE_EMULATOR_HOST`` as Google's clients do.
+    Project and location are those of ``TAXI_WAREHOUSE=bigquery://…``, or else those of Application Default Credentials.
+    Both resources find credentials, ``BIGQUERY_EMULATOR_HOST`` and ``STORAGE_EMULATOR_HOST`` as Google's clients do.
     """
     from dagster_gcp import BigQueryResource, GCSResource
 

@@ -1,4 +1,4 @@
-"""The jobs people run and schedules launch: one per dataset, and one for the zones.
+"""The jobs that people run and schedules launch: one per dataset, and one for the zones.
 
 Belongs here: names and selections. Does not: anything a job does.
 """
@@ -14,16 +14,16 @@ from taxi_platform.contracts.contract import Contract
 __all__ = ["ZONES_JOB", "build_jobs", "job_name"]
 
 ZONES_JOB = "taxi_zones"
-"""Not ``zones``: a job and an asset may not share a name."""
+"""Not ``zones``, because a job and an asset cannot share a name."""
 
 
 def job_name(dataset: str) -> str:
-    """``green`` → ``green_months``: not ``green_trips``, for a job and an asset may not share a name."""
+    """``green`` → ``green_months``. Not ``green_trips``, because a job and an asset cannot share a name."""
     return f"{dataset}_months"
 
 
 def build_jobs(contracts: Sequence[Contract]) -> list[dg.UnresolvedAssetJobDefinition]:
-    """A job over every layer of each dataset; datasets start at different months, so no job spans two."""
+    """One job over every layer of each dataset. Datasets start at different months, so no job has two of them."""
     jobs = [
         dg.define_asset_job(
             job_name(contract.dataset),

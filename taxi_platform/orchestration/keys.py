@@ -1,9 +1,9 @@
-"""The keys of the assets: one word each, of dataset and layer (``green_raw``), as people read them in the graph.
+"""The keys of the assets: one word each, made of dataset and layer (``green_raw``), as people read them in the graph.
 
-Belongs here: making a key, and reading layer and dataset back from one. Does not: what an asset does (``assets``) and
-where a store keeps it (``stores``): paths and table names have forms of their own.
+Belongs here: making a key, and reading layer and dataset from one. Does not: what an asset does (``assets``) and where
+a store keeps it (``stores``); paths and table names have other forms.
 
-One part, not two: Dagster's graph, job and asset pages show the last part of a key, which has to tell layers apart.
+A key has one part and not two, because Dagster's pages show only the last part of a key, which must tell layers apart.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
 __all__ = ["LAYERS", "LOOKUP", "TABLE_LAYERS", "Place", "asset_key", "asset_name", "place"]
 
 TABLE_LAYERS = tuple(layer.name for layer in Settings.table_layers())
-"""The stores of tables."""
+"""The names of the stores of tables."""
 LAYERS = ("raw", "trips", *TABLE_LAYERS)
-"""Of every dataset, from upstream to the tables."""
+"""The layers of every dataset, from upstream to the tables."""
 LOOKUP = "zones"
-"""The zone lookup, beside the datasets; in the lake it is a layer of its own, in the tables it is in theirs."""
+"""The zone lookup, beside the datasets. In the lake it is a layer of its own; in the stores it is a table in their
+layer."""
 
 
 class Place(NamedTuple):
-    """Where an asset stands: which layer of which dataset."""
+    """The layer and the dataset of an asset."""
 
     layer: str
     dataset: str
 
 
 def asset_name(layer: str, dataset: str) -> str:
-    """``green_raw``, ``green_warehouse``, ``zones``, ``zones_warehouse``; the name of the asset's op as well."""
+    """``green_raw``, ``green_warehouse``, ``zones``, ``zones_warehouse``: also the name of the asset's op."""
     return dataset if layer == dataset else f"{dataset}_{layer}"
 
 
@@ -45,7 +46,7 @@ def asset_key(layer: str, dataset: str) -> dg.AssetKey:
 
 
 def place(key: dg.AssetKey) -> Place | None:
-    """Layer and dataset of one of our keys; None for a key of another form, such as that of a user's own asset."""
+    """Layer and dataset of a key of the platform; None for any other key, such as that of a user's own asset."""
     if len(key.path) != 1:
         return None
     (name,) = key.path

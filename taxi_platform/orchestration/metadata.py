@@ -1,4 +1,4 @@
-"""What Dagster's catalogue shows of months and tables, under the keys that its UI understands.
+"""Metadata of months and tables in Dagster's catalogue, under the keys that its web interface understands.
 
 Belongs here: turning references and contracts into metadata. Does not: recording it (``io_managers``).
 Keys: https://docs.dagster.io/guides/build/assets/metadata-and-tags
@@ -41,20 +41,20 @@ URI = "dagster/uri"
 TABLE = "dagster/table_name"
 COLUMNS = "dagster/column_schema"
 WITHDRAWN = "withdrawn"
-"""True on the materialization that took a month out of a store: Dagster has no event for what is gone."""
+"""True on the materialization that removed a month from a store, because Dagster has no event for a removal."""
 VERSION = "version"
-"""Of a raw month: which version it is."""
+"""Of a raw month: its version."""
 RAW_VERSION = "raw_version"
-"""Of trips and of tables: the raw version that the rows came from."""
+"""Of trips and tables: the raw version that the rows came from."""
 DATA_VERSION = "data_version"
-"""Of trips and of tables: raw version, contract, cleaning code and options."""
+"""Of trips and tables: raw version, contract, cleaning code and options."""
 SHA256 = "sha256"
-"""Of upstream's file: what the zone lookup and its tables are a version of."""
+"""The digest of upstream's file, which is the version of the zone lookup and its tables."""
 VERSION_NAMES = (VERSION, RAW_VERSION, DATA_VERSION, SHA256)
-"""What automation compares; every materialization names all that it knows."""
+"""The names that automation compares; every materialization has all that apply to it."""
 
 _MOST_CODES = 100
-"""Of a column's unknown codes, the most frequent; a column of free text may have as many as rows."""
+"""The number of a column's unknown codes that are shown, the most frequent first. Free text has one per row."""
 
 
 def column_schema(table: Table) -> Mapping[str, Any]:
@@ -98,7 +98,7 @@ def raw_metadata(raw: RawMonth, uri: str, *, changed: bool) -> Mapping[str, Any]
 
 
 def clean_metadata(clean: CleanMonth, uri: str, *, changed: bool) -> Mapping[str, Any]:
-    """Counts and reasons; each reason is a number of its own, so that the UI plots it over the months."""
+    """Counts, and each reason as a number of its own, so that the web interface plots it over the months."""
     facts = clean.facts
     table = "\n".join(f"| {reason} | {rows:,} |" for reason, rows in facts.reasons.items() if rows)
     return {
@@ -138,7 +138,7 @@ def loaded_metadata(clean: CleanMonth, loaded: LoadedMonth) -> Mapping[str, Any]
 
 
 def withdrawn_metadata(*, changed: bool) -> Mapping[str, Any]:
-    """Of a month that upstream has withdrawn: the store holds no row of it."""
+    """Metadata of a month that upstream has withdrawn: the store has no row of it."""
     return {ROWS: 0, WITHDRAWN: True, "changed": changed}
 
 

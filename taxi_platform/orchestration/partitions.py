@@ -1,6 +1,6 @@
-"""Dagster's view of months: one monthly partitions definition per dataset.
+"""Months as Dagster's partitions: one monthly partitions definition per dataset.
 
-Belongs here: translation between partition keys and `TripMonth`. Does not: what a month is (``months``).
+Belongs here: translating between partition keys and `TripMonth`. Does not: what a month is (``months``).
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 _PARTITION = "dagster/partition"
 MONTHS_TAG = "taxi/months"
-"""``2021-01..2021-03``: what the list of runs shows; it hides Dagster's own tags of a range."""
+"""``2021-01..2021-03``, for the list of runs, which hides Dagster's own tags of a range."""
 
 
 def monthly_partitions(contract: Contract) -> dg.MonthlyPartitionsDefinition:
-    """From the dataset's first month to the last complete one; a dataset's own start, so that no month is phantom."""
+    """The partitions from the dataset's first month to the last complete one, so that each can have a file."""
     return dg.MonthlyPartitionsDefinition(start_date=contract.first_month.isoformat())
 
 
 def trip_month(contract: Contract, partition_key: str) -> TripMonth:
-    """The month that a partition key of that dataset stands for."""
+    """The month of a partition key of that dataset."""
     return TripMonth(contract.dataset, parse_month(partition_key))
 
 
 def recent_months(contract: Contract, count: int, now: datetime | None = None) -> tuple[TripMonth, ...]:
-    """The newest ``count`` months that are over, fewer where the dataset has not that many, in calendar order."""
+    """The newest ``count`` complete months in calendar order; fewer if the dataset does not have so many."""
     keys = monthly_partitions(contract).get_partition_keys(current_time=now)
     return tuple(trip_month(contract, key) for key in keys[-count:])
 
 
 def contiguous_ranges(months: Iterable[date], longest: int | None = None) -> list[list[date]]:
-    """Months in calendar order, cut wherever one is missing, and after ``longest`` of them: each piece is one run."""
+    """Months in calendar order, split where one is missing and after ``longest`` months; each piece is one run."""
     ranges: list[list[date]] = []
     for month in sorted(months):
         if ranges and add_months(ranges[-1][-1], 1) == month and len(ranges[-1]) != longest:
@@ -62,7 +62,7 @@ def contiguous_ranges(months: Iterable[date], longest: int | None = None) -> lis
 
 
 def run_tags(months: Sequence[date]) -> dict[str, str]:
-    """The tags by which Dagster knows which partitions a run covers, and people which months; they are contiguous."""
+    """The tags that tell Dagster which partitions a run covers, and people which months. Months must be contiguous."""
     named = {MONTHS_TAG: month_label(months[0])}
     if len(months) == 1:
         return {**named, _PARTITION: months[0].isoformat()}
@@ -71,7 +71,7 @@ def run_tags(months: Sequence[date]) -> dict[str, str]:
 
 
 def tag_months(context: dg.AssetExecutionContext, months: Sequence[TripMonth]) -> None:
-    """Have the run say its months where whoever launched it did not, as a backfill over a range does not."""
+    """Tag the run with its months if whoever launched it did not, as for a backfill over a range."""
     tags = context.run.tags
     if months and MONTHS_TAG not in tags and context.instance is not None:
         named = run_tags([months[0].first_day, months[-1].first_day][: len(months)])
@@ -79,14 +79,14 @@ def tag_months(context: dg.AssetExecutionContext, months: Sequence[TripMonth]) -
 
 
 def check_range(tags: Mapping[str, str]) -> None:
-    """Raise `SettingsError` for a run over a range that runs backwards: to Dagster it is one without months."""
+    """Check a run's range; raises `SettingsError` if it runs backwards, which Dagster takes for no months at all."""
     first, last = tags.get(_RANGE_START), tags.get(_RANGE_END)
     if first is not None and last is not None and first > last:
         raise SettingsError(f"the range {first}...{last} runs backwards: name the earlier month first")
 
 
 def asked_months(contract: Contract, tags: Mapping[str, str]) -> tuple[TripMonth, ...]:
-    """The months a run is to bring; raises `SettingsError` where it names none, or a range that runs backwards."""
+    """The months of a run; raises `SettingsError` if it names none, or a range that runs backwards."""
     check_range(tags)
     months = run_months(contract, tags)
     if not months:
@@ -99,7 +99,7 @@ def asked_months(contract: Contract, tags: Mapping[str, str]) -> tuple[TripMonth
 
 
 def run_months(contract: Contract, tags: Mapping[str, str]) -> tuple[TripMonth, ...] | None:
-    """The months a run covers, by its tags; None for a run without partitions."""
+    """The months that a run covers, by its tags; None for a run without partitions."""
     first = tags.get(_RANGE_START, tags.get(_PARTITION))
     last = tags.get(_RANGE_END, first)
     if first is None or last is None:

@@ -1,7 +1,7 @@
-"""Stores and source as Dagster resources: shown in the UI, configured from `Settings`, opened in a run.
+"""Stores and source as Dagster resources: shown in the web interface, configured from `Settings`, opened in a run.
 
-Belongs here: configuration and life time. Does not: any behaviour of a store. Opening is late: loading definitions
-imports no client and touches no network.
+Belongs here: configuration and how long something is open. Does not: the work of a store. Resources open late, so that
+loading definitions imports no client and uses no network.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     _lake: Lake | None = PrivateAttr(default=None)
 
     def open(self, at_most_seconds: float = math.inf) -> Lake:
-        """The lake; a caller that has less time waits no longer than that for it."""
+        """The lake, with a shorter wait if the caller has less time."""
         from taxi_platform.stores.lake.lake import Lake
 
         grace = timedelta(hours=self.grace_hours)
@@ -67,7 +67,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class StagingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Local disk for files on their way into the lake, and for the lease of a run that works there."""
+    """The local disk for files on their way into the lake, and for the leases of runs."""
 
     folder: str = Field(description="Private folders are made below it and removed after use.")
 
@@ -81,7 +81,7 @@ class StagingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def leases(self) -> Path:
-        """Where runs keep their leases."""
+        """The folder of the leases of runs."""
         return Path(self.folder) / "runs"
 
     def open(self) -> contextlib.AbstractContextManager[Path]:
@@ -92,10 +92,10 @@ class StagingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class TableStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """A store of tables, open for as long as a run needs it.
+    """A store of tables that is open as long as a run needs it.
 
-    Dagster shows every field in its web interface. `at` therefore makes a resource whose ``url`` holds no password; the
-    address itself stays with the class, which every process makes anew from its own settings.
+    Dagster shows every field in its web interface. So `at` makes a resource whose ``url`` has no password. The real
+    address is in the class, which every process makes from its own settings.
     """
 
     url: str = Field(description="Where the tables are; a password is not shown.")
@@ -108,8 +108,8 @@ class TableStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @classmethod
     def at(cls, store: StoreAt) -> TableStoreResource:
-        """The resource of a store that the settings name."""
-        # Dagster copies a resource by its public fields only, so nothing secret can be kept in an instance.
+        """The resource of a store in the settings."""
+        # Dagster copies a resource by its public fields only, so an instance could not keep a secret.
         layer, address = store.layer, SecretStr(store.address)
         names = {"__module__": cls.__module__, "__doc__": f"Tables in {layer.title}."}
         kept = {"_layer": layer, "_address": address}
@@ -123,7 +123,7 @@ class TableStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def name(self) -> str:
-        """As settings and commands call the store."""
+        """The store's name in settings and commands."""
         return self._layer.name
 
     @contextlib.contextmanager
@@ -134,7 +134,7 @@ class TableStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextlib.contextmanager
     def running(self) -> Iterator[TableStore]:
-        """The store, with an embedded server up for as long as the context lasts."""
+        """The store, with an embedded server running while the context lasts."""
         with self.opened() as store:
             self._store = store
             try:
@@ -143,20 +143,20 @@ class TableStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 self._store = None
 
     def opened(self, at_most_seconds: float = math.inf) -> contextlib.AbstractContextManager[TableStore]:
-        """The store by itself; a caller that has less time waits no longer than that for others."""
+        """The store on its own, with a shorter wait for others if the caller has less time."""
         address = self._address.get_secret_value()
         at = StoreAt(self._layer, address, Path(self.data), self.wait_seconds, self.options)
         return at.opened(at_most_seconds)
 
     def open(self) -> TableStore:
-        """The store of this run."""
+        """The store that this run has opened."""
         if self._store is None:
             raise RuntimeError(f"the {self.name} resource is used outside a run: open it with running()")
         return self._store
 
 
 def resources(settings: Settings) -> dict[str, object]:
-    """Source, staging and stores as the settings name them; of a store that is off there is none."""
+    """Source, staging and stores from the settings; a store that is off has no resource."""
     return {
         "source": SourceResource(
             name=settings.source,

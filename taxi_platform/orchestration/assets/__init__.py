@@ -1,6 +1,10 @@
 """The assets: one per layer and dataset, and the zones.
 
-Belongs here: putting a dataset's assets together. Does not: what an asset does (one layer a module).
+Belongs here: putting a dataset's assets together. Does not: what an asset does (one module per layer).
+
+An asset's function does no work. It returns months and a function that makes one month (`io_managers.values.Months`).
+Dagster hands that value to the asset's IO manager, which calls the function for each month, and stores the result
+before it goes to the next. So one bad month fails alone, and the staging disk holds few months at a time.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ __all__ = ["build_assets"]
 
 @knowingly()
 def build_assets(contracts: Sequence[Contract], stores: Sequence[StoreAt]) -> list[dg.AssetsDefinition]:
-    """Every asset of those datasets, with a table asset in each of those stores."""
+    """Every asset of those datasets, with a table asset for each of those stores."""
     assets = zones_assets(stores)
     for contract in contracts:
         assets += [raw_asset(contract), trips_asset(contract)]

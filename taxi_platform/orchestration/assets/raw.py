@@ -1,10 +1,14 @@
-"""``{dataset}_raw``: upstream's months as immutable Parquet versions in the lake.
+"""``{dataset}_raw``: upstream's months as Parquet versions in the lake that never change.
 
 Belongs here: whether a month has to be fetched at all. Does not: fetching (``sources``), reading upstream's files
 (``ingest``) and storing (``orchestration.io_managers.lake``).
+
+Who calls whom: the asset's function ``raw`` returns `RawMonths` with the months and the function ``fetch``. Dagster
+gives that to ``LakeIOManager.handle_output``. It opens each month, which calls ``fetch`` and so `fetched`. `fetched`
+asks ``sources`` for the file and ``ingest`` for the raw month. The IO manager then puts the month into the lake.
 """
 
-# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+# No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 import contextlib
 import logging
 import threading
@@ -36,13 +40,13 @@ if TYPE_CHECKING:
 __all__ = ["UPSTREAM_POOL", "RawConfig", "Upstream", "raw_asset"]
 
 UPSTREAM_POOL = "upstream"
-"""The pool of whatever fetches: how many runs do so at a time is set on the instance (``dagster.yaml``)."""
+"""The pool of every asset that fetches. The instance (``dagster.yaml``) limits how many of them run at a time."""
 
 _LOG = logging.getLogger(__name__)
 
 
 class Upstream(Enum):
-    """Where a run fetches from: as the platform is configured, or from one of the public hosts for once."""
+    """Where a run fetches from: the configured source, or one of the public hosts just for this run."""
 
     configured = "configured"
     auto = "auto"
@@ -51,7 +55,7 @@ class Upstream(Enum):
 
 
 class RawConfig(dg.Config):
-    """How raw months are fetched."""
+    """Options of a run for raw months."""
 
     force: bool = Field(False, description="Fetch the file again even where upstream says it has not changed.")
     source: Upstream = Field(
@@ -85,7 +89,7 @@ class RawConfig(dg.Config):
 
 
 def raw_asset(contract: Contract) -> dg.AssetsDefinition:
-    """The raw months of one dataset."""
+    """The asset of one dataset's raw months; the module's text says who calls whom."""
 
     @dg.asset(
         key=asset_name("raw", contract.dataset),
@@ -117,6 +121,7 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
 
         looks = _NotedLooks(lake.open(), contract.dataset)
 
+        # Called by LakeIOManager.handle_output, once for each month, when it opens the month.
         @contextlib.contextmanager
         def fetch(month: TripMonth) -> Iterator[StagedRaw | AcceptedRaw | RawMonth | WithdrawnMonth]:
             with fetched(contract, month, upstream, looks, lake, staging, config) as value:
@@ -133,6 +138,7 @@ def _selected(
     if len(months) != 1:
         raise SettingsError(f"select_version goes with a run over one month, and this one has {len(months)}")
 
+    # Called by LakeIOManager.handle_output, which then makes the version current.
     @contextlib.contextmanager
     def select(month: TripMonth) -> Iterator[SelectedRaw]:
         yield SelectedRaw(lake.open().raw_version(month, version), accept_changed_format)
@@ -154,7 +160,7 @@ def _chosen(choice: Upstream, configured: SourceResource) -> "Source":
 
 
 class _NotedLooks:
-    """The look at upstream that a run is, noted in the lake once upstream has answered."""
+    """Notes in the lake that this run looked at upstream, once, when upstream has first answered."""
 
     def __init__(self, lake: "Lake", dataset: str) -> None:
         self._lake = lake
@@ -163,6 +169,7 @@ class _NotedLooks:
         self._is_noted = False
 
     def note(self) -> None:
+        """Note the look, unless this run has done so."""
         with self._lock:
             if not self._is_noted:
                 self._lake.note_look(self._dataset, datetime.now(timezone.utc))
@@ -179,7 +186,20 @@ def fetched(
     staging: StagingResource,
     config: RawConfig,
 ) -> Iterator[StagedRaw | AcceptedRaw | RawMonth | WithdrawnMonth]:
-    """The month as the lake has it where upstream has not changed (one HEAD); else fetched, read and staged."""
+    """One month for the lake. The IO manager calls it, through ``fetch`` in `raw_asset`, and stores what it yields.
+
+    If upstream has not changed (one HEAD request), the month is a reference to what the lake has; nothing is fetched.
+    Otherwise the file is fetched and made into a raw month in a private folder, which is removed when the context ends.
+
+    Yields:
+        `StagedRaw`: a new version. `AcceptedRaw`: the lake's version, to be cleaned (again). `RawMonth`: the lake's
+        version, unchanged. `WithdrawnMonth`: upstream no longer has the month, and the run may remove it.
+
+    Raises:
+        MonthNotPublishedError: upstream has no such month.
+        RefusedMonthError: cleaning refused upstream's version, and nothing has changed since.
+        TaxiError: the file cannot be fetched or read; see ``Source.fetch`` and ``ingest.stage_raw``.
+    """
     from taxi_platform.ingest import stage_raw
 
     version = upstream.stat(month)
@@ -206,7 +226,7 @@ def fetched(
         if staged.readable_file:
             _LOG.warning("%s: text in it is not UTF-8; the raw views read a copy in which it is escaped", month)
         raw = replace(staged.raw, accepts_changed_format=config.accept_changed_format)
-        # Equal bytes under another name upstream are refused as they were, unless a person fetches them again.
+        # Equal bytes with another token upstream stay refused, unless a person forces the fetch.
         known = manifest.find(raw.version)
         lifts_refusal = config.force or (known is not None and not is_refused(contract, known))
         yield replace(staged, raw=raw, lifts_refusal=lifts_refusal)
@@ -215,10 +235,10 @@ def fetched(
 def _held(
     contract: Contract, manifest: "Manifest", version: "Version", lake: "Lake", config: RawConfig
 ) -> AcceptedRaw | RawMonth | None:
-    """What the lake has, where upstream has what it had and this release would convert it into the same file.
+    """The lake's version, if upstream has the same and this release would convert it into the same file; else None.
 
     Raises:
-        RefusedMonthError: cleaning refused it, and nothing has changed since.
+        RefusedMonthError: cleaning refused the version, and nothing has changed since.
     """
     from taxi_platform.ingest import is_current_conversion
 
@@ -239,7 +259,7 @@ def _held(
 
 
 def _is_damaged(held: RawMonth, upstream: RawMonth, lake: "Lake") -> bool:
-    """Whether it has to be fetched again; raises `DamagedError` where upstream has another version to fetch."""
+    """Whether the version has to be fetched again; raises `DamagedError` if upstream no longer has it."""
     problem = lake.raw_problem(held)
     if problem and held.version != upstream.version:
         raise DamagedError(

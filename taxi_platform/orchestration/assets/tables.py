@@ -1,9 +1,13 @@
-"""``{dataset}_warehouse``, ``{dataset}_postgres``, …: clean months as tables that analysts query.
+"""``{dataset}_warehouse``, ``{dataset}_postgres``, …: clean months as tables for analysts.
 
 Belongs here: which asset is which table. Does not: loading (``orchestration.io_managers.tables``, ``stores``).
+
+Who calls whom: the asset's function ``table`` gets references to the lake's clean months and returns them as
+`TableMonths`. Dagster gives that to ``TableIOManager.handle_output``. It opens each month and calls the store's
+``replace_month``, which reads the month's Parquet objects from the lake.
 """
 
-# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+# No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 from collections.abc import Sequence
 
 import dagster as dg
@@ -21,12 +25,12 @@ __all__ = ["shown_kinds", "table_asset"]
 
 
 def shown_kinds(store: StoreAt) -> set[str]:
-    """What the web interface shows a table as."""
+    """The kinds that the web interface shows on a store's tables."""
     return {store.kind, "gold"}
 
 
 def table_asset(store: StoreAt, contract: Contract, all_contracts: Sequence[Contract]) -> dg.AssetsDefinition:
-    """The trips and quarantine tables of one dataset in one store."""
+    """The asset of one dataset's trips and quarantine tables in one store; the module's text says who calls whom."""
     layer = store.layer
 
     @dg.asset(

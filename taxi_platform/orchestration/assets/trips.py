@@ -1,9 +1,14 @@
 """``{dataset}_trips``: raw months cleaned by the dataset's contract into trips and quarantine.
 
 Belongs here: whether a month has to be cleaned at all. Does not: cleaning itself (``cleaning``).
+
+Who calls whom: the asset's function ``trips`` gets `RawMonths` from ``LakeIOManager.load_input`` and returns
+`CleanMonths` with the function ``clean``. Dagster gives that to ``LakeIOManager.handle_output``. It opens each month,
+which calls ``clean``. That opens the raw month and calls `cleaned`, which calls ``cleaning.clean_month``. The IO
+manager then stores the pair of files.
 """
 
-# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+# No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 import contextlib
 import logging
 from collections.abc import Iterator
@@ -32,7 +37,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class CleaningConfig(dg.Config):
-    """How raw months are cleaned."""
+    """Options of a run for clean months."""
 
     drop_zero_passengers: bool = Field(
         False, description=CleaningOptions.model_fields["drop_zero_passengers"].description
@@ -57,7 +62,7 @@ class CleaningConfig(dg.Config):
 
 
 def trips_asset(contract: Contract) -> dg.AssetsDefinition:
-    """The clean months of one dataset."""
+    """The asset of one dataset's clean months; the module's text says who calls whom."""
 
     @dg.asset(
         key=asset_name("trips", contract.dataset),
@@ -76,6 +81,7 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
         ),
     )
     def trips(config: CleaningConfig, raw: RawMonths, lake: LakeResource, staging: StagingResource) -> CleanMonths:
+        # Called by LakeIOManager.handle_output, once for each month, when it opens the month.
         @contextlib.contextmanager
         def clean(month: TripMonth) -> Iterator[StagedClean | CleanMonth | WithdrawnMonth]:
             with _raw_month(month, raw, lake, config) as raw_month:
@@ -96,10 +102,17 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
 def cleaned(
     contract: Contract, raw: RawMonth, lake: LakeResource, staging: StagingResource, options: CleaningOptions
 ) -> Iterator[StagedClean | CleanMonth]:
-    """The month as the lake has it where nothing it depends on has changed; else cleaned and staged.
+    """One month for the lake. The IO manager calls it, through ``clean`` in `trips_asset`, and stores what it yields.
+
+    If nothing that the month depends on has changed, it is a reference to the lake's pair. Otherwise the raw month is
+    cleaned in a private folder, which is removed when the context ends.
+
+    Yields:
+        `StagedClean`: a new pair. `CleanMonth`: the lake's pair, unchanged.
 
     Raises:
-        RefusedMonthError: the file is in another format, which nobody has consented to; the lake keeps it as refused.
+        RefusedMonthError: the file's format has changed, and nobody has accepted that; the lake keeps it as refused.
+        DamagedError: the raw object cannot be read any more; it was moved aside, to be fetched again.
     """
     from taxi_platform.cleaning import clean_month
 

@@ -1,9 +1,13 @@
 """``zones``, ``zones_warehouse``, ``zones_postgres``, …: the taxi zone lookup in every store.
 
 Belongs here: whether the lookup has to be fetched. Does not: reading it (``stores.lake.zones``).
+
+Who calls whom: ``zones`` returns a `ZonesFile`, and ``LakeIOManager.handle_output`` opens it, which calls ``fetch``. A
+table's function returns a `ReferenceTable`, and ``TableIOManager.handle_output`` calls its ``read``, which is
+`_rows`.
 """
 
-# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+# No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 import contextlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -33,7 +37,7 @@ __all__ = ["zones_assets"]
 
 
 def zones_assets(stores: Iterable[StoreAt]) -> list[dg.AssetsDefinition]:
-    """The lookup in the lake and as a table of each store."""
+    """The assets of the lookup: one in the lake, and a table in each store."""
     return [_zones(), *map(_zones_table, stores)]
 
 
@@ -48,6 +52,7 @@ def _zones() -> dg.AssetsDefinition:
         description=ZONES.description,
     )
     def zones(source: SourceResource, lake: LakeResource, staging: StagingResource) -> ZonesFile:
+        # Called by LakeIOManager.handle_output; None means that the lake has upstream's version already.
         @contextlib.contextmanager
         def fetch() -> "Iterator[Download | None]":
             upstream = source.open()
@@ -85,6 +90,7 @@ def _zones_table(store: StoreAt) -> dg.AssetsDefinition:
 
 
 def _rows(lake: "Lake") -> "pa.Table":
+    """The lookup's rows. Called by ``TableIOManager.handle_output`` through `ReferenceTable`."""
     rows = lake.zones()
     if rows is None:
         raise StoreError(f"{lake.url} has no zone lookup: materialize zones first")

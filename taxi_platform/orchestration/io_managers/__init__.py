@@ -1,6 +1,6 @@
-"""IO managers: what an asset returns goes into a store, what an asset's argument asks for comes out of one.
+"""IO managers: they store what an asset returns, and load what an asset's arguments ask for.
 
-Belongs here: those of the platform, put together for definitions, ours or a user's own. Does not: any of them.
+Belongs here: putting the platform's IO managers together. Does not: what each does.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ __all__ = ["io_managers"]
 
 
 def io_managers(settings: Settings, resources: Mapping[str, Any] | None = None) -> dict[str, object]:
-    """``lake_io``, and ``warehouse_io``, ``postgres_io``, … over the settings' stores; none of one that is off.
+    """``lake_io``, and ``warehouse_io``, ``postgres_io``, … for the settings' stores; a store that is off has none.
 
     Args:
         settings: the stores.
-        resources: the resources of those settings, where there are some already.
+        resources: the resources of those settings, if they exist already.
     """
     from taxi_platform.orchestration.io_managers.lake import LakeIOManager
     from taxi_platform.orchestration.io_managers.tables import TableIOManager

@@ -1,8 +1,8 @@
-"""BigQuery into pandas, by dagster-gcp-pandas.
+"""Reads tables of BigQuery into pandas, by dagster-gcp-pandas.
 
-Belongs here: reading with its type handler. Does not: writing, which goes the way of every other table (``frames``).
-Its own way deletes a partition in one job and appends in another, so that what fails in between is lost, cuts by a
-column of the data and upper-cases the names of columns.
+Belongs here: reading with its type handler. Does not: writing, which works as for every other table (``frames``). The
+handler's own writing is not used. It deletes a partition in one job and appends in another, so that a failure in
+between loses the rows; it also selects by a column of the data and changes the case of names.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def read_frame(
     months: Sequence[date] | None,
     columns: Sequence[str] | None,
 ) -> pd.DataFrame:
-    """Rows of those file months of a table, with the names and types that every other store gives them.
+    """Rows of those file months of a table, with the names and types that every other store gives.
 
-    The handler itself lower-cases names and has pandas types of its own; partitions are pruned by ``file_month``.
+    The handler changes names to lower case and has pandas types of its own. Partitions are selected by ``file_month``.
 
     Raises:
-        StoreError: no such table or column.
+        StoreError: there is no such table or column.
     """
     import pyarrow as pa
     from dagster._core.storage.db_io_manager import TablePartitionDimension, TableSlice

@@ -1,9 +1,9 @@
-"""How a step fails for a reason that somebody can act on: with its sentence first, and without a stack trace.
+"""How a step fails for a known reason: with one sentence, and without a stack trace.
 
-Belongs here: the one form in which Dagster is told of such a failure. Does not: the sentences, which the errors bring.
+Belongs here: the form in which Dagster gets such a failure. Does not: the sentences, which the errors have.
 
-Dagster prints the trace of every exception that ends a step, and shows it in the run's page, three screens of its own
-frames. The one kind of error that it takes as it is told, without frames, is that of another process.
+Dagster prints the stack trace of every exception that ends a step, and shows three screens of its own frames on the
+run's page. It takes only one kind of error as it is, without frames: that of another process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["ExpectedFailureError", "in_a_sentence"]
 
 
 class ExpectedFailureError(dg.Failure, DagsterUserCodeProcessError):
-    """A failure that its sentence explains; Dagster shows that, and no frames."""
+    """A failure that its sentence explains; Dagster shows the sentence and no frames."""
 
     def __init__(self, sentence: str, metadata: Mapping[str, Any] | None = None) -> None:
         shown = [SerializableErrorInfo(sentence, [], cls_name=None)]
@@ -33,7 +33,7 @@ class ExpectedFailureError(dg.Failure, DagsterUserCodeProcessError):
 
 @contextlib.contextmanager
 def in_a_sentence() -> Iterator[None]:
-    """What the platform raises on purpose ends the step with its sentence alone; other errors pass as they are."""
+    """Turn the platform's own errors into a failure with only their sentence; other errors pass unchanged."""
     try:
         yield
     except TaxiError as error:

@@ -1,10 +1,10 @@
-"""What people return from assets of their own: DataFrames, Arrow tables and readers, as rows of a table of their own.
+"""Rows that people's own assets return (DataFrames, Arrow tables and readers), as rows of a table of their own.
 
-Belongs here: the table's name, the rows of each month, and what Dagster shows of them. Does not: how a store replaces
-rows (``stores``) and how arguments are read (``reading``).
+Belongs here: the table's name, the rows of each month, and the metadata. Does not: how a store replaces rows
+(``stores``) and how arguments are read (``reading``).
 
-Rows are written to a local file first, and only then does a store see them: whatever makes them, however slow, and be
-it the same store, keeps nobody waiting and has ended when the store begins.
+Rows are first written to a local file, and only then does a store get them. So a slow source of rows, which may be the
+same store, has ended before the store is locked, and keeps nobody waiting.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 __all__ = ["OWN_SCHEMA", "store_rows", "table_name"]
 
 OWN_SCHEMA = "marts"
-"""Where a table of a user's own stands whose asset's key does not say."""
+"""The schema of a user's own table, if the asset's key does not name one."""
 
 _Slices = Mapping[date | None, Path]
 
 
 def table_name(key: dg.AssetKey, definition_metadata: Mapping[str, Any] | None) -> str:
-    """``schema.table`` of an asset: as its metadata ``dagster/table_name`` says, else by the end of its key."""
+    """``schema.table`` of an asset: from its metadata ``dagster/table_name``, or else from the end of its key."""
     named = (definition_metadata or {}).get(TABLE)
     if named is not None:
         return str(named)
@@ -45,16 +45,16 @@ def table_name(key: dg.AssetKey, definition_metadata: Mapping[str, Any] | None) 
 
 
 def store_rows(context: dg.OutputContext, rows: object, store: TableStore, folder: Path) -> None:
-    """Replace the asset's table by these rows, or what it holds of the run's months, and show what came.
+    """Replace the asset's table by these rows, or only the run's months in it, and add the metadata.
 
     Args:
-        context: of the asset's output.
-        rows: a pandas DataFrame, or anything that offers itself as an Arrow stream (pyarrow, polars, DuckDB…).
-        store: where the table stands.
-        folder: for one file per month, cleared away by the caller.
+        context: the asset's output context.
+        rows: a pandas DataFrame, or anything that gives an Arrow stream (pyarrow, polars, DuckDB…).
+        store: the store of the table.
+        folder: for one file per month; the caller removes it.
 
     Raises:
-        StoreError: rows that no store could keep, or that are of other months than the run's.
+        StoreError: no store can keep the rows, or they are of other months than the run's.
     """
     from taxi_platform.stores.arrow_tables import check_own_name, declared
 
@@ -107,7 +107,7 @@ def _reader(name: str, rows: Any) -> pa.RecordBatchReader:
 
 
 def _sliced(reader: pa.RecordBatchReader, table: Table, months: Sequence[date] | None, folder: Path) -> _Slices:
-    """The rows in the table's types, in one file per month of the run, or in one."""
+    """The rows in the table's types, in one file per month of the run, or in a single file."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -130,7 +130,7 @@ def _sliced(reader: pa.RecordBatchReader, table: Table, months: Sequence[date] |
 
 
 def _with_month(batch: pa.RecordBatch, table: Table, months: Sequence[date] | None) -> pa.RecordBatch:
-    """With ``file_month`` of the run's one month where the rows do not say it themselves."""
+    """The batch with ``file_month``; if the rows do not have it, it is the run's only month."""
     import pyarrow as pa
 
     if months is None or "file_month" in batch.schema.names:

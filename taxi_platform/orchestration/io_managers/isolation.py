@@ -1,10 +1,10 @@
-"""Storing the months of a run one by one, so that a bad month fails alone.
+"""Stores the months of a run one by one, so that a bad month fails alone.
 
-Belongs here: the order of work over months and what Dagster records of it. Does not: any store.
+Belongs here: the order of work over months, and what Dagster records of it. Does not: any store.
 
-Dagster records one event per month with its own metadata when all are good. When one is bad, the good ones are
-recorded by events of our own and the step fails, so that "re-execute from failure" runs what is missing: a bad month
-is never recorded as materialized. The same goes for a run that is interrupted: what it has stored is recorded.
+If all months are good, Dagster records one event per month with its metadata. If one is bad, this module records the
+good ones by events of its own and the step fails. So "re-execute from failure" runs the missing months, because a bad
+month is never recorded as materialized. After an interrupt, too, the stored months are recorded.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ Metadata = Mapping[str, Any]
 _LOG = logging.getLogger(__name__)
 
 ATTEMPTS = MONTH.attempts or 1
-"""How often a month is tried while what breaks it is a `TransientError`."""
+"""How often a month is tried if it fails with a `TransientError`."""
 _GRACE = 1.5
-"""Seconds in which months under way may end at an interrupt, and are recorded as well."""
+"""Seconds that running months have after an interrupt to end, and to be recorded as well."""
 
 
 @dataclass
 class Outcome:
-    """What became of each month."""
+    """The result of each month."""
 
     stored: dict[TripMonth, Metadata] = field(default_factory=dict)
     failed: dict[TripMonth, BaseException] = field(default_factory=dict)
     at_interrupt: Callable[[], None] = field(default=lambda: None)
-    """Called where an interrupt comes, before the months under way have ended: what is stored by then is not lost."""
+    """Called at an interrupt, before the running months have ended, so that what is stored by then is recorded."""
 
     @property
     def total(self) -> int:
@@ -63,13 +63,13 @@ def store_each(
     wait_seconds: float = 600.0,
     outcome: Outcome | None = None,
 ) -> Outcome:
-    """Call ``store`` for every month, ``at_once`` of them at a time; an error of one month is kept, not raised.
+    """Call ``store`` for every month, ``at_once`` of them in parallel; an error of one month is kept, not raised.
 
-    A `TransientError` is worth another attempt, after a wait; anything else would only fail again. All the waiting of
-    one month, for whatever store, takes at most ``wait_seconds``.
+    A `TransientError` is retried after a wait; other errors would only come again. All the waiting of one month, for
+    whatever store, takes at most ``wait_seconds``.
 
-    An interrupt (Ctrl-C, a cancelled run) starts no further month; months under way are finished or rolled back whole.
-    What became of each month until then stands in ``outcome``, where one is given.
+    After an interrupt (Ctrl-C, a cancelled run) no further month starts; running months are finished or rolled back as
+    a whole. Their results until then are in ``outcome``, if one is given.
     """
     thrifty_pool()
     outcome = Outcome() if outcome is None else outcome
@@ -83,7 +83,7 @@ def store_each(
         return {**stored, "seconds": round(time.perf_counter() - started, 3)}
 
     if len(months) == 1:
-        # In this thread, so that an interrupt ends the work itself and not only the waiting for it.
+        # Work in this thread, so that an interrupt ends the work and not only the wait for it.
         _settle(outcome, months[0], lambda: one(months[0]))
         return outcome
     with ThreadPoolExecutor(max_workers=max(1, at_once), thread_name_prefix="month") as pool:
@@ -117,9 +117,9 @@ def trying_again(
     wait_seconds: float = 600.0,
     stopping: threading.Event | None = None,
 ) -> T:
-    """What ``work`` returns, as soon as no `TransientError` keeps it from that.
+    """Call ``work`` until it raises no `TransientError`; returns its result.
 
-    Waits grow and are drawn at random, so that workers do not come back all at once; ``stopping`` ends them.
+    Waits grow and are random, so that workers do not all come back at the same time; ``stopping`` ends them.
     """
     stopping = threading.Event() if stopping is None else stopping
     failures: list[BaseException] = []
@@ -148,7 +148,7 @@ def trying_again(
 def _settle(outcome: Outcome, month: TripMonth, result: Callable[[], Metadata | None]) -> None:
     try:
         metadata = result()
-    except Exception as error:  # noqa: BLE001 - whatever breaks one month must not take the others with it
+    except Exception as error:  # noqa: BLE001 - no error of one month may end the others
         outcome.failed[month] = error
         _LOG.error("%s failed: %s", month, describe(error), exc_info=not isinstance(error, TaxiError))
     else:
@@ -158,10 +158,10 @@ def _settle(outcome: Outcome, month: TripMonth, result: Callable[[], Metadata | 
 
 @contextlib.contextmanager
 def recorded(context: dg.OutputContext) -> Iterator[Outcome]:
-    """An outcome to be filled; at the end, Dagster records its good months with their metadata.
+    """An outcome for the caller to fill; at the end, Dagster records its good months with their metadata.
 
-    Raises `dagster.Failure` naming the bad months, if any. Where the context ends by an error or an interrupt, what
-    was stored until then is recorded all the same.
+    Raises `dagster.Failure`, which names the bad months, if there are any. If an error or an interrupt ends the
+    context, what was stored until then is recorded too.
     """
     told: set[TripMonth] = set()
 
@@ -189,7 +189,7 @@ def _log_materialization(context: dg.OutputContext, month: TripMonth, metadata: 
 
 
 def record(context: dg.OutputContext, outcome: Outcome) -> None:
-    """Record the good months with their metadata; raise `dagster.Failure` naming the bad ones, if any."""
+    """Record the good months with their metadata; raises `dagster.Failure`, which names the bad ones, if any."""
     if not outcome.failed:
         execution = dg.AssetExecutionContext.get()
         for month, metadata in sorted(outcome.stored.items()):
@@ -200,7 +200,7 @@ def record(context: dg.OutputContext, outcome: Outcome) -> None:
     failed = sorted(outcome.failed.items())
     sentences = {month.label: describe(error) for month, error in failed}
     for month, error in failed:
-        # The page of a partition shows what was observed of it; Dagster has no event for a month that did not arrive.
+        # Dagster has no event for a month that failed, but a partition's page shows observations of it.
         said = {"failed": describe(error)}
         context.log_event(dg.AssetObservation(context.asset_key, partition=month.partition_key, metadata=said))
     details = "\n".join(f"{label}: {sentence}" for label, sentence in sentences.items())
@@ -213,7 +213,7 @@ def record(context: dg.OutputContext, outcome: Outcome) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """An error as one line: our own sentence, or the class and text of an error nobody foresaw."""
+    """An error as one line: the platform's own sentence, or class and text of any other error."""
     return str(error) if isinstance(error, TaxiError) else f"{type(error).__name__}: {error}"
 
 

@@ -1,6 +1,10 @@
-"""``lake_io``: raw and clean months into the lake, and out of it as references, Arrow readers or DataFrames.
+"""``lake_io``: stores raw and clean months in the lake, and loads them as references, Arrow readers or DataFrames.
 
-Belongs here: the choice of what is stored and loaded how. Does not: how the lake stores (``stores.lake.lake``).
+Belongs here: the choice of what is stored and loaded, and how. Does not: how the lake stores (``stores.lake.lake``).
+
+Who calls whom: Dagster calls ``handle_output`` with what an asset of ``assets.raw``, ``assets.trips`` or
+``assets.zones`` returned. ``handle_output`` opens its months one by one, and that runs the asset's own function for a
+month. Then it stores the result with the methods of ``Lake``.
 """
 
 from __future__ import annotations
@@ -44,22 +48,27 @@ __all__ = ["LakeIOManager"]
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
-    """Stores `RawMonths` and `CleanMonths` month by month; loads by the annotation of the argument."""
+    """Stores `RawMonths` and `CleanMonths` month by month; loads what the argument's annotation asks for."""
 
     lake: LakeResource
     months_at_once: int = 2
     attempts: int = ATTEMPTS
     _tables: ClassVar[Sequence[TableStoreResource]] = ()
-    """Whose views over raw months follow them."""
+    """The stores whose views over raw months are refreshed."""
 
     @classmethod
     def beside(cls, *tables: TableStoreResource) -> type[LakeIOManager]:
-        """The class of managers that keep the views of those stores current."""
-        # Dagster knows resources as fields, one each, and copies a manager by its fields.
+        """A class of IO managers that refresh the views of those stores."""
+        # Dagster knows a resource only as a field of its own, and copies an IO manager by its fields.
         return type(cls.__name__, (cls,), {"__module__": cls.__module__, "__doc__": cls.__doc__, "_tables": tables})
 
     def handle_output(self, context: dg.OutputContext, obj: RawMonths | CleanMonths | ZonesFile) -> None:
-        """Run the closure of each month that the asset returned, and store what it makes in the lake."""
+        """Open each month that the asset returned, which runs the asset's function for it, and store the result.
+
+        Raises:
+            StoreError: the asset returned anything else than months or the zone lookup.
+            dagster.Failure: some months failed; it names them, and the others are stored and recorded.
+        """
         if not isinstance(obj, RawMonths | CleanMonths | ZonesFile):
             raise StoreError(
                 f"lake_io stores raw and clean months, and {context.asset_key.to_user_string()} returned a "
@@ -88,7 +97,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             refresh_views(Path(self.lake.views), self.lake.open(), PATIENCE)
 
     def _record_current(self, context: dg.OutputContext, refusals: Sequence[TripMonth]) -> None:
-        """A version was current, and on record, until it was refused: the one that is current since goes on record."""
+        """Record the versions that are current now, because a refused version was recorded as current before."""
         lake = self.lake.open()
         for month in refusals:
             raw = lake.current_raw(month)
@@ -121,7 +130,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
                     return withdrawn_metadata(changed=lake.withdraw_raw(month))
                 before = lake.current_raw(month)
                 raw = _made_current(lake, value)
-            # Upstream may publish equal bytes under another version of its own: nothing that follows has to run.
+            # Upstream may publish equal bytes with another token: then nothing below has to run.
             return raw_metadata(raw, lake.uri(raw.path), changed=before is None or _cleaned(before) != _cleaned(raw))
 
         return store
@@ -180,7 +189,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     @contextlib.contextmanager
     def _clean(self, month: TripMonth) -> Iterator[CleanMonth | WithdrawnMonth]:
-        """A withdrawn month too where it was cleaned again since, from a version that a run named."""
+        """The month's clean pair; a withdrawn month too, if a run cleaned an earlier version of it again."""
         lake = self.lake.open()
         manifest = lake.repair(month)
         clean = manifest.clean
@@ -195,7 +204,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             )
 
     def _read(self, context: dg.InputContext) -> pa.RecordBatchReader:
-        """The rows of the chosen months, each of which must be there; of all months, those there are."""
+        """The rows of the chosen months, all of which must exist; without a choice, those of all existing months."""
         from taxi_platform.stores.lake.rows import read_objects
 
         layer, dataset = own_place(context)
@@ -231,7 +240,7 @@ def _made_current(lake: Lake, value: StagedRaw | SelectedRaw | AcceptedRaw | Raw
 
 
 def _cleaned(raw: RawMonth) -> tuple[str, bool]:
-    """What of a raw month decides how its rows are cleaned."""
+    """The facts of a raw month that decide how its rows are cleaned."""
     return raw.version, raw.accepts_changed_format
 
 

@@ -1,7 +1,10 @@
 """``warehouse_io``, ``postgres_io``, …: clean months and users' own rows into tables, and rows out of them.
 
-Belongs here: everything but the store. Does not: any SQL (``stores``), and what DataFrames
-become (``frames``).
+Belongs here: the choice of what is stored and loaded, and how. Does not: any SQL (``stores``), and how DataFrames
+become tables (``frames``).
+
+Who calls whom: Dagster calls ``handle_output`` with what an asset of ``assets.tables`` or ``assets.zones``, or a user's
+own asset, returned. ``handle_output`` opens the months one by one and gives each to the store's ``replace_month``.
 """
 
 from __future__ import annotations
@@ -37,9 +40,9 @@ T = TypeVar("T")
 
 
 class TableIOManager(dg.ConfigurableIOManager):
-    """Stores `TableMonths` month by month and users' own rows as tables of theirs, each replaced atomically.
+    """Stores `TableMonths` month by month, and users' own rows as tables; each month or table is replaced atomically.
 
-    Loads rows by the argument's annotation.
+    Loads rows in the type of the argument's annotation.
     """
 
     lake: LakeResource
@@ -50,7 +53,7 @@ class TableIOManager(dg.ConfigurableIOManager):
 
     @property
     def name(self) -> str:
-        """As settings and commands call the store."""
+        """The store's name in settings and commands."""
         return self.tables.name
 
     def store(self) -> TableStore:
@@ -58,7 +61,12 @@ class TableIOManager(dg.ConfigurableIOManager):
         return self.tables.open()
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
-        """Store what the asset returned: months of the platform's own tables, or rows of a user's table."""
+        """Store what the asset returned: months of the platform's own tables, or rows of a user's table.
+
+        Raises:
+            StoreError: the store refuses, or belongs to another lake.
+            dagster.Failure: some months failed; it names them, and the others are stored and recorded.
+        """
         if isinstance(obj, TableMonths):
             self._store_months(context, obj)
         elif isinstance(obj, ReferenceTable):
@@ -70,13 +78,13 @@ class TableIOManager(dg.ConfigurableIOManager):
                 store_rows(context, obj, self.store(), folder)
 
     def _claimed(self) -> TableStore:
-        """The store, which is this lake's from now on, if it was nobody's; raises `StoreError` if another's."""
+        """The store, claimed for this lake if it had no owner; raises `StoreError` if it is another lake's."""
         store = self.store()
         self._patiently(self.name, lambda: claim(store, self.name, self.lake.open()))
         return store
 
     def _patiently(self, what: str, work: Callable[[], T]) -> T:
-        """What is done once for all months of a step waits as long for the store as each of them."""
+        """Do work that is needed once for all months of a step; it waits for the store as long as one month does."""
         return trying_again(what, work, self.attempts, self.lake.wait_seconds)
 
     def _store_months(self, context: dg.OutputContext, months: TableMonths) -> None:

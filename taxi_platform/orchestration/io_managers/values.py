@@ -1,6 +1,8 @@
-"""What assets return and take: references and lazy months, never rows of trips.
+"""What assets return and take: references and months that are made when opened, never rows of trips.
 
-Belongs here: the values. Does not: storing them (the IO managers beside this).
+Belongs here: the values. Does not: storing them (the IO managers beside this module).
+
+An asset returns months with a function that makes one month. The function runs when the IO manager opens the month.
 """
 
 from __future__ import annotations
@@ -35,9 +37,13 @@ T = TypeVar("T")
 
 
 class Months(Generic[T]):
-    """Months in calendar order; each one's value is made when it is opened and cleared away when it is closed.
+    """Months in calendar order. Opening a month makes its value, and closing it removes the month's temporary files.
 
-    Laziness keeps the staging disk small: a run over ten years has one month per worker on disk, not all of them.
+    So the staging disk stays small: a run over ten years has one month per worker on disk, not all of them.
+
+    Args:
+        months: the months, in calendar order.
+        make: makes the value of one month; the IO manager calls it, through `open`.
     """
 
     def __init__(self, months: Sequence[TripMonth], make: Callable[[TripMonth], AbstractContextManager[T]]) -> None:
@@ -45,7 +51,7 @@ class Months(Generic[T]):
         self._make = make
 
     def open(self, month: TripMonth) -> AbstractContextManager[T]:
-        """The month's value, for as long as the context lasts."""
+        """Make the month's value, which lasts as long as the context. IO managers call this, once for each month."""
         return self._make(month)
 
     def __iter__(self) -> Iterator[TripMonth]:
@@ -56,35 +62,35 @@ class Months(Generic[T]):
 
 
 class RawMonths(Months[StagedRaw | SelectedRaw | AcceptedRaw | RawMonth | WithdrawnMonth]):
-    """Raw months: staged ones still to be put into the lake, references to what it has, and withdrawn ones."""
+    """Raw months: staged ones to be stored, references to what the lake has, and withdrawn ones."""
 
 
 class CleanMonths(Months[StagedClean | CleanMonth | WithdrawnMonth]):
-    """Cleaned months: staged ones still to be put into the lake, references to what it has, and withdrawn ones."""
+    """Cleaned months: staged ones to be stored, references to what the lake has, and withdrawn ones."""
 
 
 class TableMonths(Months[CleanMonth | WithdrawnMonth]):
-    """Cleaned months of the lake on their way into a table, and withdrawn ones on their way out of it."""
+    """Cleaned months of the lake to be loaded into a table, and withdrawn ones to be removed from it."""
 
     def __init__(self, contract: Contract, clean: CleanMonths, all_contracts: Sequence[Contract]) -> None:
         super().__init__(clean.months, clean.open)  # type: ignore[arg-type]  # what comes from the lake is stored
         self.contract = contract
         self.all_contracts = tuple(all_contracts)
-        """Every dataset of the platform: the view over all of them follows their tables."""
+        """Every dataset of the platform, for the view over all of them."""
 
 
 @dataclass(frozen=True)
 class ZonesFile:
-    """The zone lookup as upstream publishes it; opens to None where the lake already has that version."""
+    """The zone lookup as upstream publishes it; opening gives None if the lake already has that version."""
 
     open: Callable[[], AbstractContextManager[Download | None]]
 
 
 @dataclass(frozen=True)
 class ReferenceTable:
-    """A small table that every store holds as a whole, and how to read its rows from the lake."""
+    """A small table that stores replace as a whole, and the function that reads its rows from the lake."""
 
     table: Table
     sha256: str
-    """Of the upstream file that the rows are from."""
+    """The digest of the upstream file that the rows are from."""
     read: Callable[[Lake], pa.Table]
