@@ -1,4 +1,4 @@
-"""How this process keeps Arrow's memory.
+"""The memory that Arrow uses in this process.
 
 Belongs here: choosing the pool. Does not: how much a step may hold, which each step bounds by its batches.
 """
@@ -9,7 +9,7 @@ __all__ = ["thrifty_pool"]
 
 
 def thrifty_pool() -> None:
-    """Have Arrow allocate from jemalloc, where the build has it: it gives freed batches back, other pools keep them.
+    """Let Arrow use its jemalloc pool, if the build has it: it returns freed memory, and other pools keep it.
 
     Called where months are worked on, and never on import: the pool is the whole process's.
     """

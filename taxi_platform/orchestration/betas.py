@@ -17,7 +17,7 @@ _USED = (
     "backfill_policy",  # a single-run backfill makes a range of months one run
     "use_user_code_server",  # the daemon knows none of our own automation conditions, our code does
 )
-"""Parameters, as Dagster's warning names them."""
+"""The parameters that Dagster's warnings name."""
 
 
 @contextlib.contextmanager

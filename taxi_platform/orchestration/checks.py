@@ -5,7 +5,7 @@ in Dagster 1.13, and after a run over a range they stay planned for ever. Does n
 (``checked_months``) and the rules that judge rows (``contracts.rules``).
 """
 
-# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+# No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone

@@ -9,7 +9,7 @@ has looked at upstream, and got an answer, for a long time. The lake records the
 looks are not stale, and no instance has to remember anything.
 """
 
-# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+# No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone

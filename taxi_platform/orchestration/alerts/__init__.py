@@ -1,6 +1,6 @@
-"""Alerts: people hear of failed runs, of repaired ones and of stale datasets, in Slack, by e-mail or by webhook.
+"""Alerts: tell people about failed runs, repaired runs and stale datasets, in Slack, by e-mail or by webhook.
 
-Belongs here: everything about telling people. Does not: what counts as a failure (the runs say so).
+Belongs here: everything about telling people. Does not: what counts as a failure (the runs say that).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The ways an alert can leave: Slack, e-mail and a webhook, behind one interface.
+"""The channels of alerts: Slack, e-mail and a webhook, behind one interface.
 
-Belongs here: which channels the settings name, trying again, and trying a channel out. Does not: the protocols
-(``posting``, ``mailing``) and keeping what could not be delivered (``outbox``).
+Belongs here: which channels the settings name, retrying, and testing a channel. Does not: the protocols (``posting``,
+``mailing``) and keeping what could not be delivered (``outbox``).
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ __all__ = ["Channel", "Outcome", "Patience", "open_channels", "send_test_message
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a delivery may take: three attempts of one channel stay well within a sensor tick's 60 seconds."""
+    """How long a delivery may take. Three attempts of one channel stay well within a sensor tick's 60 seconds."""
 
     attempts: int = 3
     first_wait: float = 0.5
     longest_wait: float = 2.0
     timeout: float = 5.0
-    """Seconds without an answer, per step of the protocol."""
+    """Seconds to wait for an answer, per step of the protocol."""
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One way out; `name` is how the alerts and the tick speak of it."""
+    """One channel; alerts and ticks call it by its `name`."""
 
     name: str
     deliver_once: Callable[[Alert, float], None] = field(repr=False)
     patience: Patience = Patience()
 
     def deliver(self, alert: Alert) -> None:
-        """Hand the alert over; what may pass by itself is tried again.
+        """Deliver the alert; a failure that may pass is retried.
 
         Raises:
-            NotDeliveredError: it did not go out; its sentence holds no secret.
+            NotDeliveredError: the alert was not delivered; the sentence has no secret.
         """
         patience = self.patience
         policy = replace(
@@ -59,12 +59,12 @@ class Channel:
             )
         except NotDeliveredError:
             raise
-        except Exception as error:  # noqa: BLE001 — a channel that breaks in a way nobody foresaw is down, no more
+        except Exception as error:  # noqa: BLE001 — any unforeseen error of a channel means only that it is down
             raise NotDeliveredError(f"of an unexpected {type(error).__name__}", may_pass=False) from None
 
 
 def open_channels(settings: AlertSettings, patience: Patience | None = None) -> list[Channel]:
-    """The channels that the settings name; nothing is connected before an alert is due."""
+    """The channels in the settings; nothing is connected before an alert is due."""
     patience = patience or Patience()
     channels = []
     if slack := settings.slack_webhook:
@@ -89,7 +89,7 @@ def open_channels(settings: AlertSettings, patience: Patience | None = None) -> 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one delivery; `problem` is None where the channel took it."""
+    """The result of one delivery; `problem` is None if the channel took the message."""
 
     channel: str
     problem: str | None = None
@@ -104,7 +104,7 @@ class Outcome:
 
 
 def send_test_message(settings: AlertSettings, patience: Patience | None = None) -> list[Outcome]:
-    """Send one message through every configured channel, one after the other; an empty list where there is none."""
+    """Send one message through every configured channel, one after the other; the list is empty without channels."""
     alert = Alert(
         id=f"test.{uuid4()}",
         kind="test",

@@ -1,7 +1,7 @@
 """An alert as an e-mail over SMTP.
 
-Belongs here: one delivery and what the server's answer means. Does not: the message (``message``) and trying again
-(``channels``). A password never travels unencrypted: without TLS, the delivery is refused here.
+Belongs here: one delivery and the meaning of the server's answer. Does not: the message (``message``) and retrying
+(``channels``). A password never travels unencrypted: without TLS the delivery is refused here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PORTS = {"smtp": 587, "smtps": 465}
 
 
 def send_mail(address: SecretStr, message: EmailMessage, timeout: float) -> None:
-    """Hand the message to the server: ``smtps`` in TLS from the start, ``smtp`` by STARTTLS where it is offered.
+    """Give the message to the server: ``smtps`` uses TLS from the start, ``smtp`` uses STARTTLS if it is offered.
 
     Raises:
         NotDeliveredError: the server did not take it, or would have seen the password unencrypted.
@@ -68,7 +68,7 @@ def send_mail(address: SecretStr, message: EmailMessage, timeout: float) -> None
 
 
 def _leave(client: smtplib.SMTP) -> None:
-    """Say goodbye; a server that does not answer that any more has taken the message all the same."""
+    """End the session; if the server does not answer to that, it has the message nevertheless."""
     import smtplib
 
     with contextlib.suppress(smtplib.SMTPException, OSError):
@@ -77,7 +77,7 @@ def _leave(client: smtplib.SMTP) -> None:
 
 
 def _connected(parts: SplitResult, timeout: float) -> smtplib.SMTP:
-    """A client that is encrypted where it can be, and logged in where the address names a user."""
+    """A client, encrypted if possible, and logged in if the address names a user."""
     import smtplib
     import ssl
 

@@ -1,7 +1,7 @@
-"""What an alert says, and how it looks in each channel.
+"""What an alert says, and its form in each channel.
 
-Belongs here: the `Alert` value, the wording of each kind, and its rendering as Slack text, e-mail and JSON.
-Does not: when an alert is due (``policy``) and how it travels (``channels``).
+Belongs here: the `Alert` value, the words for each kind, and its form as Slack text, e-mail and JSON. Does not: when an
+alert is due (``policy``) and its delivery (``channels``).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _SYMBOLS: Mapping[Kind, str] = {
 
 
 class Alert(BaseModel):
-    """One message, the same for every channel; its `id` stays the same when it is delivered again.
+    """One message, the same for every channel; its `id` stays the same if it is delivered again.
 
-    What an error of somebody else may bring along is bounded: lines, length, and credentials in an address.
+    Text from other programs' errors is limited: lines, length, and no credentials in addresses.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,9 +47,9 @@ class Alert(BaseModel):
     title: str
     details: tuple[str, ...] = ()
     dataset: str | None = None
-    """The dataset, or the job of a run that belongs to none; None where the alert is about neither."""
+    """The dataset, or the job of a run without one; None if the alert is about neither."""
     months: tuple[str, ...] = ()
-    """``2020-03`` and so on: the months of the run, or those that recovered or are missing."""
+    """``2020-03`` and so on: the months of the run, or those that are repaired or missing."""
     failed_months: dict[str, str] = Field(default_factory=dict)
     """Month → the sentence that says why it failed."""
     link: str | None = None
@@ -74,13 +74,13 @@ class Alert(BaseModel):
 
 
 def one_line(text: str) -> str:
-    """Text as one line of bounded length, without ``user:password@`` in any address."""
+    """Text as one line of limited length, without ``user:password@`` in any address."""
     line = _CREDENTIALS.sub(r"\1…@", " ".join(text.split()))
     return line if len(line) <= _LONGEST_DETAIL else line[: _LONGEST_DETAIL - 1] + "…"
 
 
 def in_ranges(labels: Iterable[str]) -> str:
-    """``["2020-03", "2020-04", "2020-06"]`` → ``2020-03..2020-04, 2020-06``; other partition keys are listed as is."""
+    """``["2020-03", "2020-04", "2020-06"]`` → ``2020-03..2020-04, 2020-06``; other partition keys stay as they are."""
     pieces: list[list[str]] = []
     for label in sorted(labels):
         if pieces and _following(pieces[-1][-1]) == label:
@@ -99,7 +99,7 @@ def _following(label: str) -> str | None:
 
 
 def slack_payload(alert: Alert) -> dict[str, Any]:
-    """The body of a Slack incoming webhook, in its mrkdwn (docs.slack.dev, "Formatting message text")."""
+    """The body for a Slack incoming webhook, in its mrkdwn (docs.slack.dev, "Formatting message text")."""
     lines = [f"{_SYMBOLS[alert.kind]} *{_escaped(alert.title)}*", *(f"• {_escaped(line)}" for line in alert.details)]
     if alert.link:
         lines.append(f"<{alert.link}|Open in Dagster>")
@@ -107,12 +107,12 @@ def slack_payload(alert: Alert) -> dict[str, Any]:
 
 
 def webhook_payload(alert: Alert) -> dict[str, Any]:
-    """Every field of the alert as JSON; ``id`` lets a receiver drop a message that it got before."""
+    """Every field of the alert as JSON; by ``id`` a receiver can drop a message that it got before."""
     return alert.model_dump(mode="json")
 
 
 def email_message(alert: Alert, sender: str, receivers: Sequence[str]) -> EmailMessage:
-    """A plain-text e-mail; its Message-ID follows from the alert, so that a repeated delivery is seen as one."""
+    """A plain-text e-mail. Its Message-ID comes from the alert, so that mail programs see a repetition as one."""
     message = EmailMessage()
     message["From"] = sender
     message["To"] = ", ".join(receivers)

@@ -1,6 +1,6 @@
-"""Alerts on their way out: what a channel did not take is kept, in order, and offered again.
+"""The queue of alerts to be sent: what a channel did not take is kept, in order, and tried again.
 
-Belongs here: queues, outages and giving up. Does not: the channels themselves and when an alert is due (``policy``).
+Belongs here: queues, outages and giving up. Does not: the channels themselves, and when an alert is due (``policy``).
 The state is a value that the sensors keep in their cursors, so that it survives a restart of the daemon.
 """
 
@@ -19,15 +19,15 @@ from taxi_platform.orchestration.alerts.undelivered import NotDeliveredError
 __all__ = ["OutboxState", "send"]
 
 _TICK_BUDGET = 15.0
-"""Seconds after which the remaining alerts wait for the next tick; Dagster ends a tick after 60, and a delivery that
-is under way may take 20 more."""
+"""After so many seconds the remaining alerts wait for the next tick. Dagster ends a tick after 60 seconds, and a
+running delivery may take 20 more."""
 _FIRST_REST, _LONGEST_REST = 60.0, 3600.0
 _KEPT_FOR = 24 * 3600.0
 _MOST_KEPT = 50
 
 
 class Outage(BaseModel):
-    """A channel that failed, and rests before the next attempt; times are seconds since 1970."""
+    """A failed channel, which is not tried again before a certain time; times are seconds since 1970."""
 
     reason: str
     failures: int
@@ -35,7 +35,7 @@ class Outage(BaseModel):
 
 
 class OutboxState(BaseModel):
-    """What is still owed to each channel, oldest first, and which channels are down."""
+    """The alerts still to be sent to each channel, oldest first, and the channels that are down."""
 
     owed: dict[str, list[Alert]] = Field(default_factory=dict)
     outages: dict[str, Outage] = Field(default_factory=dict)
@@ -44,10 +44,10 @@ class OutboxState(BaseModel):
 def send(
     channels: Sequence[Channel], state: OutboxState, alerts: Sequence[Alert], now: float
 ) -> tuple[OutboxState, list[str]]:
-    """Offer every channel what it is owed and the new alerts.
+    """Send every channel its waiting alerts and the new ones.
 
-    A channel that goes down is reported through the others, once per outage. Nothing is raised: the sentences, one per
-    channel that has something to tell, are for the log and the tick.
+    An outage of a channel is reported through the others, once. Nothing is raised. The sentences, one per channel that
+    has something to report, are for the log and the tick.
 
     Returns:
         The state to keep, and the sentences.
@@ -69,7 +69,7 @@ def send(
 def _offer(
     channels: Sequence[Channel], queues: dict[str, list[Alert]], outages: dict[str, Outage], now: float, deadline: float
 ) -> tuple[OutboxState, list[str]]:
-    """Every channel at the same time, each in its own order."""
+    """Serve all channels in parallel, each in its own order."""
     after = OutboxState()
     told = []
     with ThreadPoolExecutor(max_workers=max(1, len(channels)), thread_name_prefix="alert") as pool:
@@ -86,7 +86,7 @@ def _offer(
 def _empty(
     channel: Channel, queue: list[Alert], outage: Outage | None, now: float, deadline: float
 ) -> tuple[list[Alert], Outage | None, list[str]]:
-    """Deliver until the first failure: what is left, whether the channel is down, and what there is to tell."""
+    """Deliver until the first failure; returns the rest, whether the channel is down, and the sentence to report."""
     queue, told = _bounded(queue, now)
     if not queue or (outage is not None and now < outage.until):
         return queue, outage, [*told, *([f"{len(queue)} waiting, {outage.reason}"] if queue and outage else [])]
@@ -95,7 +95,8 @@ def _empty(
         try:
             channel.deliver(queue[0])
         except NotDeliveredError as error:
-            # A refusal may be about this one message: it goes to the end, so that it does not hold up the others.
+            # The refusal may be about this one message. It goes to the end of the queue, so that others are not held
+            # up.
             queue = queue if error.may_pass else [*queue[1:], queue[0]]
             outage = _worse(outage, str(error), now)
             told.append(f"{len(queue)} waiting, because {error}")

@@ -1,4 +1,4 @@
-"""When an alert is due: one for a failed run, one when its months succeed again, one for a dataset that goes stale.
+"""When an alert is due: for a failed run, when its months succeed again, and when a dataset becomes stale.
 
 Belongs here: decisions over facts, as functions without side effects. Does not: where the facts come from (``runs``)
 and delivery (``outbox``).
@@ -18,33 +18,33 @@ from taxi_platform.orchestration.freshness import STALE_AFTER, freshness
 __all__ = ["FailedStep", "FinishedRun", "OpenFailures", "about_run", "about_staleness"]
 
 _WHOLE = ""
-"""Stands for the month of a run that has none."""
+"""Stands for the month of a run without months."""
 
 
 @dataclass(frozen=True)
 class FailedStep:
-    """One asset's step that failed: which months, each with its sentence."""
+    """A failed step of one asset: which months failed, each with its sentence."""
 
     asset: str
     months: Mapping[str, str]
-    """Label → sentence; the whole run's label is the empty string."""
+    """Month label → sentence; the label of the whole run is the empty string."""
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What a run that has come to its end was about."""
+    """The facts of a run that has ended."""
 
     run_id: str
     subject: str
-    """The dataset, or the job where the run belongs to none."""
+    """The dataset, or the job if the run has none."""
     months: tuple[str, ...]
     assets: frozenset[str] | None
-    """The assets that the run was to make; None for all of its job."""
+    """The assets that the run was to make; None means all of its job."""
     failed: tuple[FailedStep, ...] = ()
     problem: str | None = None
-    """Why the run as a whole failed, where no step says it (a worker that died)."""
+    """Why the run as a whole failed, if no step says it (a worker that died)."""
     is_repetition: bool = False
-    """Whether automation asked for the same months before, and will again if this run fails."""
+    """Whether automation requested the same months before, and will do so again if this run fails."""
 
     @property
     def is_failure(self) -> bool:
@@ -53,12 +53,12 @@ class FinishedRun:
 
 
 class OpenFailures(BaseModel):
-    """Failures that were told and have not been repaired: subject → month → assets that failed."""
+    """Reported failures that are not repaired yet: subject → month → assets that failed."""
 
     subjects: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
 
     def opened(self, run: FinishedRun) -> OpenFailures:
-        """With this failure; what it failed before in the same months is remembered as well."""
+        """The failures with this one added; earlier failures of the same months stay."""
         months = {m: set(assets) for m, assets in self.subjects.get(run.subject, {}).items()}
         for month in _failed_months(run):
             at = {step.asset for step in run.failed if month in step.months}
@@ -66,7 +66,7 @@ class OpenFailures(BaseModel):
         return self._with(run.subject, {m: sorted(assets) for m, assets in months.items()})
 
     def closed(self, run: FinishedRun) -> tuple[OpenFailures, tuple[str, ...]]:
-        """Without the months that this success repairs, and which these are."""
+        """The failures without the months that this success repairs, and those months."""
         months = self.subjects.get(run.subject, {})
         repaired = {
             month
@@ -83,7 +83,7 @@ class OpenFailures(BaseModel):
 def about_run(
     run: FinishedRun, known: OpenFailures, *, on_success: bool, link: str
 ) -> tuple[Alert | None, OpenFailures]:
-    """The alert that a finished run is due, if any, and the failures that are open after it."""
+    """The alert that is due after a run, if any, and the failures that are open then."""
     if run.is_failure:
         opened = known.opened(run)
         return None if run.is_repetition and opened == known else _failure(run, link), opened
@@ -108,7 +108,7 @@ def _failure(run: FinishedRun, link: str) -> Alert:
 
 
 def _grouped(step: FailedStep) -> list[str]:
-    """One line per sentence, with the months that share it."""
+    """One line per sentence, with the months that have it."""
     by_sentence: dict[str, list[str]] = {}
     for month, sentence in sorted(step.months.items()):
         by_sentence.setdefault(sentence, []).append(month)
@@ -122,9 +122,9 @@ def _failed_months(run: FinishedRun) -> set[str]:
 
 
 def about_staleness(dataset: str, last_look: datetime | None, now: datetime, link: str) -> Alert | None:
-    """The alert that a dataset is due whose upstream nobody has looked at for so long that it is stale.
+    """The alert that is due because nobody has looked at a dataset's upstream for too long; None if none is due.
 
-    None where no look was ever noted. The alert has the same id until upstream is looked at again: it is sent once.
+    None also if no look was ever noted. The id stays the same until the next look, so that the alert is sent once.
     """
     if last_look is None or freshness(last_look, now) != "stale":
         return None

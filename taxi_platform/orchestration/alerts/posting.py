@@ -1,4 +1,4 @@
-"""An alert as an HTTP POST of JSON: Slack's incoming webhooks and any other.
+"""Sends an alert as an HTTP POST of JSON, to Slack's incoming webhooks and any other.
 
 Belongs here: one request and what its answer means. Does not: the payload (``message``), trying again (``channels``).
 A webhook's address is a secret: neither errors nor logs may show more of it than the host.
@@ -25,7 +25,7 @@ _CODE_WORD = re.compile(r"[a-z_]{3,40}")
 
 
 def post_json(address: SecretStr, payload: Mapping[str, Any], timeout: float) -> None:
-    """POST the payload; only a 2xx answer counts as delivered, a redirect does not (it would turn into a GET).
+    """POST the payload. Only a 2xx answer counts as delivered; a redirect does not, because it would become a GET.
 
     Raises:
         NotDeliveredError: no answer, or another one.
@@ -49,14 +49,14 @@ def post_json(address: SecretStr, payload: Mapping[str, Any], timeout: float) ->
 
 
 def _said(body: str, url: str) -> str:
-    """Slack says what is wrong in one word (``no_service``, ``channel_is_archived``); longer answers stay unshown."""
+    """Slack's reason, which is one word (``no_service``, ``channel_is_archived``); longer answers are not repeated."""
     word = body[:80].strip()
     return f" ({word})" if _CODE_WORD.fullmatch(word) and word not in url else ""
 
 
 @contextmanager
 def _unlogged() -> Iterator[None]:
-    """While this thread posts, urllib3 tells nobody: at level DEBUG it logs the path, which is the webhook's secret."""
+    """Keep urllib3's log quiet while this thread posts: at level DEBUG it logs the path, which is secret."""
     here = threading.get_ident()
     logger = logging.getLogger("urllib3.connectionpool")
 

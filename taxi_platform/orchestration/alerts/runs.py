@@ -1,4 +1,4 @@
-"""What Dagster's instance knows about runs that have ended, as plain facts.
+"""What Dagster's instance knows about finished runs, as plain facts.
 
 Belongs here: which have ended since, and why a run failed. Does not: what follows from it (``policy``). Nothing here
 reads a private name of Dagster.
@@ -31,20 +31,20 @@ _EVENTS: tuple[Literal[dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_
 
 
 class Ended(NamedTuple):
-    """The event by which a run ended."""
+    """The event that ended the run."""
 
     storage_id: int
     run_id: str
 
 
 def newest_end(instance: DagsterInstance) -> int:
-    """The storage id of the last end of any run; 0 where there is none."""
+    """The storage id of the last event that ended a run; 0 if there is none."""
     newest = [instance.fetch_run_status_changes(event, limit=1).records for event in _EVENTS]
     return max((record.storage_id for records in newest for record in records), default=0)
 
 
 def ended_since(instance: DagsterInstance, after: int, limit: int) -> list[Ended]:
-    """Ends of runs after that storage id, in their order, failures and successes merged; at most ``2 * limit``."""
+    """Events that ended runs after that storage id, in order, failures and successes merged; at most ``2 * limit``."""
     ended: list[Ended] = []
     horizon: int | None = None
     for event in _EVENTS:
@@ -58,7 +58,7 @@ def ended_since(instance: DagsterInstance, after: int, limit: int) -> list[Ended
 
 
 def facts(run: DagsterRun, instance: DagsterInstance, contracts: Mapping[str, Contract]) -> FinishedRun:
-    """What the run was about, and, where it failed, why."""
+    """The facts of a run, and why it failed if it did."""
     subject = _subject(run, contracts)
     months = _months(run, contracts.get(subject))
     failed: tuple[FailedStep, ...] = ()
@@ -99,7 +99,7 @@ def _assets(run: DagsterRun) -> frozenset[str] | None:
 
 
 def _asset(step_key: str) -> str:
-    """Dagster names the step of an asset after its key; that of a user's ``marts/revenue`` is ``marts__revenue``."""
+    """The asset of a step. Dagster names a step after the asset's key: ``marts__revenue`` for ``marts/revenue``."""
     return step_key.replace("__", "/")
 
 
@@ -120,7 +120,7 @@ def _failed_steps(run_id: str, instance: DagsterInstance, months: tuple[str, ...
 
 
 def _run_problem(run_id: str, instance: DagsterInstance) -> str:
-    """The run's own error; where somebody else ended it, what Dagster reported of it last, such as a killed worker."""
+    """The run's own error; if something else ended the run, Dagster's last report of it, such as a killed worker."""
     kinds = {dg.DagsterEventType.ENGINE_EVENT, dg.DagsterEventType.RUN_FAILURE}
     reported = ""
     for record in instance.get_records_for_run(run_id, of_type=kinds).records:

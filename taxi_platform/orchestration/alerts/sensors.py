@@ -1,4 +1,4 @@
-"""Dagster's part: the sensors that look at runs and datasets and send what is due.
+"""The sensors that look at runs and datasets, and send the alerts that are due.
 
 Belongs here: reading and keeping cursors. Does not: decisions (``policy``), facts (``runs``), delivery (``outbox``).
 
@@ -8,7 +8,7 @@ success repairs. The cursor is kept with the tick: a tick that is killed between
 (same id), one that ends well never does.
 """
 
-# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+# No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,9 +32,9 @@ __all__ = ["build_alert_sensors"]
 
 _RUNS_PER_TICK = 20
 _RETRY_GRACE = 180.0
-"""Seconds after which a retry that was announced and never started is taken for a failure after all.
+"""Seconds after which an announced retry that has not started counts as a failure.
 
-Dagster starts it within seconds, or within a minute more where its daemon overlooked the failure
+Dagster starts it within seconds, or within a minute more if its daemon missed the failure
 (``automation.recovery``).
 """
 
@@ -42,7 +42,7 @@ Dagster starts it within seconds, or within a minute more where its daemon overl
 class _RunCursor(BaseModel):
     after: int
     held: dict[str, float] = Field(default_factory=dict)
-    """Failed runs that Dagster means to retry: run id → since when, in seconds since 1970."""
+    """Failed runs that Dagster will retry: run id → since when, in seconds since 1970."""
     known: OpenFailures = Field(default_factory=OpenFailures)
     outbox: OutboxState = Field(default_factory=OutboxState)
 
@@ -56,7 +56,7 @@ class _StaleCursor(BaseModel):
 def build_alert_sensors(
     settings: AlertSettings, contracts: Iterable[Contract], channels: Sequence[Channel] | None = None
 ) -> list[dg.SensorDefinition]:
-    """The sensors that send alerts, running from the start; none at all where no channel is configured.
+    """The sensors that send alerts, which run from the start; none if no channel is configured.
 
     Args:
         settings: channels and options.
@@ -97,7 +97,10 @@ def _run_alerts(
 
 
 def _due(context: dg.SensorEvaluationContext, cursor: _RunCursor, now: float) -> list[dg.DagsterRun]:
-    """Our runs that ended since the cursor, or were held, and will not be retried; the cursor moves past them."""
+    """Runs of this code location that ended since the cursor, or were held, and will not be retried.
+
+    Moves the cursor.
+    """
     ended = ended_since(context.instance, cursor.after, _RUNS_PER_TICK)
     ids = [*cursor.held, *(end.run_id for end in ended)]
     records = context.instance.get_run_records(dg.RunsFilter(run_ids=ids)) if ids else []
@@ -149,7 +152,7 @@ def _sent(
     alerts: Sequence[Alert],
     now: float,
 ) -> dg.SensorResult:
-    """Send, tell the tick's log, and keep what is left."""
+    """Send the alerts, report in the tick's log, and keep the rest."""
     cursor.outbox, told = send(channels, cursor.outbox, alerts, now)
     for sentence in told:
         context.log.log(logging.WARNING if cursor.outbox.outages else logging.INFO, sentence)
@@ -161,7 +164,7 @@ def _result(cursor: BaseModel, told: Sequence[str]) -> dg.SensorResult:
 
 
 def _read_run_cursor(context: dg.SensorEvaluationContext) -> _RunCursor | None:
-    """None on the first tick, and where the cursor was written by a version that this one cannot read."""
+    """The state in the cursor; None on the first tick, and if this release cannot read the cursor."""
     try:
         return _RunCursor.model_validate_json(context.cursor) if context.cursor else None
     except ValidationError:

@@ -21,7 +21,7 @@ _ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
 
 
 class AlertSettings(BaseModel):
-    """Every alert setting, validated and frozen; `from_environment` is the way to make one."""
+    """Every alert setting, validated and frozen; made by `from_environment`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
@@ -47,7 +47,7 @@ class AlertSettings(BaseModel):
 
     @property
     def is_configured(self) -> bool:
-        """Whether there is any channel at all."""
+        """Whether any channel is set."""
         return any((self.slack_webhook, self.webhook, self.smtp))
 
     @field_validator("slack_webhook", "webhook", mode="after")

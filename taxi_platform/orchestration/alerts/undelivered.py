@@ -9,7 +9,7 @@ from taxi_platform.errors import TaxiError
 
 
 class NotDeliveredError(TaxiError):
-    """A channel did not take an alert; the text completes "… because" and holds no address and no password.
+    """A channel did not take an alert. The text completes "… because", and has no address and no password.
 
     It is always raised ``from None``: the errors of client libraries carry the webhook's address.
     """
@@ -17,4 +17,4 @@ class NotDeliveredError(TaxiError):
     def __init__(self, reason: str, *, may_pass: bool) -> None:
         super().__init__(reason)
         self.may_pass = may_pass
-        """Whether the same delivery may succeed in a moment: no answer, a reset, 429 or 5xx."""
+        """Whether the same delivery may succeed later: no answer, a lost connection, 429 or 5xx."""

@@ -1,4 +1,4 @@
-"""What runs without being asked: conditions, sensors, schedules, recovery.
+"""Everything that runs without being asked: conditions, sensors, schedules, recovery.
 
-Belongs here: deciding that something is to be run, and what the next decision has to know. Does not: assets and jobs.
+Belongs here: deciding that something must run, and what the next decision needs to know. Does not: assets and jobs.
 """

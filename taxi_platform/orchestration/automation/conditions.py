@@ -1,12 +1,12 @@
 """When an asset follows its inputs: the condition of every asset below raw, and the sensors that evaluate it.
 
-Belongs here: declarative automation. Does not: what is asked for because of upstream (``sensors``) or because of the
-calendar (``schedules``).
+Belongs here: declarative automation. Does not: runs requested because of upstream (``sensors``) or of the calendar
+(``schedules``).
 
-A month is behind where it was made from another version of its input than the newest one on record. That is a state
-and not an event, so that nothing can hide it: not what a run says of itself, not a worker that was killed before it
-could record what it had stored, not that nobody looked when it happened. Dagster's own conditions look at events:
-``eager()`` at those of the newest month only, ``data_version_changed()`` at one version for all months of a run.
+A month is behind if it was made from another version of its input than the newest recorded one. That is a state and not
+an event, so that nothing can hide it: no run's own report, no worker that was killed before it recorded what it stored,
+no sensor that was off. Dagster's own conditions look at events: ``eager()`` only at those of the newest month,
+``data_version_changed()`` at one version for all months of a run.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ __all__ = ["Behind", "build_automation_sensors", "follows"]
 _LONGEST_INTERVAL = 30
 
 _NAMES = {"raw": (VERSION, RAW_VERSION), "trips": (DATA_VERSION, DATA_VERSION), "zones": (SHA256, SHA256)}
-"""Input → what its materializations call their own version, and what those made from it call it."""
+"""Input → the name of its version in its own materializations, and in those of the assets made from it."""
 
 
 class Behind(Condition[dg.AssetKey]):
-    """True for a month of the asset that names another version of its input than the input itself, or none.
+    """True for a month whose recorded version of its input differs from the input's own version, or is missing.
 
-    Read from the newest materialization of each; an input that names no version is no reason for anything.
+    Both are read from the newest materializations. An input that records no version is no reason for a run.
     """
 
     def __init__(self, layer: str) -> None:
@@ -68,10 +68,11 @@ def _recorded(
 
 
 def follows(layer: str) -> Condition[dg.AssetKey]:
-    """True for a month that is behind its input in that layer, and was not asked for since the input's last run.
+    """True for a month that is behind its input in that layer and was not requested since the input's last run.
 
-    A request is made once, never before every input exists, and never while an input or the asset itself is under way.
-    What fails is asked for again when its input was looked at again, as it is once a month, and by the reconciliation.
+    A month is requested once, never before every input exists, and never while an input or the asset itself runs. After
+    a failure it is requested again when its input was looked at again (at least once a month), and by the
+    reconciliation.
     """
     asked = Condition.newly_requested().since(Condition.any_deps_match(Condition.newly_updated()))
     with_its_input = Condition.any_deps_match(Condition.will_be_requested()).with_label("its input is requested")
@@ -87,7 +88,7 @@ def follows(layer: str) -> Condition[dg.AssetKey]:
 def build_automation_sensors(
     contracts: Sequence[Contract], settings: Settings
 ) -> list[dg.AutomationConditionSensorDefinition]:
-    """One sensor a dataset, and one for the zones: each can be started and stopped by itself."""
+    """One sensor per dataset and one for the zones, so that each can be started and stopped on its own."""
     groups = {contract.dataset: settings.automates(contract.dataset) for contract in contracts}
     groups["zones"] = settings.automation == "on"
     return [
@@ -97,7 +98,7 @@ def build_automation_sensors(
             description=f"Asks for what is behind its input in {group}.",
             default_status=dg.DefaultSensorStatus.RUNNING if starts else dg.DefaultSensorStatus.STOPPED,
             minimum_interval_seconds=min(_LONGEST_INTERVAL, settings.poll_seconds),
-            use_user_code_server=True,  # a condition of our own is known to our code only
+            use_user_code_server=True,  # only this code location knows its own condition
         )
         for group, starts in groups.items()
     ]

@@ -1,12 +1,12 @@
-"""The job that takes what the stores hold into the instance's record: without fetching, cleaning or loading anything.
+"""The job that records in the instance what the stores hold, without fetching, cleaning or loading anything.
 
-Belongs here: the job, and whether it is wanted. Does not: what a run records of its own work (``io_managers``).
+Belongs here: the job, and whether it is needed. Does not: what a run records of its own work (``io_managers``).
 
-An instance that is new, restored or of another age than its lake knows nothing of months that are there, or names
-versions that are there no longer: what follows from the record then follows from nothing. One run mends that.
+An instance that is new, restored or older than its lake does not know some months, or records versions that no longer
+exist. Whatever follows from its record is then wrong. One run of this job repairs that.
 """
 
-# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+# No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -39,18 +39,18 @@ _OP = "record_what_is_there"
 
 
 class RecordConfig(dg.Config):
-    """Whose months are recorded."""
+    """The datasets whose months are recorded."""
 
     datasets: list[str]
 
 
 def record_config(datasets: Sequence[str]) -> dict[str, Any]:
-    """Of the job's ops, for those datasets."""
+    """The configuration of the job's ops for those datasets."""
     return {_OP: {"config": {"datasets": list(datasets)}}}
 
 
 def unrecorded_months(instance: dg.DagsterInstance, lake: Lake, dataset: str) -> list[str]:
-    """Months of the lake that the instance knows nothing of: one listing, one query, and one read for each of them."""
+    """Months of the lake that the instance does not know; costs one listing, one query, and a read for each of them."""
     known = instance.get_materialized_partitions(asset_key(LAYERS[0], dataset))
     return [
         month.label
@@ -60,7 +60,7 @@ def unrecorded_months(instance: dg.DagsterInstance, lake: Lake, dataset: str) ->
 
 
 def _can_be_recorded(lake: Lake, month: TripMonth) -> bool:
-    """Whether there is anything to record: of a month whose every version was refused there is not."""
+    """Whether there is anything to record; not if every version of the month was refused."""
     with contextlib.suppress(DamagedError):
         manifest = lake.manifest(month)
         return manifest.current is not None or manifest.is_withdrawn
@@ -68,10 +68,10 @@ def _can_be_recorded(lake: Lake, month: TripMonth) -> bool:
 
 
 def build_record_job(contracts: Sequence[Contract], tables: Sequence[str]) -> dg.JobDefinition:
-    """The job.
+    """The job that records what the stores hold.
 
     Args:
-        contracts: the datasets that there are.
+        contracts: the platform's datasets.
         tables: the stores of tables that are not off.
     """
     by_name = {contract.dataset: contract for contract in contracts}

@@ -1,9 +1,9 @@
-"""What the instance has on record of each month: the versions that its newest materialization names.
+"""What the instance has recorded of each month: the versions in its newest materialization.
 
 Belongs here: reading them, at a cost that does not grow with the number of runs. Does not: what the stores really hold
-(``inspection.status``) and what follows from a difference (``conditions``).
+(``inspection.status``), and what follows from a difference (``conditions``).
 
-Versions stand in the metadata of materializations and not in Dagster's data versions: of a run over a range of months,
+Versions are in the metadata of materializations and not in Dagster's data versions: for a run over a range of months,
 Dagster 1.13 records one data version for all of them.
 """
 
@@ -18,20 +18,20 @@ from taxi_platform.orchestration.metadata import VERSION_NAMES, WITHDRAWN
 __all__ = ["Versions", "recorded_versions"]
 
 Versions = Mapping[str, str]
-"""Name of a version in metadata, as ``data_version`` → the version; ``withdrawn`` under every name of such a month."""
+"""A version's name in metadata, such as ``data_version`` → the version; a withdrawn month has ``withdrawn`` for all."""
 
 _AT_ONCE = 500
-"""Records that are read with one query."""
+"""Records to read with one query."""
 
 _known: dict[tuple[str, dg.AssetKey], dict[int, Versions]] = {}
-"""Instance and asset → id of a materialization → its versions. A materialization never changes, so that a process
-reads each only once; it remembers the newest of each month."""
+"""Instance and asset → id of a materialization → its versions. A materialization never changes, so a process reads each
+only once. Only the newest one of each month is kept."""
 
 
 def recorded_versions(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str | None, Versions]:
-    """Partition → the versions that its newest materialization names; None is the partition of an asset without any.
+    """Partition → the versions in its newest materialization; the partition of an asset without partitions is None.
 
-    One query tells which materializations are the newest, and only those that this process has not seen are read.
+    One query finds the newest materializations. Only those that this process has not read yet are read.
     """
     identity = _identity(instance)
     seen = _known.get((identity, asset), {}) if identity else {}
@@ -44,7 +44,7 @@ def recorded_versions(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[
 
 
 def _identity(instance: dg.DagsterInstance) -> str | None:
-    """A code server opens the instance anew for each tick; the id that its storage was given once stays the same."""
+    """The id of the instance's storage. It stays the same, although a code server opens the instance for each tick."""
     from dagster._core.storage.runs import SqlRunStorage
 
     storage = instance.run_storage

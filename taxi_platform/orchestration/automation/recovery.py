@@ -1,19 +1,19 @@
-"""The sensor that finds what Dagster overlooks: runs whose worker has gone, and retries that were never launched.
+"""The sensor that finds what Dagster misses: runs whose worker has died, and retries that were never launched.
 
-Belongs here: finding such runs and reporting them. Does not: deciding what is retried (``run_retries`` in
-``dagster.yaml``) and launching it (Dagster's daemon).
+Belongs here: finding and reporting such runs. Does not: deciding what is retried (``run_retries`` in ``dagster.yaml``)
+and launching the retry (Dagster's daemon).
 
-**Workers.** The code server reports a worker that dies. When the code server dies as well, as when a machine goes down,
-nobody does, and the run counts as started until ``max_runtime_seconds``, with its place in the queue and its months.
-Its lease says that the worker has gone.
+**Workers.** The code server reports a worker that dies. If the code server dies too, as when a machine goes down,
+nobody does. The run then counts as started until ``max_runtime_seconds``, and keeps its place in the queue and its
+months. Its lease shows that the worker has died.
 
 **Retries.** Dagster 1.13 stores a run's failure first and marks the run as failed a moment later. Its daemon looks at
-new failures every five seconds; one that it sees within that moment is no failed run to it, and it never looks again.
-The run then says ``dagster/will_retry`` for good, nothing retries it, and its backfill waits for ever. Reported again,
-when the run has long been marked, the failure is seen as what it is.
+new failures every five seconds. If it looks in that moment, the run does not count as failed, and the daemon never
+looks again. The run then has the tag ``dagster/will_retry`` for good, nothing retries it, and its backfill waits for
+ever. If the failure is reported again later, when the run is marked, the daemon sees it.
 """
 
-# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+# No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -28,17 +28,17 @@ from taxi_platform.orchestration.resources import StagingResource
 __all__ = ["build_recovery_sensor"]
 
 _PATIENCE = 30.0
-"""Seconds that the daemon has for launching a retry: some of its looks."""
+"""Seconds that the daemon gets to launch a retry: several of its looks."""
 _OLDEST = timedelta(days=1)
 _MOST_REPORTS = 3
-"""After so many, something else is in the way of the retry, and the run counts as failed."""
+"""After so many reports something else prevents the retry, and the run counts as failed."""
 
 _BACKFILL = "dagster/backfill"
 _BACKFILL_GOES_ON = ("REQUESTED", "CANCELING", "FAILING")
 
 
 def build_recovery_sensor() -> dg.SensorDefinition:
-    """The sensor, running from the start: it begins nothing that Dagster has not decided on already."""
+    """The sensor, which runs from the start. It starts nothing that Dagster has not decided on already."""
 
     @dg.sensor(
         name="crashed_runs",
@@ -60,7 +60,7 @@ def build_recovery_sensor() -> dg.SensorDefinition:
 
 
 def _ended(context: dg.SensorEvaluationContext, leases: Path) -> Iterator[str]:
-    """End those of our runs that were started and that nobody works on; says which."""
+    """End the runs of this code location that are started but have no worker; yields which."""
     for run_id in lost(leases):
         run = context.instance.get_run_by_id(run_id)
         if run is None or not is_ours(run, context):
@@ -70,12 +70,12 @@ def _ended(context: dg.SensorEvaluationContext, leases: Path) -> Iterator[str]:
             context.instance.report_run_failed(run, message)
             yield f"run {run_id} has lost its worker, and is ended"
         elif not run.is_finished:
-            continue  # being cancelled: run monitoring sees to that
+            continue  # being cancelled, which run monitoring finishes
         forget(leases, run_id)
 
 
 def _overlooked(context: dg.SensorEvaluationContext, now: float) -> Iterator[dg.DagsterRun]:
-    """Our runs whose retry should have been launched by now."""
+    """Runs of this code location whose retry should have been launched by now."""
     since = datetime.fromtimestamp(now, timezone.utc) - _OLDEST
     announced = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={WILL_RETRY: "true"}, updated_after=since)
     for record in context.instance.get_run_records(announced):
@@ -85,7 +85,7 @@ def _overlooked(context: dg.SensorEvaluationContext, now: float) -> Iterator[dg.
 
 
 def _settled(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
-    """Report the failure again, or take the promise back where Dagster will not keep it; says which."""
+    """Report the failure again, or remove the tag if Dagster will not retry; returns which."""
     failures = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
     reason = _why_not(run, instance)
     if reason is None and len(failures) > _MOST_REPORTS:
@@ -98,7 +98,7 @@ def _settled(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
 
 
 def _why_not(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str | None:
-    """Why Dagster refuses to retry the run, whatever its tags say: with its backfill, the wish for it has ended."""
+    """Why Dagster refuses to retry the run whatever its tags say: the run's backfill has ended."""
     backfill_id = run.tags.get(_BACKFILL)
     backfill = instance.get_backfill(backfill_id) if backfill_id else None
     if backfill_id is None or (backfill is not None and backfill.status.value in _BACKFILL_GOES_ON):

@@ -1,4 +1,4 @@
-"""What has to be run so that months which are behind are as they should be: in bounded batches, layer by layer.
+"""What has to run so that months which are behind are complete again: in limited batches, layer by layer.
 
 Belongs here: turning statuses into work. Does not: what is behind (``inspection.behind``) and running anything
 (``cli``, ``schedules``).
@@ -20,7 +20,7 @@ from taxi_platform.orchestration.partitions import contiguous_ranges
 __all__ = ["BATCH", "Repair", "layers_to_repair", "repairs"]
 
 BATCH = 24
-"""Months of a dataset that are repaired at a time: a new revision reaches all of them, in so many steps."""
+"""Months of a dataset that are repaired at a time. A new revision reaches all months, in as many steps as it takes."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +29,21 @@ class Repair:
 
     months: tuple[date, ...]
     layers: tuple[str, ...]
-    """All of them: the whole job."""
+    """Empty: all layers, which is the whole job."""
     options: tuple[str, ...] = ()
-    """Cleaning options that the months were made with, and keep."""
+    """The cleaning options that the months were made with, and keep."""
 
     def config(self, dataset: str) -> dict[str, object]:
-        """Of the run's ops."""
+        """The configuration of the run's ops."""
         if not self.options or "trips" not in self.layers:
             return {}
         return {asset_name("trips", dataset): {"config": dict.fromkeys(self.options, True)}}
 
 
 def layers_to_repair(status: MonthStatus) -> tuple[str, ...]:
-    """The layers to materialize so that every store holds the month, or none does: none where it is so already.
+    """The layers to materialize so that every store holds the month, or none does; empty if that is already so.
 
-    What is below a layer of the lake that is behind follows it.
+    Layers that follow a layer of the lake which is behind are repaired by automation.
     """
     tables = tuple(layer for layer in TABLE_LAYERS if layer not in status.off)
     if "raw" in status.behind:
@@ -59,13 +59,13 @@ def repairs(
     gone: Callable[[Sequence[TripMonth]], Iterable[TripMonth]],
     at_most: int = BATCH,
 ) -> tuple[list[Repair], list[str]]:
-    """What to run for at most so many months, the newest first; and a sentence for each that cannot be repaired whole.
+    """What to run for at most so many months, newest first, and a sentence for each that cannot be fully repaired.
 
     Args:
         contract: the dataset.
-        statuses: its months; those under way and those that want nothing are left alone.
-        gone: of months whose raw file is to be fetched again, those that upstream has no longer.
-        at_most: how many months.
+        statuses: the dataset's months; those that a run will bring, and those that need nothing, are left alone.
+        gone: says which months upstream no longer has, among those whose raw file is to be fetched again.
+        at_most: the largest number of months.
     """
     behind = [s for s in statuses if not s.is_under_way and layers_to_repair(s)]
     newest = sorted(behind, key=lambda status: status.file_month, reverse=True)

@@ -1,7 +1,7 @@
-"""What the instance's run records say: which months are under way, how often a version was asked for, what is retried.
+"""What the run records say: which months are under way, how often a version was requested, and what is retried.
 
-Belongs here: the tags by which automation finds its own runs again, those that Dagster sets, and reading them. Does
-not: deciding what to ask for (``sensors``, ``schedules``). Nothing here remembers: a deleted record is forgotten.
+Belongs here: the tags by which automation finds its own runs, the tags that Dagster sets, and reading them. Does not:
+deciding what to request (``sensors``, ``schedules``). Nothing else remembers: a deleted record is forgotten.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ __all__ = [
 ]
 
 WILL_RETRY = "dagster/will_retry"
-"""Set on failed runs only, after the failure's event, by whoever stored that event (or else by the daemon)."""
+"""Set on failed runs only, after the failure's event, by the process that stored that event, or else by the daemon."""
 _RETRIED_AS = "dagster/auto_retry_run_id"
 _OWN_ERROR = re.compile(r"taxi_platform\.errors\.\w+: ")
 
 _DATASET = "taxi/asked_for"
 _VERSIONS = ".dagster/taxi_versions"
-"""Below the prefix of tags that the web interface hides: versions of fifteen months are nothing to read in a list."""
+"""Its prefix makes the web interface hide the tag, because the versions of fifteen months are unreadable in a list."""
 _ATTEMPT = "taxi/attempt"
 _RECORDS = 500
-"""How many of the newest runs of a dataset are read: attempts are spaced by hours, so these cover weeks."""
+"""The newest runs of a dataset to read. Attempts are hours apart, so these cover weeks."""
 
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -55,28 +55,28 @@ _UNFINISHED = [
 
 @dataclass(frozen=True)
 class Asked:
-    """The newest run that was asked to bring one version of a month."""
+    """The newest run that was requested for one version of a month."""
 
     attempt: int
     ended: float | None
-    """Seconds since 1970; None while it has not."""
+    """When the run ended, in seconds since 1970; None if it has not."""
 
 
 def asked_tags(dataset: str, versions: Mapping[date, str], attempt: int) -> dict[str, str]:
-    """The tags of a run that is to bring those versions: month → version."""
+    """The tags of a run that is to bring those versions (month → version)."""
     named = {month_label(month): version for month, version in versions.items()}
     return {_DATASET: dataset, _VERSIONS: json.dumps(named), _ATTEMPT: str(attempt)}
 
 
 def attempt_of(tags: Mapping[str, str]) -> int:
-    """Which attempt at its months a run is; 1 also for a run that nobody numbered."""
+    """The number of a run's attempt at its months; 1 if the run has no number."""
     return int(tags.get(_ATTEMPT, "1"))
 
 
 def last_asked(instance: dg.DagsterInstance, dataset: str) -> dict[tuple[str, str], Asked]:
-    """For each month label and version that a run was asked for, the newest such run.
+    """For each month label and version that was requested, the newest run.
 
-    A run that Dagster starts by itself in place of a crashed one carries the tags of that one, and so its attempt.
+    If Dagster starts a run in place of a crashed one, the new run has the tags of the crashed one, and so its attempt.
     """
     newest: dict[tuple[str, str], Asked] = {}
     for record in instance.get_run_records(dg.RunsFilter(tags={_DATASET: dataset}), limit=_RECORDS):
@@ -91,7 +91,7 @@ def last_asked(instance: dg.DagsterInstance, dataset: str) -> dict[tuple[str, st
 def months_under_way(
     instance: dg.DagsterInstance, contract: Contract, assets: Iterable[dg.AssetKey]
 ) -> frozenset[TripMonth]:
-    """Months of the dataset that a run which has not ended is to materialize in one of those assets."""
+    """Months of the dataset that an unfinished run will materialize in one of those assets."""
     wanted = set(assets)
     months: set[TripMonth] = set()
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
@@ -102,9 +102,9 @@ def months_under_way(
 
 
 def is_ours(run: dg.DagsterRun, context: dg.SensorEvaluationContext) -> bool:
-    """Whether the run belongs to the sensor's own code location, wherever it was started.
+    """Whether the run belongs to the sensor's own code location, whoever started it.
 
-    A command line (``dagster asset materialize``) records no code location: there, job and assets decide.
+    A command line (``dagster asset materialize``) records no code location; then job and assets decide.
     """
     repository = context.repository_def
     if repository is None or not repository.has_job(run.job_name):
@@ -116,7 +116,7 @@ def is_ours(run: dg.DagsterRun, context: dg.SensorEvaluationContext) -> bool:
 
 
 def retry(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Literal["none", "coming", "started"]:
-    """Whether Dagster itself runs a failed run again; "coming" also while that is not yet decided."""
+    """Whether Dagster itself retries a failed run; "coming" also while Dagster has not decided yet."""
     if run.tags.get(_RETRIED_AS):
         return "started"
     undecided = "true" if instance.run_retries_enabled else "false"
@@ -124,7 +124,7 @@ def retry(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Literal["none", "
 
 
 def cause(error: Any) -> str:
-    """Why a step failed, in one line: the first error that is a sentence of ours, else the innermost of all."""
+    """Why a step failed, in one line: the first error with a sentence of the platform, or else the innermost one."""
     if error is None:
         return "the step failed without a reason"
     while error.cause is not None and not _OWN_ERROR.match(error.message):

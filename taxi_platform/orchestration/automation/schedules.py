@@ -1,10 +1,10 @@
 """What runs by the calendar: the monthly sweep of each dataset and the daily reconciliation of the stores.
 
-Belongs here: the two schedules, which catch what sensors and automation have missed. Does not: looking at upstream for
-what is new (``sensors``). Times are New York's, where upstream publishes.
+Belongs here: the two schedules, which find what sensors and automation have missed. Does not: looking for new months
+upstream (``sensors``). Times are New York's, where upstream publishes.
 """
 
-# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+# No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 
@@ -30,11 +30,11 @@ MONTHLY = "0 5 1 * *"
 DAILY = "0 6 * * *"
 TIME_ZONE = "America/New_York"
 _WAIT_SECONDS = 20.0
-"""For a store that is busy: a tick has 60 s; one that fails is repeated (``schedules`` in dagster.yaml)."""
+"""The wait for a busy store. A tick has 60 s, and a failed tick is repeated (``schedules`` in dagster.yaml)."""
 
 
 def build_schedules(contracts: Sequence[Contract], settings: Settings) -> list[dg.ScheduleDefinition]:
-    """Both schedules of every dataset; those of the datasets that `Settings.automates` start by themselves."""
+    """Both schedules of every dataset; those of datasets that `Settings.automates` are on by default."""
     return [make(contract, settings) for contract in contracts for make in (_sweep, _reconciliation)]
 
 
@@ -58,7 +58,7 @@ def _sweep(contract: Contract, settings: Settings) -> dg.ScheduleDefinition:
         look = look_at(source.open(TICK_RETRIES), months, LOOK_SECONDS)
         if look.published or look.unpublished:
             lake.open(_WAIT_SECONDS).note_look(contract.dataset, datetime.now(timezone.utc))
-        # A month that upstream gave no answer for is asked for: the run is more patient than a tick may be.
+        # Request a month without an answer too, because a run may wait longer for upstream than a tick.
         days = [month.first_day for month in months if month not in look.unpublished]
         ranges = [Repair(tuple(found), LAYERS) for found in contiguous_ranges(days)]
         return [_request(contract, "sweep", at, repair) for repair in ranges] or dg.SkipReason(
@@ -104,7 +104,7 @@ def _reconciliation(contract: Contract, settings: Settings) -> dg.ScheduleDefini
 
 
 def _request(contract: Contract, why: str, at: datetime, repair: Repair) -> dg.RunRequest:
-    """One run; a repeated tick asks for nothing twice."""
+    """One run; its key keeps a repeated tick from requesting it twice."""
     days, layers = repair.months, repair.layers
     whole = layers[0] == LAYERS[0]
     return dg.RunRequest(

@@ -1,4 +1,4 @@
-"""What the sensor of a dataset keeps in its cursor between two looks at upstream.
+"""What a dataset's sensor keeps in its cursor between two looks at upstream.
 
 Belongs here: the cursor's form, and what one look adds to it. Does not: deciding anything that the stores can answer:
 a cursor that is reset only makes a month that has vanished be looked at anew.
@@ -31,16 +31,16 @@ class _Cursor(BaseModel):
 
 @dataclass(frozen=True)
 class Memory:
-    """What upstream had when it last answered, for people, and how often in a row it has denied what the lake has."""
+    """What upstream had when it last answered, for people; and how many looks in a row denied a month of the lake."""
 
     published: Mapping[TripMonth, str] = field(default_factory=dict)
     """Month → version."""
     denied: Mapping[TripMonth, int] = field(default_factory=dict)
-    """Month → looks in a row; a look without an answer counts neither way."""
+    """Month → looks in a row that denied it; a look without an answer changes nothing."""
 
     @classmethod
     def from_cursor(cls, contract: Contract, cursor: str | None) -> Memory:
-        """What a cursor says; nothing where there is none.
+        """The memory in a cursor; empty if there is no cursor.
 
         Raises:
             ValueError: a cursor of another form, as another release or somebody's hand leaves it.
@@ -61,7 +61,7 @@ class Memory:
         )
 
     def after(self, look: Look, found: Comparison) -> Memory:
-        """With one look more; one that denies too much to be believed starts the counts anew."""
+        """The memory after one more look. A look that denies too many months sets all counts back to 0."""
         published = {month: version_label(version) for month, version in look.published.items()}
         denied = {month: self.denied.get(month, 0) + 1 for month in found.vanished}
         return Memory(

@@ -1,13 +1,13 @@
-"""Sensors that look at upstream: one a dataset, and one for the zone lookup.
+"""Sensors that look at upstream: one per dataset, and one for the zone lookup.
 
-Belongs here: what is asked for because upstream has it. Does not: what follows in the other stores (``conditions``).
+Belongs here: requests for runs because upstream has something new. Does not: the stores that follow (``conditions``).
 
-A look compares what upstream has now with what the lake holds now, so that nothing depends on a memory: a cursor that
-is reset repeats nothing, and a month that did not arrive is seen again. A month that upstream has no longer stays in
-every store, or is taken out of them when it was denied often enough (``TAXI_WITHDRAWN``).
+A look compares what upstream has now with what the lake holds now, so that nothing depends on a memory. After a reset
+of the cursor nothing is repeated, and a month that failed to arrive is found again. A month that upstream no longer has
+stays in every store, or is removed from them after several denials (``TAXI_WITHDRAWN``).
 """
 
-# No postponed annotations here: Dagster reads the types of arguments when it is given the function.
+# No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 import hashlib
 import json
 import time
@@ -36,19 +36,20 @@ from taxi_platform.sources.looking import Look, look_at
 __all__ = ["DENIALS_BEFORE_REMOVAL", "LOOK_SECONDS", "MOST_ATTEMPTS", "TICK_RETRIES", "build_sensors"]
 
 LOOK_SECONDS = 40.0
-"""Dagster ends a tick after 60 s; the lake and the run records need some of them."""
+"""The time for looking at upstream. Dagster ends a tick after 60 s, and the lake and the run records need some of
+them."""
 _LAKE_SECONDS = 10.0
-"""How long a tick waits for a lake that does not answer."""
+"""The longest wait of a tick for a lake that does not answer."""
 TICK_RETRIES = RetryPolicy(attempts=2, first_wait=0.5, longest_wait=2.0, connect_timeout=5.0, read_timeout=10.0)
-"""A look that fails is repeated by the next tick."""
+"""Few retries, because the next tick repeats a look that fails."""
 DENIALS_BEFORE_REMOVAL = 2
-"""So often in a row must upstream deny a month before it is taken out of the stores."""
+"""Upstream must deny a month in so many looks in a row before it is removed from the stores."""
 MOST_ATTEMPTS = 5
-"""Runs for one version of a month; after the last one, the monthly sweep or a person asks."""
+"""Runs that are requested for one version of a month; after the last one, the monthly sweep or a person requests it."""
 
 
 def build_sensors(contracts: Sequence[Contract], settings: Settings) -> list[dg.SensorDefinition]:
-    """Every sensor; those of the datasets that `Settings.automates` start by themselves."""
+    """Every sensor; those of datasets that `Settings.automates` are on by default."""
     months = (_months_sensor(contract, settings) for contract in contracts)
     return [*months, _zones_sensor(settings), _record_sensor(contracts, settings)]
 
@@ -171,7 +172,7 @@ def _remembered(context: dg.SensorEvaluationContext, contract: Contract) -> Memo
 
 
 def _withdrawn(found: Comparison, now: Memory) -> dict[TripMonth, str]:
-    """Vanished months to take out of the stores; each with a name that is another when it comes back and goes again."""
+    """Vanished months to remove from the stores → a label, which is new if a month comes back and vanishes again."""
     if found.is_outage:
         return {}
     return {
@@ -188,7 +189,7 @@ def _removing(contract: Contract) -> dict[str, Any]:
 def _due(
     new: Mapping[date, str], asked: Mapping[tuple[str, str], Asked], *, first_wait: float, now: float
 ) -> dict[int, list[date]]:
-    """Attempt → months to ask for now: at once, then after 1, 2, 4 … times ``first_wait`` since the last run ended."""
+    """Attempt → months to request now: at once, then after 1, 2, 4 … times ``first_wait`` since the last run ended."""
     due: dict[int, list[date]] = defaultdict(list)
     for day, version in new.items():
         last = asked.get((month_label(day), version))
