@@ -1,25 +1,36 @@
 """``taxi.months``: which data version of which month a store of tables holds.
 
-Belongs here: that table, and the checks that every store makes before and after a load. Does not: any SQL dialect.
+Belongs here: that table, what every store decides by it, and the checks before and after a load. Does not: any SQL
+dialect.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
+from typing import Any
 
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.errors import StoreError
 from taxi_platform.references import CleanFacts, CleanMonth, MonthCounts
+from taxi_platform.stores.model import HeldMonth, LoadedMonth
 
 __all__ = [
     "MONTHS",
+    "RECORDED",
     "VIEW_DESCRIPTION",
     "LoadRecord",
+    "Recorded",
     "check_conserved",
     "check_loaded",
+    "counts_of",
+    "held_months",
     "months_row",
+    "recorded_months",
 ]
+
+_NONE = MonthCounts(0, 0)
 
 VIEW_DESCRIPTION = "Trips of all datasets in one shape, with the names of their zones."
 
@@ -52,9 +63,51 @@ class LoadRecord:
     recorded: MonthCounts
     counted: MonthCounts
 
-    def is_current(self, facts: CleanFacts) -> bool:
-        """Whether the data version is the same and the rows are really there."""
-        return self.data_version == facts.version and self.recorded == self.counted == _expected(facts)
+    def unchanged(self, clean: CleanMonth, table: str) -> LoadedMonth | None:
+        """The result of loading that month where nothing is to be done: its data version and all its rows are there.
+
+        Args:
+            clean: the month to be loaded.
+            table: the name of the trips table, for the result.
+        """
+        is_whole = self.recorded == self.counted == _expected(clean.facts)
+        if self.data_version != clean.facts.version or not is_whole:
+            return None
+        return LoadedMonth(self.counted, changed=False, table=table)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the table says of a month."""
+
+    data_version: str
+    counts: MonthCounts
+
+    def beside(self, counted: MonthCounts) -> LoadRecord:
+        """The record beside the rows that were counted."""
+        return LoadRecord(self.data_version, self.counts, counted)
+
+
+RECORDED = "file_month, data_version, trips_rows, quarantined_rows"
+"""The columns of the table that `recorded_months` reads, as SQL."""
+
+
+def recorded_months(rows: Iterable[Sequence[Any]]) -> dict[date, Recorded]:
+    """File month → what the table says of it, from rows of `RECORDED`; of several rows of a month, the last counts."""
+    return {month: Recorded(version, MonthCounts(trips, rejected)) for month, version, trips, rejected in rows}
+
+
+def held_months(recorded: Mapping[date, Recorded], counted: Mapping[date, MonthCounts]) -> dict[date, HeldMonth]:
+    """What a store holds, sorted: every month that its table records or that has rows in it."""
+    return {
+        month: HeldMonth(counted.get(month, _NONE), recorded[month].data_version if month in recorded else None)
+        for month in sorted({*recorded, *counted})
+    }
+
+
+def counts_of(held: Mapping[date, HeldMonth]) -> dict[date, MonthCounts]:
+    """The rows of each month of `TableStore.held_months`, which is what `TableStore.count_months` returns."""
+    return {month: holds.counts for month, holds in held.items()}
 
 
 def _expected(facts: CleanFacts) -> MonthCounts:

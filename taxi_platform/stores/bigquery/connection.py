@@ -1,6 +1,7 @@
-"""BigQuery's dataset behind ``bigquery://project/dataset?location=EU``: the client, limited queries, and errors.
+"""BigQuery's dataset behind ``bigquery://project/dataset?location=EU``: the client, and limited queries.
 
-Belongs here: what every use of BigQuery shares. Does not: months and tables (``store``), load jobs (``jobs``).
+Belongs here: what every use of BigQuery shares. Does not: months and tables (``store``), load jobs (``jobs``), what
+errors mean (``errors``).
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from taxi_platform.errors import SettingsError, StoreError, StoreUnavailableError
-from taxi_platform.stores.bigquery.requests import connected, failure_of, reasons
+from taxi_platform.stores.bigquery.errors import refusal
+from taxi_platform.stores.bigquery.requests import connected
 from taxi_platform.stores.model import SCHEMA, split_name
-from taxi_platform.transience import PATIENT, Failure, is_distrust
+from taxi_platform.transience import PATIENT
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -31,22 +32,6 @@ _LOG = logging.getLogger(__name__)
 
 MAXIMUM_BYTES_BILLED = 200 * 10**9
 """A query that would read more is refused before it costs anything; all of yellow's trips are less."""
-
-_CREDENTIALS = "run `gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS"
-_MAINTENANCE = "a limit on requests, or a moment's trouble there, for longer than TAXI_WAIT_SECONDS: run it again later"
-_REMEDIES = {
-    "accessDenied": (
-        "permission denied; these credentials need roles/bigquery.jobUser on the project and "
-        "roles/bigquery.dataEditor on the dataset"
-    ),
-    "accountDisabled": "the account is disabled, or has no billing: settle it with Google",
-    "billingNotEnabled": "the project has no billing, without which BigQuery loads but changes no rows: enable it",
-    "billingTierLimitExceeded": "a limit on costs of the project's: raise it",
-    "bytesBilledLimitExceeded": "the query would read more than the platform lets any: look at what it reads",
-    "quotaExceeded": "a quota of the project is used up: wait until it is given anew, or have it raised",
-    "blocked": "the project or the user is blocked by Google for a while: ask there",
-}
-"""By BigQuery's own reasons (https://cloud.google.com/bigquery/docs/error-messages)."""
 
 
 def parse_address(url: str, wait_seconds: float = 600.0) -> BigQueryDataset:
@@ -145,25 +130,7 @@ class BigQueryDataset:
         try:
             yield
         except (GoogleAPIError, GoogleAuthError, RequestException, ConnectionError) as error:
-            raise self._explained(doing, error) from error
-
-    def _explained(self, doing: str, error: Exception) -> StoreError | StoreUnavailableError:
-        from google.api_core.exceptions import GoogleAPIError
-        from google.auth.exceptions import GoogleAuthError
-
-        what, own = f"{self} cannot {doing}", _first_line(error)
-        if failure_of(error) is Failure.TRANSIENT:
-            if isinstance(error, GoogleAPIError):
-                return StoreUnavailableError(f"{what} ({own}): {_MAINTENANCE}")
-            return StoreUnavailableError(f"{what} ({_trouble(error)}): check the network, then run it again")
-        if is_distrust(error):
-            return StoreError(
-                f"{what}: Google's certificate is not trusted: set REQUESTS_CA_BUNDLE to the authority's file"
-            )
-        if isinstance(error, GoogleAuthError) or getattr(error, "code", None) == HTTPStatus.UNAUTHORIZED:
-            return StoreError(f"no valid credentials for {self} ({own}): {_CREDENTIALS}")
-        remedies = [_REMEDIES[reason] for reason in sorted(reasons(error)) if reason in _REMEDIES]
-        return StoreError(f"{what} ({own}): {remedies[0]}" if remedies else f"{what}: {own}")
+            raise refusal(f"{self} cannot {doing}", str(self), error) from error
 
 
 LABELS: Mapping[str, str] = {"managed_by": "taxi_platform"}
@@ -177,18 +144,3 @@ def _parameter(name: str, value: object) -> bigquery.ScalarQueryParameter:
 
     kind = {str: "STRING", int: "INT64", date: "DATE", datetime: "DATETIME", type(None): "DATETIME"}[type(value)]
     return bigquery.ScalarQueryParameter(name, kind, value)  # type: ignore[arg-type]
-
-
-def _trouble(error: Exception) -> str:
-    """The innermost text of a failed connection, which says best what happened."""
-    text = str(error)
-    if "timed out" in text:
-        return "it is silent"
-    found = re.findall(r"\[Errno -?\d+\] ([\w ]+)", text)
-    return found[-1] if found else _first_line(error)
-
-
-def _first_line(error: Exception) -> str:
-    text = str(getattr(error, "message", "") or error).strip()
-    line = text.splitlines()[0] if text else type(error).__name__
-    return line if len(line) <= 300 else line[:299] + "…"

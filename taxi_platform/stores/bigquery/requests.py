@@ -1,6 +1,6 @@
 """BigQuery's requests: each is retried while its failure may pass, and silence is never waited for without a limit.
 
-Belongs here: the client, and whether its errors may pass. Does not: sentences (``connection``) and jobs. The client's
+Belongs here: the client. Does not: what its errors mean (``errors``) and jobs. The client's
 own retries are not used: they wait ten minutes for every request, log nothing, and ignore the service's reason.
 """
 
@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.stores import google
-from taxi_platform.transience import PATIENT, Failure, of_exception, of_http
+from taxi_platform.stores.bigquery.errors import failure_of
+from taxi_platform.transience import PATIENT, Failure
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud import bigquery
 
-__all__ = ["SILENCE", "connected", "failure_of", "reasons"]
+__all__ = ["SILENCE", "connected"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,18 +52,3 @@ def connected(project: str, credentials: Credentials, location: str, wait_second
     emulator = google.emulator("BIGQUERY_EMULATOR_HOST")
     where = {"api_endpoint": emulator} if emulator else None  # the client needs the scheme
     return PatientClient(project=project, credentials=credentials, location=location, client_options=where)
-
-
-def failure_of(error: BaseException) -> Failure:
-    """What an error of the client means for the next attempt."""
-    code = getattr(error, "code", None)
-    if isinstance(code, int):
-        return of_http(code, sorted(reasons(error)), str(getattr(error, "message", "") or error))
-    if getattr(error, "retryable", False):  # of google.auth
-        return Failure.TRANSIENT
-    return of_exception(error)
-
-
-def reasons(error: BaseException) -> set[str]:
-    """BigQuery's own reasons in an error (https://cloud.google.com/bigquery/docs/error-messages)."""
-    return {str(detail.get("reason")) for detail in getattr(error, "errors", ()) if isinstance(detail, dict)}

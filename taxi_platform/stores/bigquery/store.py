@@ -34,11 +34,15 @@ from taxi_platform.stores.bigquery.tables import (
 )
 from taxi_platform.stores.bookkeeping import (
     MONTHS,
+    RECORDED,
     VIEW_DESCRIPTION,
     LoadRecord,
     check_conserved,
     check_loaded,
+    counts_of,
+    held_months,
     months_row,
+    recorded_months,
 )
 from taxi_platform.stores.catalogue import months_sql, selected
 from taxi_platform.stores.model import HeldMonth, LoadedMonth
@@ -94,8 +98,8 @@ class BigQueryStore:
 
         def attempt() -> LoadedMonth:
             record, since = self._record(contract, clean.file_month)
-            if record is not None and record.is_current(clean.facts):
-                return LoadedMonth(record.counted, False, name)
+            if record is not None and (unchanged := record.unchanged(clean, name)):
+                return unchanged
             trips, quarantine = self._load(contract, clean, lake, since)
             if not self._recorded(clean, since):
                 raise _ReplacedMeanwhileError(
@@ -194,21 +198,20 @@ class BigQueryStore:
 
     def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
         """Rows of each file month, counted now; see `TableStore.count_months`."""
-        return {month: held.counts for month, held in self.held_months(contract, months).items()}
+        return counts_of(self.held_months(contract, months))
 
     def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
         """Rows and data version of each file month; see `TableStore.held_months`."""
         if MONTHS.name not in existing_tables(self._dataset):
             return {}
         rows = self._dataset.query(
-            f"SELECT file_month, data_version FROM {self._dataset.sql(MONTHS.name)} WHERE dataset = @dataset "
-            "ORDER BY loaded_at",
+            f"SELECT {RECORDED} FROM {self._dataset.sql(MONTHS.name)} WHERE dataset = @dataset ORDER BY loaded_at",
             dataset=contract.dataset,
         )
-        versions = {row["file_month"]: row["data_version"] for row in rows}
-        known = sorted(versions if months is None else versions.keys() & set(months))
-        counted = self._counts(contract, known)
-        return {month: HeldMonth(counted[month], versions[month]) for month in known}
+        recorded = recorded_months(row.values() for row in rows)
+        if months is not None:
+            recorded = {month: recorded[month] for month in recorded.keys() & set(months)}
+        return held_months(recorded, self._counts(contract, sorted(recorded)))
 
     def existing_table(self, table: str) -> Table | None:
         """The declaration of a table by the catalogue; see `TableStore.existing_table`."""
@@ -240,15 +243,15 @@ class BigQueryStore:
     def _record(self, contract: Contract, file_month: date) -> tuple[LoadRecord | None, datetime | None]:
         """The month's row in ``months`` with the rows counted now, and the time (UTC) of the row."""
         rows = self._dataset.query(
-            f"SELECT data_version, trips_rows, quarantined_rows, loaded_at FROM {self._dataset.sql(MONTHS.name)} "
+            f"SELECT {RECORDED}, loaded_at FROM {self._dataset.sql(MONTHS.name)} "
             "WHERE dataset = @dataset AND file_month = @file_month ORDER BY loaded_at DESC LIMIT 1",
             dataset=contract.dataset,
             file_month=file_month,
         )
         for row in rows:
-            recorded = MonthCounts(row["trips_rows"], row["quarantined_rows"])
-            counted = self._counts(contract, [file_month])[file_month]
-            return LoadRecord(row["data_version"], recorded, counted), row["loaded_at"]
+            *values, since = row.values()
+            recorded = recorded_months([values])[file_month]
+            return recorded.beside(self._counts(contract, [file_month])[file_month]), since
         return None, None
 
     def _counts(self, contract: Contract, months: Sequence[date]) -> dict[date, MonthCounts]:

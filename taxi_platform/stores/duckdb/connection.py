@@ -1,6 +1,7 @@
-"""One DuckDB file that many processes share: opening it in turn, and its errors as sentences.
+"""One DuckDB file that many processes share: opening it in turn.
 
-Belongs here: connections and how long they live. Does not: tables and rows (``store``).
+Belongs here: connections and how long they live. Does not: tables and rows (``store``), what errors mean
+(``errors``).
 
 DuckDB lets one process write or several read, and refuses all others at once. Here they wait instead: writers for each
 other by a lock file beside the database, and everybody for DuckDB's own lock, which a notebook may hold too. Only
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from taxi_platform.errors import StoreError
 from taxi_platform.machine.locks import HeldError, exclusive, keep_trying
+from taxi_platform.stores.duckdb.errors import refusal
 from taxi_platform.stores.model import SCHEMA
 
 if TYPE_CHECKING:
@@ -110,18 +112,5 @@ class DuckDBFile:
 
         try:
             yield
-        except duckdb.Error as error:
-            text = " ".join(str(error).split())
-            raise StoreError(f"{self} refused the work: {text}{_remedy(text)}") from error
-        except OSError as error:
-            raise StoreError(f"{self} cannot be used: {error.strerror} ({error.filename})") from error
-
-
-def _remedy(text: str) -> str:
-    if "No space left" in text or "File too large" in text or "quota" in text.lower():
-        return "; the disk is full: free space, then run it again"
-    if "Is a directory" in text:
-        return "; name a file, not a folder"
-    if "not a valid DuckDB" in text:
-        return "; name another file, or move this one away"
-    return ""
+        except (duckdb.Error, OSError) as error:
+            raise refusal(str(self), error) from error

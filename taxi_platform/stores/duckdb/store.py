@@ -25,11 +25,15 @@ from taxi_platform.contracts.zones import ZONES
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.bookkeeping import (
     MONTHS,
+    RECORDED,
     VIEW_DESCRIPTION,
-    LoadRecord,
+    Recorded,
     check_conserved,
     check_loaded,
+    counts_of,
+    held_months,
     months_row,
+    recorded_months,
 )
 from taxi_platform.stores.catalogue import declaration, months_sql, selected
 from taxi_platform.stores.duckdb.connection import DuckDBFile
@@ -171,7 +175,7 @@ class DuckDBStore:
 
     def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
         """Rows of each file month, counted now; see `TableStore.count_months`."""
-        return {month: held.counts for month, held in self.held_months(contract, months).items()}
+        return counts_of(self.held_months(contract, months))
 
     def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
         """Rows and data version of each file month; see `TableStore.held_months`."""
@@ -180,15 +184,10 @@ class DuckDBStore:
                 return {}
             trips, quarantined = (_months(connection, table, months) for table in (contract.trips, contract.quarantine))
             recorded = _recorded(connection, contract)
-        known = {*trips, *quarantined, *recorded}
-        known = known if months is None else known & set(months)
-        return {
-            month: HeldMonth(
-                MonthCounts(trips.get(month, 0), quarantined.get(month, 0)),
-                recorded[month][0] if month in recorded else None,
-            )
-            for month in sorted(known)
-        }
+        counted = {m: MonthCounts(trips.get(m, 0), quarantined.get(m, 0)) for m in {*trips, *quarantined}}
+        held = held_months(recorded, counted)
+        wanted = held.keys() if months is None else set(months)
+        return {month: holds for month, holds in held.items() if month in wanted}
 
     def existing_table(self, table: str) -> Table | None:
         """The declaration of a table by the catalogue; see `TableStore.existing_table`."""
@@ -258,15 +257,11 @@ def _months(connection: DuckDBPyConnection, table: Table, months: Sequence[date]
     return dict(rows_of(connection, sql, [] if months is None else [list(months)]))
 
 
-def _recorded(connection: DuckDBPyConnection, contract: Contract) -> dict[date, tuple[str, int, int]]:
-    """Month → data version, trips and rejected rows, as the table of months records them."""
+def _recorded(connection: DuckDBPyConnection, contract: Contract) -> dict[date, Recorded]:
     if not columns_of(connection, MONTHS.qualified_name):
         return {}
-    sql = f"SELECT file_month, data_version, trips_rows, quarantined_rows FROM {qualified(MONTHS)} WHERE dataset = ?"
-    return {
-        month: (version, trips, quarantined)
-        for month, version, trips, quarantined in rows_of(connection, sql, [contract.dataset])
-    }
+    sql = f"SELECT {RECORDED} FROM {qualified(MONTHS)} WHERE dataset = ?"
+    return recorded_months(rows_of(connection, sql, [contract.dataset]))
 
 
 def _unchanged(connection: DuckDBPyConnection, contract: Contract, clean: CleanMonth) -> LoadedMonth | None:
@@ -276,6 +271,5 @@ def _unchanged(connection: DuckDBPyConnection, contract: Contract, clean: CleanM
         columns_of(connection, table.qualified_name) for table in (contract.trips, contract.quarantine)
     ):
         return None
-    version, trips, quarantined = recorded
-    record = LoadRecord(version, MonthCounts(trips, quarantined), _count(connection, contract, clean.file_month))
-    return LoadedMonth(record.counted, False, contract.trips.qualified_name) if record.is_current(clean.facts) else None
+    counted = _count(connection, contract, clean.file_month)
+    return recorded.beside(counted).unchanged(clean, contract.trips.qualified_name)

@@ -23,11 +23,15 @@ from taxi_platform.errors import StoreBusyError
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.bookkeeping import (
     MONTHS,
+    RECORDED,
     VIEW_DESCRIPTION,
-    LoadRecord,
+    Recorded,
     check_conserved,
     check_loaded,
+    counts_of,
+    held_months,
     months_row,
+    recorded_months,
 )
 from taxi_platform.stores.catalogue import selected
 from taxi_platform.stores.model import SCHEMA, HeldMonth, LoadedMonth, split_name
@@ -206,7 +210,7 @@ class PostgresStore:
 
     def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
         """Rows of each file month, counted now; see `TableStore.count_months`."""
-        return {month: held.counts for month, held in self.held_months(contract, months).items()}
+        return counts_of(self.held_months(contract, months))
 
     def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
         """Rows and data version of each file month; see `TableStore.held_months`."""
@@ -349,9 +353,7 @@ def _unchanged(connection: PostgresConnection, contract: Contract, clean: CleanM
     counted = MonthCounts(
         *(_count(connection, table, clean.file_month) for table in (contract.trips, contract.quarantine))
     )
-    if not LoadRecord(recorded[0], MonthCounts(*recorded[1:]), counted).is_current(clean.facts):
-        return None
-    return LoadedMonth(counted, changed=False, table=connection.named(contract.trips.name))
+    return recorded.beside(counted).unchanged(clean, connection.named(contract.trips.name))
 
 
 def _record(connection: PostgresConnection, clean: CleanMonth) -> None:
@@ -369,13 +371,9 @@ def _forget(connection: PostgresConnection, contract: Contract, file_month: date
     connection.execute(sql, (contract.dataset, file_month))
 
 
-def _recorded(connection: PostgresConnection, contract: Contract) -> dict[date, tuple[str, int, int]]:
-    """Month → data version, trips and rejected rows, as the table of months records them."""
-    columns = "file_month, data_version, trips_rows, quarantined_rows"
-    rows = connection.execute(
-        f"SELECT {columns} FROM {connection.qualified(MONTHS.name)} WHERE dataset = %s", [contract.dataset]
-    )
-    return {month: (version, trips, quarantined) for month, version, trips, quarantined in rows}
+def _recorded(connection: PostgresConnection, contract: Contract) -> dict[date, Recorded]:
+    sql = f"SELECT {RECORDED} FROM {connection.qualified(MONTHS.name)} WHERE dataset = %s"
+    return recorded_months(connection.execute(sql, [contract.dataset]))
 
 
 def _count(connection: PostgresConnection, table: Table, file_month: date) -> int:
@@ -402,12 +400,9 @@ def _held(
     held: dict[date, HeldMonth] = {}
     for _ in range(_LOOKS):
         recorded, counted = _looked_at(connection, contract, tables, months)
-        found = {
-            month: HeldMonth(counted.get(month, MonthCounts(0, 0)), recorded[month][0] if month in recorded else None)
-            for month in {*counted, *recorded}
-        }
+        found = held_months(recorded, counted)
         held = {month: holds for month, holds in held.items() if month not in (months or ())} | found
-        months = [month for month in found if month not in recorded or recorded[month][1] != found[month].counts]
+        months = [month for month in found if month not in recorded or recorded[month].counts != found[month].counts]
         if not months:
             break
     return dict(sorted(held.items()))
@@ -415,7 +410,7 @@ def _held(
 
 def _looked_at(
     connection: PostgresConnection, contract: Contract, tables: Sequence[Table], months: Sequence[date] | None
-) -> tuple[dict[date, tuple[str, MonthCounts]], dict[date, MonthCounts]]:
+) -> tuple[dict[date, Recorded], dict[date, MonthCounts]]:
     """Data version and rows of each month by the record, and its rows as counted."""
     chosen = "" if months is None else "AND file_month = ANY(%(months)s)"
     parts = [
@@ -430,11 +425,11 @@ def _looked_at(
         ),
     ]
     bound = {"dataset": contract.dataset, "months": None if months is None else list(months)}
-    recorded: dict[date, tuple[str, MonthCounts]] = {}
+    recorded: dict[date, Recorded] = {}
     rows: dict[date, dict[str, int]] = {}
     for name, month, count, quarantined, version in connection.execute(" UNION ALL ".join(parts), bound):
         if name == MONTHS.name:
-            recorded[month] = (version, MonthCounts(count, quarantined))
+            recorded[month] = Recorded(version, MonthCounts(count, quarantined))
         else:
             rows.setdefault(month, {})[name] = count
     names = (contract.trips.name, contract.quarantine.name)

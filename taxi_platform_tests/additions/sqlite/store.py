@@ -22,7 +22,7 @@ from taxi_platform.contracts.unified import unified_view_sql
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.references import CleanMonth, MonthCounts
-from taxi_platform.stores.bookkeeping import MONTHS, LoadRecord, check_conserved, check_loaded, months_row
+from taxi_platform.stores.bookkeeping import MONTHS, LoadRecord, check_conserved, check_loaded, counts_of, months_row
 from taxi_platform.stores.catalogue import CatalogueColumn, declaration, missing_columns, selected
 from taxi_platform.stores.model import SCHEMA, HeldMonth, LoadedMonth, split_name
 
@@ -58,14 +58,14 @@ class SQLiteStore:
     def replace_month(self, contract: Contract, clean: CleanMonth, lake: Lake) -> LoadedMonth:
         check_conserved(clean)
         record = self._record(contract, clean.file_month)
-        if record is not None and record.is_current(clean.facts):
-            return LoadedMonth(record.counted, changed=False, table=contract.trips.qualified_name)
+        if record is not None and (unchanged := record.unchanged(clean, contract.trips.qualified_name)):
+            return unchanged
         with self._writing(SCHEMA) as connection:
             for table in (contract.trips, contract.quarantine, MONTHS):
                 _ensure(connection, table)
             record = _record(connection, contract, clean.file_month)
-            if record is not None and record.is_current(clean.facts):
-                return LoadedMonth(record.counted, changed=False, table=contract.trips.qualified_name)
+            if record is not None and (unchanged := record.unchanged(clean, contract.trips.qualified_name)):
+                return unchanged
             _delete(connection, contract, clean.file_month)
             for table, path in ((contract.trips, clean.trips_path), (contract.quarantine, clean.quarantine_path)):
                 with lake.open_parquet(path) as file:
@@ -82,7 +82,7 @@ class SQLiteStore:
                 _delete(connection, contract, file_month)
 
     def count_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, MonthCounts]:
-        return {month: held.counts for month, held in self.held_months(contract, months).items()}
+        return counts_of(self.held_months(contract, months))
 
     def held_months(self, contract: Contract, months: Sequence[date] | None = None) -> Mapping[date, HeldMonth]:
         with self._reading(SCHEMA) as connection:
