@@ -1,7 +1,7 @@
 """``taxi``: the platform without a browser.
 
-Belongs here: the commands and their options. Does not: what they do (``running``, ``versions``, ``developing``).
-Dagster takes a second to import, so only the commands that need it do.
+Belongs here: the commands and their options. Does not: their work (one module each). Dagster takes a second to import,
+so only the commands that need it import it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DATASETS = ", ".join(CONTRACTS)
 
 
 def _one_sentence(command: F) -> F:
-    """An error raised on purpose ends the command with its sentence and exit code 1, without a traceback."""
+    """Make an error of the platform end the command with its sentence and exit code 1, without a traceback."""
 
     @wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

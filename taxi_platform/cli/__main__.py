@@ -1,4 +1,4 @@
-"""``python -m taxi_platform.cli``: the ``taxi`` command where its script is not on the path."""
+"""``python -m taxi_platform.cli``: the ``taxi`` command if its script is not on the path."""
 
 from taxi_platform.cli import main
 

@@ -1,6 +1,6 @@
-"""``taxi adopt``: a store of tables becomes this platform's, whatever lake it was loaded from before.
+"""``taxi adopt``: makes a store of tables this platform's, whatever lake it was loaded from.
 
-Belongs here: the command. Does not: whose a store is (``stores.ownership``).
+Belongs here: the command. Does not: the ownership of a store (``stores.ownership``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["adopt_store", "opened_store"]
 
 
 def adopt_store(settings: Settings, name: str) -> None:
-    """Make a store of tables the lake's, and say what that means."""
+    """Make a store of tables this lake's, and print what that means."""
     from taxi_platform.stores.lake.lake import Lake
     from taxi_platform.stores.ownership import adopt
 
@@ -35,7 +35,7 @@ def adopt_store(settings: Settings, name: str) -> None:
 
 @contextlib.contextmanager
 def opened_store(settings: Settings, name: str) -> Iterator[TableStore]:
-    """A store of tables by its name; raises `SettingsError` where it is off."""
+    """Open a store of tables by its name; raises `SettingsError` if it is off."""
     if name not in settings.tables:
         raise SettingsError(f"{name} is off: set {variable(name)} first")
     with settings.tables[name].opened() as store:

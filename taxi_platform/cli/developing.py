@@ -1,6 +1,6 @@
-"""``taxi dev``: the Dagster UI and daemon on this machine.
+"""``taxi dev``: Dagster's web interface and daemon on this machine.
 
-Belongs here: starting them well. Does not: what they show (``definitions``).
+Belongs here: starting them. Does not: what they show (``definitions``).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from taxi_platform.settings import Settings
 __all__ = ["serve"]
 
 _ADVICE = "Function `dev_command` is superseded"
-"""Dagster's, to whoever types the command."""
+"""Dagster's warning, meant for people who type the command."""
 
 
 def serve(settings: Settings, port: int) -> None:
-    """Become ``dagster dev`` on the port; a port that is taken is one sentence, not a daemon without a web page.
+    """Replace this process by ``dagster dev`` on the port; a port in use gives one sentence and no daemon.
 
-    One at a time on an instance: two daemons would start everything twice.
+    Only one can run on an instance, because two daemons would start everything twice.
     """
     from taxi_platform.cli.launch import begin_cursors
 
@@ -46,17 +46,17 @@ def serve(settings: Settings, port: int) -> None:
     sys.stdout.flush()
     with opened_instance(settings) as instance:
         begin_cursors(instance)
-    # In the instance's folder: Dagster warns of every other dagster.yaml that it comes across in the current one.
+    # Run it in the instance's folder, because Dagster warns of another dagster.yaml in the current folder.
     os.chdir(home)
     workspace = Path(__file__).parents[1] / "workspace.yaml"
     options = ["-w", str(workspace), "-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"]
     command = ["-W", f"ignore:{_ADVICE}", "-m", "dagster", "dev", *options]
-    # This process becomes it, so that one Ctrl-C ends all.
+    # Replace this process, so that one Ctrl-C ends everything.
     os.execve(sys.executable, [sys.executable, *command], {**os.environ, **exports(settings)})  # noqa: S606
 
 
 def _claim(lock: Path, port: int) -> None:
-    """Hold the lock for as long as the process lives, also as the other program that it becomes."""
+    """Hold the lock as long as the process lives, also after another program replaced this one in it."""
     descriptor = open_lock(lock)
     if not try_lock(descriptor, fcntl.LOCK_EX):
         address = os.pread(descriptor, 64, 0).decode() or "another port"

@@ -27,7 +27,7 @@ __all__ = ["all_or_named", "show_status"]
 
 
 def show_status(settings: Settings, datasets: str | None, months: str | None, *, as_json: bool) -> int:
-    """Print the months asked for; returns the exit code."""
+    """Print the status of the chosen months; returns the exit code."""
     contracts, only = all_or_named(datasets, months)
     problems = [f"the views stay as they were: {problem}" for problem in (refreshed_views(settings),) if problem]
     statuses = _with_runs(settings, contracts, month_statuses(settings, contracts, only))
@@ -46,7 +46,7 @@ def show_status(settings: Settings, datasets: str | None, months: str | None, *,
 def all_or_named(
     datasets: str | None, months: str | None
 ) -> tuple[list[Contract], Mapping[str, Sequence[date]] | None]:
-    """The datasets asked for, and their months; all of either where nothing is said."""
+    """The chosen datasets and months; without a choice, all of them."""
     contracts = list(CONTRACTS.values()) if datasets is None else named_contracts(datasets)
     if months is None:
         return contracts, None
@@ -61,7 +61,7 @@ def all_or_named(
 def _with_runs(
     settings: Settings, contracts: Collection[Contract], statuses: Sequence[MonthStatus]
 ) -> list[MonthStatus]:
-    """Months that are behind, with what the run records say of them; without an instance, nothing is known of runs."""
+    """The months, with those marked that a run will bring; without an instance nothing is known of runs."""
     if all(status.is_whole or status.is_gone for status in statuses) or not has_instance(settings):
         return list(statuses)
     from taxi_platform.orchestration.automation.run_history import months_under_way

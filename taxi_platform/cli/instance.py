@@ -1,9 +1,9 @@
-"""The Dagster instance of a data root, and the environment that makes every dagster command use it.
+"""The Dagster instance of a data root, and the environment by which every dagster command uses it.
 
-Belongs here: where ``DAGSTER_HOME`` is and what stands in it, and remembering the settings of the last run, so that
-``taxi dev``, ``taxi status`` and ``taxi env`` look where ``taxi run`` wrote. Does not: anything about months.
-This process's environment is read and never changed: settings are passed on, and a program that we start is given its
-own environment.
+Belongs here: the place and content of ``DAGSTER_HOME``, and remembering the settings of the last run, so that ``taxi
+dev``, ``taxi status`` and ``taxi env`` look where ``taxi run`` wrote. Does not: anything about months. This process's
+environment is read and never changed. Settings are passed on as values, and a program that is started gets an
+environment of its own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def dagster_home(settings: Settings) -> Path:
-    """``DAGSTER_HOME`` where it is set; else ``{TAXI_DATA}/dagster`` with the platform's own ``dagster.yaml``."""
+    """``DAGSTER_HOME`` if it is set; otherwise ``{TAXI_DATA}/dagster``, with the platform's own ``dagster.yaml``."""
     if named := os.environ.get(_HOME):
         return _named_home(Path(named))
     home = settings.data / "dagster"
@@ -61,7 +61,7 @@ def dagster_home(settings: Settings) -> Path:
 
 
 def _named_home(home: Path) -> Path:
-    """The folder that ``DAGSTER_HOME`` names, as dagster commands demand it."""
+    """The folder in ``DAGSTER_HOME``; raises `SettingsError` if dagster commands would refuse it."""
     if not home.is_absolute():
         raise SettingsError(f"{_HOME}={home} is not a whole path, and dagster commands take no other: begin it with /")
     if not home.is_dir():
@@ -72,21 +72,21 @@ def _named_home(home: Path) -> Path:
 
 
 def _is_ours(link: Path) -> bool:
-    """Whether an earlier command made it: a user's own file or link is never touched."""
+    """Whether an earlier command made the link; a user's own file or link is never touched."""
     target = link.readlink()
     in_checkout = (target.parent / "taxi_platform" / "definitions.py").exists()
     return target.name == _CONFIGURATION and (target.parent.name == "taxi_platform" or in_checkout)
 
 
 def has_instance(settings: Settings) -> bool:
-    """Whether a run has ever been recorded there: looking must not make an instance."""
+    """Whether a run was ever recorded there. Looking does not make an instance."""
     home = Path(os.environ.get(_HOME) or settings.data / "dagster")
     return (home / _CONFIGURATION).exists()
 
 
 @contextlib.contextmanager
 def opened_instance(settings: Settings) -> Iterator[DagsterInstance]:
-    """The Dagster instance of the data root, made by one process at a time.
+    """Open the Dagster instance of the data root; only one process at a time can make it.
 
     Two processes that make the same SQLite storage at once leave it broken (measured: 2 of 7 starts).
     """
@@ -102,17 +102,17 @@ def opened_instance(settings: Settings) -> Iterator[DagsterInstance]:
 
 
 def exports(settings: Settings) -> dict[str, str]:
-    """The variables that make a dagster command use the settings and the instance, but for a secret address."""
+    """The variables by which a dagster command uses the settings and the instance; no secret address is among them."""
     return {**settings.exports(), _HOME: str(dagster_home(settings))}
 
 
 def is_emulated() -> bool:
-    """Whether the stores are emulators, which end with their run."""
+    """Whether the stores are emulators, whose contents end with their run."""
     return bool(os.environ.get("STORAGE_EMULATOR_HOST"))
 
 
 def remember_run(settings: Settings) -> None:
-    """Note the settings of a run (never a secret) in the default data folder; emulated stores end with their run."""
+    """Note the settings of a run, without secrets, in the default data folder; nothing is noted for emulators."""
     if is_emulated():
         return
     folder = default_data()
@@ -120,11 +120,11 @@ def remember_run(settings: Settings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / LAST_RUN).write_text(json.dumps(settings.exports(), indent=2) + "\n")
     except OSError:
-        return  # a convenience only: where nothing can be noted, TAXI_DATA says what the note would have said
+        return  # The note is only a convenience: without it, people set TAXI_DATA themselves.
 
 
 def last_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings of the environment; where it names no ``TAXI_DATA``, the last run's fill what it leaves open."""
+    """The settings of the environment; if it does not set ``TAXI_DATA``, the last run's settings complete it."""
     environment = os.environ if environment is None else environment
     note = default_data() / LAST_RUN
     if environment.get("TAXI_DATA") or not note.is_file():

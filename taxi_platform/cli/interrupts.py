@@ -1,7 +1,7 @@
-"""Ctrl-C: once ends the command, with one sentence, the exit code 130 and nothing left running, within seconds.
+"""Ctrl-C ends the command within seconds, with one sentence, the exit code 130 and nothing left running.
 
-Belongs here: hearing of it, and ending the process in time. Does not: what a run leaves behind when it is interrupted
-(``orchestration.io_managers.isolation``); stores are made so that a process may end at any moment.
+Belongs here: noticing Ctrl-C, and ending the process in time. Does not: what an interrupted run leaves
+(``orchestration.io_managers.isolation``). Stores are made so that a process may end at any moment.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ import click
 __all__ = ["EXIT_CODE", "ends_at_ctrl_c"]
 
 EXIT_CODE = 130
-"""128 and the number of SIGINT, as shells have it."""
+"""128 plus the number of SIGINT, as in shells."""
 _PATIENCE = 3.5
-"""Seconds in which a month under way may come to its end; then the process ends without it."""
+"""Seconds that a running month has to end; then the process ends without it."""
 _LAST_WORDS = 0.5
-"""Seconds more for telling Dagster's instance that the run has ended."""
+"""Further seconds to record in Dagster's instance that the run has ended."""
 
 
 @contextlib.contextmanager
 def ends_at_ctrl_c(
     sentence: Callable[[], str], heard_of: Callable[[], None], abandon: Callable[[], None]
 ) -> Iterator[threading.Event]:
-    """End the process at Ctrl-C, wherever the work stands, and even where no Python code would run to hear of it.
+    """End the process at Ctrl-C, whatever it is doing, even if no Python code could run.
 
-    The interpreter itself writes the signal's number to a pipe, also while the main thread waits inside a store's own
-    code, and a thread reads it.
+    The interpreter itself writes the signal's number to a pipe, even while the main thread waits inside a store's
+    native code. A thread reads the pipe.
 
     Args:
-        sentence: what to say, on stderr.
+        sentence: makes the sentence for stderr.
         heard_of: called at once, in a thread of its own.
-        abandon: called where the work did not end by itself.
+        abandon: called if the work did not end by itself.
 
     Returns:
-        The event that is set from Ctrl-C on, as a context.
+        An event, as a context, that is set at Ctrl-C.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -48,7 +48,7 @@ def ends_at_ctrl_c(
     heard, leaving = threading.Event(), threading.Lock()
 
     def leave() -> None:
-        leaving.acquire()  # never given back: whoever comes second waits for the end of the process
+        leaving.acquire()  # never released, so that a second caller waits for the end of the process
         try:
             click.echo(f"\n{sentence()}", err=True)
             sys.stdout.flush()

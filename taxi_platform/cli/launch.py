@@ -1,11 +1,11 @@
-"""Running a shipped job in this process, recorded as if the UI had launched it.
+"""Runs a shipped job in this process, recorded as if the web interface had launched it.
 
-Belongs here: the one place that touches Dagster's internals for running, and the instance that it is recorded on.
-`dagster.execute_job` records no code location, and the UI can neither link nor re-execute such a run; `taxi run` must
-therefore create the run itself. Measured on Dagster 1.13: about 0.2 s a run once everything is imported.
+Belongs here: the one place that uses Dagster's internals to run a job, and the instance that records it.
+`dagster.execute_job` records no code location, so that the web interface could neither link nor re-execute the run. So
+`taxi run` creates the run itself. Measured on Dagster 1.13: about 0.2 s per run once everything is imported.
 
-The job is built here from settings that are passed. Nothing reads the environment for it: Dagster rebuilds a job by its
-module only where another process executes it, and these runs end where they begin.
+The job is built from settings that are passed; nothing reads the environment. Dagster rebuilds a job from its module
+only if another process executes it, and these runs stay in this process.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ __all__ = ["CODE_LOCATION", "begin_cursors", "build_repository", "open_instance"
 
 _MODULE = "taxi_platform.definitions"
 CODE_LOCATION = "taxi_platform"
-"""The code location's name, everywhere: a daemon takes up only what names the location as its ``workspace.yaml`` does.
+"""The code location's name everywhere. A daemon takes only runs whose location has the name in its ``workspace.yaml``.
 
-Not the module's name, which ``-m`` would give it: Dagster 1.13 shows an empty graph of a group whose location's name
-has a dot in it."""
+It is not the module's name, which ``-m`` would give it: Dagster 1.13 shows an empty graph of a group if the location's
+name has a dot."""
 
 _NO_CAPTURE = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
@@ -43,15 +43,15 @@ _under_way: list[str] = []
 
 
 def runs_under_way() -> tuple[str, ...]:
-    """The ids of the runs that this process is executing now."""
+    """The ids of the runs that this process is executing."""
     return tuple(_under_way)
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
-    """The instance in that folder, for runs of this process.
+    """Open the instance in that folder, for runs of this process.
 
-    What such a run prints stays on its terminal. Dagster's default would copy it into files as well, by four processes
-    for every run, which print tracebacks of their own at Ctrl-C. An instance that is told to keep logs does keep them.
+    The output of such a run stays on its terminal. Dagster's default would copy it into files with four processes per
+    run, which print tracebacks of their own at Ctrl-C. An instance configured to keep logs does keep them.
     """
     config, _ = dagster_instance_config(str(home))
     overrides = {} if config.get("compute_logs") else _NO_CAPTURE
@@ -59,7 +59,7 @@ def open_instance(home: Path) -> dg.DagsterInstance:
 
 
 def begin_cursors(instance: dg.DagsterInstance) -> None:
-    """Have the daemon follow runs from now on, as it would by itself, but for a warning at its first start."""
+    """Make the daemon follow runs from now on, as it would by itself, but without a warning at its first start."""
     storage = instance.daemon_cursor_storage
     for event in (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS):
         key = f"EVENT_LOG_CONSUMER_CURSOR-{event.value}"
@@ -69,7 +69,7 @@ def begin_cursors(instance: dg.DagsterInstance) -> None:
 
 
 def build_repository(settings: Settings) -> dg.RepositoryDefinition:
-    """The shipped jobs over the stores that the settings name."""
+    """The shipped jobs over the stores in the settings."""
     return build_definitions(settings).get_repository_def()
 
 
@@ -81,15 +81,15 @@ def run_job(
     config: Mapping[str, Any] | None = None,
     assets: Collection[dg.AssetKey] | None = None,
 ) -> dg.JobExecutionResult:
-    """Run one of the shipped jobs to its end, or those of its assets; a failed run is returned, not raised.
+    """Run one of the shipped jobs, or some of its assets, to the end; a failed run is returned and raises nothing.
 
     Args:
-        instance: where the run is recorded, with the code location that the UI and the daemon know the job from.
-        repository: what `build_repository` has built.
+        instance: where the run is recorded, under the code location that web interface and daemon know.
+        repository: the result of `build_repository`.
         job_name: the job.
         tags: the run's tags, its months among them.
         config: the run's configuration.
-        assets: those of the job's assets that are to be made; all for None.
+        assets: the job's assets to make; None means all.
     """
     job = InMemoryJob(repository.get_job(job_name))
     selection = None if assets is None else frozenset(assets)

@@ -1,11 +1,11 @@
-"""What Dagster's record names of months, read in one look at its file, without Dagster.
+"""Reads what Dagster recorded of months, by one look at its SQLite file, without Dagster.
 
-Belongs here: the one place that reads Dagster's own SQLite tables. Does not: what follows from it (``unchanged``), and
-anything that writes a record (``launch``).
+Belongs here: the one place that reads Dagster's own tables. Does not: what follows from it (``unchanged``), and writing
+records (``launch``).
 
 Importing Dagster and opening an instance takes three quarters of a command that finds nothing to do. The tables are
-those of Dagster 1.13; a test holds this reading against Dagster's own. A record that lies elsewhere, or looks
-otherwise, is unknown: then the way through Dagster is taken.
+those of Dagster 1.13; a test compares this with Dagster's own reading. If a record is elsewhere, or has another form,
+it counts as unknown, and the command goes through Dagster.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ __all__ = ["Record", "read_record"]
 
 _INDEX = Path("history", "runs", "index.db")
 _ELSEWHERE = ("storage", "instance_class")
-"""How the keys of a ``dagster.yaml`` end that move the record away from where it lies by itself."""
+"""The last parts of keys in a ``dagster.yaml`` that move the record to another place."""
 _EVENT = "ASSET_MATERIALIZATION"
 
 Record = Mapping[str, Mapping[str | None, Mapping[str, Any]]]
-"""Asset → partition → what the newest materialization says in words, numbers or yes and no; empty of a partition that
-nobody asked about."""
+"""Asset → partition → the newest materialization's metadata of simple types; empty for a partition that nobody asked
+about."""
 
 
 def read_record(home: Path, assets: Collection[str], partitions: Collection[str]) -> Record | None:
-    """What is on record of those assets, one word each; None where that cannot be read here.
+    """The record of those assets, whose keys have one part each; None if it cannot be read here.
 
-    Every partition that was ever materialized is a key; metadata is read of those in ``partitions`` alone, and of
-    assets without any.
+    Every partition that was ever materialized is a key. Metadata is read only for ``partitions`` and for assets without
+    partitions.
     """
     if not _is_kept_here(home):
         return None
@@ -48,7 +48,7 @@ def read_record(home: Path, assets: Collection[str], partitions: Collection[str]
     wiped = f"SELECT 1 FROM asset_keys WHERE asset_key IN ({marks}) AND wipe_timestamp IS NOT NULL"  # noqa: S608
     found: dict[str, dict[str | None, Mapping[str, Any]]] = {name: {} for name in assets}
     try:
-        # Not as a read-only file: only who may write can read what was written last.
+        # Not opened read-only, because SQLite needs to write in order to read the newest changes.
         with contextlib.closing(sqlite3.connect(f"{(home / _INDEX).as_uri()}?mode=rw", uri=True)) as connection:
             if connection.execute(wiped, [*names]).fetchone():
                 return None
@@ -61,7 +61,7 @@ def read_record(home: Path, assets: Collection[str], partitions: Collection[str]
 
 
 def _is_kept_here(home: Path) -> bool:
-    """Whether the instance's configuration leaves the record where it lies by itself: it says no word of storage."""
+    """Whether the instance's configuration leaves the record in its usual place."""
     configuration = home / "dagster.yaml"
     try:
         lines = configuration.read_text().splitlines() if configuration.exists() else []

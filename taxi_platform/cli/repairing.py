@@ -1,4 +1,4 @@
-"""``taxi run --behind``: every month that is behind, up to date in every store.
+"""``taxi run --behind``: brings every month that is behind up to date in every store.
 
 Belongs here: the command. Does not: what is behind (``inspection.behind``) and what to run for it
 (``orchestration.automation.repairs``).
@@ -30,7 +30,7 @@ _LOOK_SECONDS = 600.0
 
 
 def run_behind(settings: Settings, datasets: str | None, months: str | None) -> int:
-    """Repair and report; returns the exit code: 0 where nothing is behind any more."""
+    """Repair and report; returns the exit code, which is 0 if nothing is behind any more."""
     from taxi_platform.orchestration.automation.repairs import repairs
 
     contracts, only = all_or_named(datasets, months)
@@ -77,7 +77,7 @@ def _days(work: Mapping[TripMonth, MonthWork]) -> dict[str, list[date]]:
 
 
 def _gone(settings: Settings, months: Sequence[TripMonth]) -> frozenset[TripMonth]:
-    """Of those months, the ones that upstream denies."""
+    """The months among those that upstream denies."""
     from taxi_platform.orchestration.resources import SourceResource, resources
     from taxi_platform.sources.looking import look_at
 

@@ -32,17 +32,17 @@ _COUNTS = ("raw", "trips", "quarantined", *TABLE_LAYERS)
 
 @dataclass
 class MonthWork:
-    """What a run did for one month."""
+    """The result of a run for one month."""
 
     seconds: float = 0.0
     changed: bool = False
     error: str | None = None
     layers: set[str] = field(default_factory=set)
-    """Where the month has arrived."""
+    """The layers that have the month now."""
 
 
 def print_statuses(statuses: Sequence[MonthStatus], settings: Settings) -> None:
-    """Every month with its rows in every store."""
+    """Print every month with its rows in every store."""
     if not statuses:
         _console().print(f"No month in {settings.data}: bring one with [bold]taxi run[/bold].")
         return
@@ -54,7 +54,7 @@ def print_statuses(statuses: Sequence[MonthStatus], settings: Settings) -> None:
 
 
 def print_run(statuses: Sequence[MonthStatus], work: Mapping[TripMonth, MonthWork], settings: Settings) -> None:
-    """The months of a run: rows in every store, then seconds and rows a second, then where to look."""
+    """Print the months of a run: rows in every store, seconds, rows per second, and where to find the tables."""
     lines = []
     for status in statuses:
         done = _done(work, status)
@@ -79,9 +79,9 @@ class _Line(NamedTuple):
 
 
 def _print_months(console: Console, lines: Sequence[_Line], more: Sequence[str]) -> None:
-    """A row per month with its counts and more; where a terminal is too narrow for both, the more has its own table.
+    """Print a row per month with its counts and further columns; a narrow terminal gets two tables.
 
-    Nothing is ever shortened: rather does a line go on in the next one.
+    Nothing is shortened: a long line continues on the next one.
     """
     table = _table(*_COUNTS, *more)
     for line in lines:
@@ -105,15 +105,18 @@ def _fits(console: Console, table: Table) -> bool:
 
 
 def _print_whole(console: Console, table: Table) -> None:
-    """At the table's own width, whatever the terminal's is."""
-    width, standing = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum, console.width
-    console.width = max(width, standing)  # a print of its own width is held to the console's
+    """Print a table at its own width, whatever the terminal's width is."""
+    width, console_width = (
+        Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum,
+        console.width,
+    )
+    console.width = max(width, console_width)  # rich limits a print's own width to the console's
     console.print(table, crop=False, no_wrap=True, overflow="ignore")
-    console.width = standing
+    console.width = console_width
 
 
 def print_versions(manifest: Manifest) -> None:
-    """Every version of a raw month, and which one readers take."""
+    """Print every version of a raw month, and mark the one that readers take."""
     table = _plain_table()
     for name in ("version", "rows", "fetched at", ""):
         table.add_column(name, justify="right" if name == "rows" else "left", no_wrap=True)
@@ -133,7 +136,7 @@ def print_versions(manifest: Manifest) -> None:
 
 
 def print_upstream(reports: Sequence[MonthReport]) -> None:
-    """What upstream has of every month, then what is not as the contracts know it."""
+    """Print what upstream has of every month, and then whatever the contracts do not expect."""
     table = _table("bytes", "rows", "columns", "")
     for report in reports:
         counts = ("-" if value is None else f"{value:,}" for value in (report.size, report.rows, report.columns))
@@ -153,7 +156,7 @@ def _plain_table() -> Table:
 
 
 def _table(*columns: str) -> Table:
-    """Dataset and month, then these: numbers below a name, words below none."""
+    """A table with dataset, month and these columns; a column with a name has numbers, one without has words."""
     table = _plain_table()
     table.add_column("dataset", no_wrap=True)
     table.add_column("month", no_wrap=True)
@@ -172,7 +175,7 @@ def _counts(status: MonthStatus) -> list[str]:
 
 
 def _totals(statuses: Sequence[MonthStatus]) -> list[str]:
-    """Rows over all months, each store's where it is not off."""
+    """Rows over all months in each store that is not off."""
     off = statuses[0].off
     columns = zip(*(status.rows for status in statuses), strict=True)
     sums = [f"{sum(rows or 0 for rows in column):,}" for column in columns]
@@ -180,13 +183,13 @@ def _totals(statuses: Sequence[MonthStatus]) -> list[str]:
 
 
 def _states(statuses: Sequence[MonthStatus]) -> str:
-    """``12 whole, 1 behind``."""
+    """The number of months in each state: ``12 whole, 1 behind``."""
     counted = Counter(status.state for status in statuses)
     return ", ".join(f"{count} {state}" for state, count in counted.most_common())
 
 
 def _print_gaps(console: Console, statuses: Sequence[MonthStatus]) -> None:
-    """A line for each month that is not as it should be: which layer, and why."""
+    """Print a line for each month that is not complete: which layer, and why."""
     for status in statuses:
         month = f"{status.dataset} {status.file_month:%Y-%m}"
         gaps = {**status.behind, **({"refused": status.refused} if status.refused else {})}
@@ -215,7 +218,7 @@ def _verdict(status: MonthStatus, done: MonthWork | None = None) -> str:
 
 
 def _where(settings: Settings) -> str:
-    """Where to look: at nothing that is off, or that ends with the run."""
+    """Where to look at the stores, without those that are off or that end with the run."""
     if is_emulated():
         return ""
     places = {
@@ -230,6 +233,6 @@ def _where(settings: Settings) -> str:
 def _console() -> Console:
     console = Console()
     if not console.is_terminal:
-        # A file or a pipe has no width; numbers that are cut off would be worth nothing there.
+        # A file or a pipe has no width, and numbers must not be cut off there.
         console.width = _WIDTH_OF_FILES
     return console

@@ -1,4 +1,4 @@
-"""``taxi run``: the shipped job of each dataset, in this process, over the months that were asked for.
+"""``taxi run``: runs the shipped job of each dataset in this process, over the chosen months.
 
 Belongs here: turning options into runs, and runs into the report. Does not: any work on a month
 (``orchestration.assets``).
@@ -33,7 +33,7 @@ _DEFAULT_MONTHS = "2021-07"
 
 
 def run_months(datasets: str | None, months: str | None, options: Mapping[str, bool]) -> int:
-    """Run and report; returns the exit code: 0 when every month is whole in every store."""
+    """Run and report; returns the exit code, which is 0 if every month is complete in every store."""
     chosen = named_contracts(_DEFAULT_DATASETS if datasets is None else datasets)
     wanted = {c.dataset: _months(c, parse_month_range(_DEFAULT_MONTHS if months is None else months)) for c in chosen}
     settings = _reachable(Settings.from_environment(), chosen[0], nothing_asked=datasets is None and months is None)
@@ -53,7 +53,7 @@ def run_months(datasets: str | None, months: str | None, options: Mapping[str, b
 
 
 def named_contracts(names: str) -> list[Contract]:
-    """The datasets of a comma-separated list; raises `SettingsError` for a name that is none."""
+    """The datasets of a comma-separated list; raises `SettingsError` for an unknown name."""
     chosen = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     if unknown := [name for name in chosen if name not in CONTRACTS]:
         raise SettingsError(f"there is no dataset {', '.join(unknown)}: choose from {', '.join(CONTRACTS)}")
@@ -75,7 +75,10 @@ def _months(contract: Contract, months: Sequence[date]) -> tuple[date, ...]:
 
 
 def _reachable(settings: Settings, contract: Contract, *, nothing_asked: bool) -> Settings:
-    """The settings; with nothing asked for and the public source out of reach, those of generated data, said aloud."""
+    """The settings.
+
+    If nothing was asked for and the public source is out of reach, those of generated data, announced.
+    """
     from taxi_platform.sources import RetryPolicy, open_source
 
     if not nothing_asked or settings.model_fields_set & {"source", "lake", "warehouse", "postgres", "postgres_schema"}:
@@ -99,9 +102,9 @@ def _run(
     options: Mapping[str, bool],
     work: dict[TripMonth, MonthWork],
 ) -> tuple[str | None, list[MonthStatus]]:
-    """Note what is done to each month; returns what is wrong with the zones, without which months do, and the months.
+    """Run the zones and the months and note what happened; returns what is wrong with the zones, and the statuses.
 
-    They are counted while the session lasts, for which an embedded PostgreSQL is up.
+    Months can be stored without the zones. Statuses are counted inside the session, while an embedded PostgreSQL runs.
     """
     from taxi_platform.orchestration.partitions import contiguous_ranges
 

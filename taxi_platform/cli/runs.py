@@ -1,7 +1,7 @@
-"""Runs of the shipped jobs in this process, and what became of each month.
+"""Runs of the shipped jobs in this process, and the result of each month.
 
 Belongs here: launching a run and reading its events. Does not: which months (``running``, ``versions``), any work on
-them (``orchestration.assets``), and the tables people read (``report``).
+them (``orchestration.assets``), and the printed tables (``report``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _INTERRUPTED = "The command that runs it was interrupted."
 
 @dataclass
 class Session:
-    """The jobs that this process runs, where they are recorded, and whether somebody has pressed Ctrl-C."""
+    """The jobs that this process runs, the instance that records them, and whether Ctrl-C was pressed."""
 
     instance: dg.DagsterInstance
     repository: dg.RepositoryDefinition
@@ -50,7 +50,7 @@ class Session:
         return run_job(self.instance, self.repository, job, tags, _config(ops), assets)
 
     def under_way(self) -> Iterator[dg.DagsterRun]:
-        """Runs of this process that have not come to their end."""
+        """Runs of this process that have not ended."""
         from taxi_platform.cli.launch import runs_under_way
 
         for run_id in runs_under_way():
@@ -61,7 +61,7 @@ class Session:
 
 @contextlib.contextmanager
 def interruptible(settings: Settings, work: Mapping[TripMonth, MonthWork]) -> Iterator[Session]:
-    """What brings those months; Ctrl-C ends the process, and says how many of them are finished."""
+    """A session that brings those months. Ctrl-C ends the process, and prints how many of them are finished."""
     wanted = {"raw", "trips", *settings.tables}
     sessions: list[Session] = []
 
@@ -70,7 +70,7 @@ def interruptible(settings: Settings, work: Mapping[TripMonth, MonthWork]) -> It
         return f"Stopped: {finished} of {len(work)} months finished; run again to continue"
 
     def is_canceling() -> None:
-        # Dagster takes an interrupted run that nobody cancels for one that crashed, and its daemon starts it again.
+        # If nobody cancels an interrupted run, Dagster takes it for a crashed one, and its daemon starts it again.
         for session in sessions:
             for run in session.under_way():
                 session.instance.report_run_canceling(run, _INTERRUPTED)
@@ -92,7 +92,7 @@ def interruptible(settings: Settings, work: Mapping[TripMonth, MonthWork]) -> It
 
 @contextlib.contextmanager
 def _ready_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The instance, with embedded servers up between runs: starting one for each would cost half a second a time."""
+    """The instance, with embedded servers running between runs, because starting them for each costs half a second."""
     with opened_instance(settings) as instance, contextlib.ExitStack() as stack:
         for store in settings.tables.values():
             stack.enter_context(store.opened())
@@ -100,7 +100,7 @@ def _ready_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 
 def show_progress() -> None:
-    """The platform's own log lines on stderr; Dagster's, one per event, stay in the run's log."""
+    """Print the platform's own log lines on stderr; Dagster's lines, one per event, stay in the run's log."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("taxi_platform")
@@ -110,7 +110,7 @@ def show_progress() -> None:
 
 
 def run_zones(session: Session) -> str | None:
-    """The zone lookup into every store; what is wrong where that fails, None where it does not."""
+    """Bring the zone lookup into every store; returns the reason if that fails, otherwise None."""
     from taxi_platform.orchestration.jobs import ZONES_JOB
 
     zones = session.run(ZONES_JOB, {}, {})
@@ -119,7 +119,7 @@ def run_zones(session: Session) -> str | None:
 
 
 def run_record(session: Session, settings: Settings, datasets: Sequence[str]) -> None:
-    """Take months of the lake that the instance knows nothing of into its record: it is new, or was restored."""
+    """Record months of the lake that the instance does not know, because it is new or was restored."""
     from taxi_platform.orchestration.automation.record_job import RECORD_JOB, record_config, unrecorded_months
     from taxi_platform.stores.lake.lake import Lake
 
@@ -137,10 +137,10 @@ def run_range(
     work: dict[TripMonth, MonthWork],
     layers: Sequence[str] | None = None,
 ) -> None:
-    """Run the dataset's job over contiguous months, with that configuration of its ops, and note what it did in `work`.
+    """Run the dataset's job over contiguous months, with that configuration of its ops, and note the results in `work`.
 
-    Of the job's layers only those that are named, where any are.
-    Where months fail, the good ones are run again without them, so that they reach every store.
+    If layers are named, only those run. If some months fail, the good ones are run again without them, so that they
+    reach every store.
     """
     from taxi_platform.orchestration.jobs import job_name
     from taxi_platform.orchestration.keys import asset_key
