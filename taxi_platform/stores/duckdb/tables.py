@@ -132,7 +132,7 @@ def _describe(connection: DuckDBPyConnection, table: Table) -> None:
 
 def _insert(connection: DuckDBPyConnection, table: Table, rows: pa.RecordBatchReader) -> int:
     connection.register("incoming", rows)
-    try:
-        return int(rows_of(connection, f"INSERT INTO {qualified(table)} BY NAME SELECT * FROM incoming")[0][0])
-    finally:
-        connection.unregister("incoming")
+    count = int(rows_of(connection, f"INSERT INTO {qualified(table)} BY NAME SELECT * FROM incoming")[0][0])
+    # Not after an error: the transaction is aborted, and unregistering would raise an error that hides the first.
+    connection.unregister("incoming")
+    return count

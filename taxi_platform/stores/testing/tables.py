@@ -326,7 +326,7 @@ class TableStoreSuite:
             yield from rows_of(own, (MARCH.first_day, "Bronx", 2)).to_batches()
             raise OSError("the rows broke off")
 
-        with pytest.raises((OSError, StoreError)):
+        with pytest.raises((OSError, StoreError), match="the rows broke off"):
             store.replace_table(own, pa.RecordBatchReader.from_batches(arrow_schema(own), breaking_off()), month)
         assert [row["trips"] for row in read(store, own)] == [1]
 
