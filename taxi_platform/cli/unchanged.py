@@ -160,7 +160,9 @@ class _Look:
         each(lake.clear_superseded, self._months)
         for contract in self._contracts:
             for name in stores:
-                refresh_raw_view(name, partial(_opened, stores, name), contract.dataset, lake)
+                refresh_raw_view(
+                    self._settings.tables[name].layer, partial(_opened, stores, name), contract.dataset, lake
+                )
             lake.note_look(contract.dataset, datetime.now(timezone.utc))
 
 

@@ -145,7 +145,7 @@ def strangers(settings: Settings) -> list[str]:
         return [
             sentence
             for name, store in stores.items()
-            if store is not None and (sentence := stranger(store, name, lake)) is not None
+            if store is not None and (sentence := stranger(store, settings.tables[name].layer, lake)) is not None
         ]
 
 

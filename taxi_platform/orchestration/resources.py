@@ -122,9 +122,9 @@ class TableStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
 
     @property
-    def name(self) -> str:
-        """The store's name in settings and commands."""
-        return self._layer.name
+    def layer(self) -> TableLayer:
+        """Which of the stores of tables it is."""
+        return self._layer
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[TableStoreResource]:  # noqa: ARG002
@@ -151,7 +151,7 @@ class TableStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def open(self) -> TableStore:
         """The store that this run has opened."""
         if self._store is None:
-            raise RuntimeError(f"the {self.name} resource is used outside a run: open it with running()")
+            raise RuntimeError(f"the {self.layer.name} resource is used outside a run: open it with running()")
         return self._store
 
 

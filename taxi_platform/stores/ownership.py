@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from taxi_platform.stores.lake.identity import LakeIdentity
     from taxi_platform.stores.lake.lake import Lake
+    from taxi_platform.stores.layer import TableLayer
     from taxi_platform.stores.model import TableStore
 
 __all__ = ["LAKE", "adopt", "claim", "is_owner", "stranger"]
@@ -36,7 +37,7 @@ LAKE = Table(
 )
 
 
-def claim(store: TableStore, name: str, lake: Lake) -> None:
+def claim(store: TableStore, layer: TableLayer, lake: Lake) -> None:
     """Make a store without owner this lake's; raises `StoreError` if it belongs to another lake."""
     identity = lake.identify()
     owner = _owner(store)
@@ -44,7 +45,7 @@ def claim(store: TableStore, name: str, lake: Lake) -> None:
         store.fill_table(LAKE, _row(identity))
         owner = _owner(store)  # of several lakes that claim at once, the first
     if owner != identity.id:
-        raise StoreError(_sentence(name, owner, identity))
+        raise StoreError(_sentence(layer, owner, identity))
 
 
 def adopt(store: TableStore, lake: Lake) -> bool:
@@ -63,12 +64,12 @@ def is_owner(store: TableStore, lake: Lake) -> bool:
     return identity is not None and _owner(store) == identity.id
 
 
-def stranger(store: TableStore, name: str, lake: Lake) -> str | None:
+def stranger(store: TableStore, layer: TableLayer, lake: Lake) -> str | None:
     """That the store is another lake's, in a sentence; None where it is not."""
     identity, owner = lake.identity(), _owner(store)
     if owner is None or (identity is not None and owner == identity.id):
         return None
-    return _sentence(name, owner, identity)
+    return _sentence(layer, owner, identity)
 
 
 def _owner(store: TableStore) -> str | None:
@@ -86,10 +87,9 @@ def _row(identity: LakeIdentity) -> pa.Table:
     return pa.Table.from_pylist([row], schema=arrow_schema(LAKE))
 
 
-def _sentence(name: str, owner: str | None, identity: LakeIdentity | None) -> str:
+def _sentence(layer: TableLayer, owner: str | None, identity: LakeIdentity | None) -> str:
     this = "a lake without months" if identity is None else f"the lake {identity.id[:8]} ({identity.holds} months)"
-    own = "database, or a TAXI_POSTGRES_SCHEMA," if name == "postgres" else "warehouse"
     return (
-        f"{name} holds the months of another lake ({(owner or '')[:8]}), and this is {this}: give this platform a "
-        f"{own} of its own; or, where its lake was made anew, say taxi adopt {name}"
+        f"{layer.name} holds the months of another lake ({(owner or '')[:8]}), and this is {this}: give this platform "
+        f"a {layer.own} of its own; or, where its lake was made anew, say taxi adopt {layer.name}"
     )

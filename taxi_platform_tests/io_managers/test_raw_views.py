@@ -23,6 +23,7 @@ from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.ownership import claim
 from taxi_platform.stores.testing.months import APRIL, MARCH, staged_raw
+from taxi_platform.stores.warehouse import WAREHOUSE
 
 GENERATIONS = ("2013-08-01", "2016-07-01", "2020-03-01", "2025-01-01")
 
@@ -59,7 +60,7 @@ def test_the_view_of_another_lakes_warehouse_is_left_alone(
     settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     materialize(settings, GENERATIONS[0])
-    claim(DuckDBStore(Path(settings.warehouse)), "warehouse", Lake(settings.lake))
+    claim(DuckDBStore(Path(settings.warehouse)), WAREHOUSE, Lake(settings.lake))
     another = settings.model_copy(update={"data": tmp_path / "another", "lake": str(tmp_path / "another" / "lake")})
     materialize(another, GENERATIONS[1])
     assert Lake(another.lake).months("green")

@@ -19,6 +19,7 @@ from taxi_platform.references import MonthCounts
 from taxi_platform.settings import Settings
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.ownership import LAKE, claim, stranger
+from taxi_platform.stores.postgres.layer import POSTGRES
 from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean, staged_raw
 from taxi_platform_tests.stores.conftest import connected
@@ -67,7 +68,7 @@ def query(url: str, sql: str) -> list[tuple[object, ...]]:
 def test_months_of_two_lakes_stand_side_by_side(first: PostgresStore, second: PostgresStore, tmp_path: Path) -> None:
     ours, theirs = lake_of(tmp_path / "ours"), lake_of(tmp_path / "theirs")
     for store, lake in ((first, ours), (second, theirs)):
-        claim(store, "postgres", lake)
+        claim(store, POSTGRES, lake)
     assert load(first, ours, tmp_path / "ours", "c1", 4) == "taxi.green_trips"
     assert load(second, theirs, tmp_path / "theirs", "c1", 7) == "second.green_trips"
     assert load(second, theirs, tmp_path / "theirs", "c2", 8) == "second.green_trips", "exchanged"
@@ -86,9 +87,9 @@ def test_months_of_two_lakes_stand_side_by_side(first: PostgresStore, second: Po
     assert query(first.url, reads) == [("second",)], "a view reads its own schema alone"
     assert second.read_months("taxi.green_trips", [MARCH.first_day]).read_all().num_rows == 8
     assert (second.existing_table(LAKE.qualified_name) or MINE).schema == LAKE.schema
-    assert stranger(first, "postgres", ours) is stranger(second, "postgres", theirs) is None
+    assert stranger(first, POSTGRES, ours) is stranger(second, POSTGRES, theirs) is None
     with pytest.raises(StoreError, match=r"give this platform a database, or a TAXI_POSTGRES_SCHEMA, of its own"):
-        claim(second, "postgres", ours)
+        claim(second, POSTGRES, ours)
     second.delete_month(GREEN, MARCH.first_day)
     assert (first.count_months(GREEN), second.count_months(GREEN)) == ({MARCH.first_day: MonthCounts(4, 1)}, {})
     assert query(first.url, "SELECT count(*) FROM taxi.trips") == [(4,)]

@@ -39,7 +39,8 @@ ROOMS = {
         ("keys", "betas"),
     ),
     "stores": (
-        ("testing", "warehouse"),
+        ("testing",),
+        ("warehouse",),
         ("postgres", "duckdb", "bigquery", "ownership"),
         ("bookkeeping", "catalogue", "arrow_tables", "layer"),
         ("model",),

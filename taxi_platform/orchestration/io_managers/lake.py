@@ -108,7 +108,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def _refresh_raw_view(self, dataset: str) -> None:
         for tables in self._tables:
-            refresh_raw_view(tables.name, partial(tables.opened, PATIENCE), dataset, self.lake.open())
+            refresh_raw_view(tables.layer, partial(tables.opened, PATIENCE), dataset, self.lake.open())
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Give an asset references to the months in the lake, or their rows as its annotation asks."""

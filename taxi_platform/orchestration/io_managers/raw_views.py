@@ -20,6 +20,7 @@ from taxi_platform.stores.ownership import stranger
 
 if TYPE_CHECKING:
     from taxi_platform.stores.lake.lake import Lake
+    from taxi_platform.stores.layer import TableLayer
     from taxi_platform.stores.model import TableStore
 
 __all__ = ["PATIENCE", "refresh_raw_view"]
@@ -31,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def refresh_raw_view(
-    name: str, opened: Callable[[], AbstractContextManager[TableStore]], dataset: str, lake: Lake
+    layer: TableLayer, opened: Callable[[], AbstractContextManager[TableStore]], dataset: str, lake: Lake
 ) -> None:
     """Make the view over a dataset's raw months anew, in a store that has such views.
 
@@ -41,7 +42,7 @@ def refresh_raw_view(
         with opened() as store:
             if not isinstance(store, RawViews):
                 return
-            problem = stranger(store, name, lake)
+            problem = stranger(store, layer, lake)
             if problem is None:
                 store.refresh_raw_view(dataset, lake)
     except TaxiError as error:

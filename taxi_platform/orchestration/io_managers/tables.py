@@ -54,7 +54,7 @@ class TableIOManager(dg.ConfigurableIOManager):
     @property
     def name(self) -> str:
         """The store's name in settings and commands."""
-        return self.tables.name
+        return self.tables.layer.name
 
     def store(self) -> TableStore:
         """The opened store of tables."""
@@ -80,7 +80,7 @@ class TableIOManager(dg.ConfigurableIOManager):
     def _claimed(self) -> TableStore:
         """The store, claimed for this lake if it had no owner; raises `StoreError` if it is another lake's."""
         store = self.store()
-        self._patiently(self.name, lambda: claim(store, self.name, self.lake.open()))
+        self._patiently(self.name, lambda: claim(store, self.tables.layer, self.lake.open()))
         return store
 
     def _patiently(self, what: str, work: Callable[[], T]) -> T:
@@ -106,7 +106,7 @@ class TableIOManager(dg.ConfigurableIOManager):
             store_each(months.months, load, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
             if outcome.stored:
                 self._patiently("the views", lambda: store.refresh_views(months.all_contracts))
-                refresh_raw_view(self.name, lambda: nullcontext(store), months.contract.dataset, lake)
+                refresh_raw_view(self.tables.layer, lambda: nullcontext(store), months.contract.dataset, lake)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read the rows of a table in the type of the input's annotation."""

@@ -35,6 +35,7 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.contracts.schemas import arrow_schema
+from taxi_platform.contracts.unified import UNIFIED
 from taxi_platform.contracts.values.limits import FIRST_INSTANT, LAST_INSTANT
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreError
@@ -42,7 +43,9 @@ from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import HeldMonth, TableStore
 from taxi_platform.stores.ownership import LAKE, adopt, claim, stranger
+from taxi_platform.stores.postgres.layer import POSTGRES
 from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean, staged_raw, staged_tables
+from taxi_platform.stores.warehouse import WAREHOUSE
 
 __all__ = ["Query", "TableStoreSuite", "assert_same_cells"]
 
@@ -294,6 +297,9 @@ class TableStoreSuite:
         store.replace_table(ZONES, zones())
         found = query("SELECT pickup_zone FROM taxi.trips WHERE pickup_location_id = 1")
         assert found == [("Newark Airport",)]
+        view = store.existing_table(UNIFIED.qualified_name)
+        assert view is not None
+        assert view.column_names == UNIFIED.column_names
 
     def test_a_table_of_ones_own_is_replaced_as_a_whole_with_its_columns(self, store: TableStore, own: Table) -> None:
         assert store.existing_table(own.qualified_name) is None
@@ -336,25 +342,25 @@ class TableStoreSuite:
         self, store: TableStore, tmp_path: Path
     ) -> None:
         ours, theirs = lake_with_a_month(tmp_path / "ours"), lake_with_a_month(tmp_path / "theirs")
-        assert stranger(store, "postgres", theirs) is None, "looking takes no store"
-        claim(store, "postgres", ours)
-        claim(store, "postgres", ours)
+        assert stranger(store, POSTGRES, theirs) is None, "looking takes no store"
+        claim(store, POSTGRES, ours)
+        claim(store, POSTGRES, ours)
         with pytest.raises(StoreError, match=r"postgres holds the months of another lake .* say taxi adopt postgres"):
-            claim(store, "postgres", theirs)
-        assert "holds the months of another lake" in (stranger(store, "postgres", theirs) or "")
-        assert stranger(store, "postgres", ours) is None
+            claim(store, POSTGRES, theirs)
+        assert "holds the months of another lake" in (stranger(store, POSTGRES, theirs) or "")
+        assert stranger(store, POSTGRES, ours) is None
         assert adopt(store, theirs)
         assert not adopt(store, theirs)
-        claim(store, "postgres", theirs)
+        claim(store, POSTGRES, theirs)
         with pytest.raises(StoreError, match="another lake"):
-            claim(store, "postgres", ours)
+            claim(store, POSTGRES, ours)
 
     def test_a_lake_that_comes_between_look_and_claim_has_the_store(self, store: TableStore, tmp_path: Path) -> None:
         ours, theirs = lake_with_a_month(tmp_path / "ours"), lake_with_a_month(tmp_path / "theirs")
-        late = _after_its_first_look(store, lambda: claim(store, "warehouse", theirs))
+        late = _after_its_first_look(store, lambda: claim(store, WAREHOUSE, theirs))
         with pytest.raises(StoreError, match="another lake"):
-            claim(late, "warehouse", ours)
-        claim(store, "warehouse", theirs)
+            claim(late, WAREHOUSE, ours)
+        claim(store, WAREHOUSE, theirs)
         assert store.read_months(LAKE.qualified_name, None).read_all().num_rows == 1
 
     def test_of_many_lakes_that_claim_at_once_one_has_the_store(self, store: TableStore, tmp_path: Path) -> None:
@@ -364,8 +370,8 @@ class TableStoreSuite:
         def claimed(lake: Lake) -> bool:
             late = _after_its_first_look(store, all_have_looked.wait)
             with contextlib.suppress(StoreError):
-                claim(late, "warehouse", lake)
-            return stranger(store, "warehouse", lake) is None
+                claim(late, WAREHOUSE, lake)
+            return stranger(store, WAREHOUSE, lake) is None
 
         with ThreadPoolExecutor(len(lakes)) as pool:
             assert sorted(pool.map(claimed, lakes)) == [False, False, False, True]
@@ -380,9 +386,9 @@ class TableStoreSuite:
     def test_a_store_of_before_is_the_next_lakes(self, store: TableStore, tmp_path: Path) -> None:
         lake = lake_with_a_month(tmp_path)
         store.replace_month(GREEN, lake.store_clean(staged_clean(tmp_path)), lake)
-        claim(store, "warehouse", lake)
+        claim(store, WAREHOUSE, lake)
         with pytest.raises(StoreError, match="say taxi adopt warehouse"):
-            claim(store, "warehouse", lake_with_a_month(tmp_path / "another"))
+            claim(store, WAREHOUSE, lake_with_a_month(tmp_path / "another"))
 
 
 def _after_its_first_look(store: TableStore, meanwhile: Callable[[], object]) -> TableStore:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.contracts.contract import Contract
-from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
+from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.contracts.schemas import arrow_schema, describe, quoted
-from taxi_platform.contracts.unified import unified_view_sql
+from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.references import CleanMonth, MonthCounts
@@ -164,6 +164,7 @@ class SQLiteStore:
             if sql := unified_view_sql(contracts, existing, quoted, _cast_type):
                 connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.trips")
                 connection.execute(f"CREATE VIEW {SCHEMA}.trips AS {sql}")
+                _describe(connection, UNIFIED, UNIFIED.columns)
 
     # ---- files
 
@@ -242,13 +243,17 @@ def _ensure(connection: sqlite3.Connection, table: Table) -> None:
         listed = ", ".join(f"{quoted(column.name)} {_sql_type(column.type)}" for column in table.columns)
         connection.execute(f"CREATE TABLE {_name(table)} ({listed})")
         connection.execute(f"DELETE FROM {quoted(table.schema)}._columns WHERE table_name = ?", [table.name])
-    for column in missing:
-        if existing:
+    else:
+        for column in missing:
             connection.execute(f"ALTER TABLE {_name(table)} ADD {quoted(column.name)} {_sql_type(column.type)}")
-        connection.execute(
-            f"INSERT INTO {quoted(table.schema)}._columns VALUES (?, ?, ?, ?, ?)",
-            [table.name, column.name, _sql_type(column.type), column.nullable, describe(column)],
-        )
+    _describe(connection, table, missing)
+
+
+def _describe(connection: sqlite3.Connection, table: Table, columns: Iterable[Column]) -> None:
+    connection.executemany(
+        f"INSERT OR REPLACE INTO {quoted(table.schema)}._columns VALUES (?, ?, ?, ?, ?)",
+        [(table.name, c.name, _sql_type(c.type), c.nullable, describe(c)) for c in columns],
+    )
 
 
 def _insert(connection: sqlite3.Connection, table: Table, batch: pa.RecordBatch) -> None:
