@@ -51,7 +51,10 @@ def verify_upstream(settings: Settings, datasets: str | None, months: str | None
 
 
 def _months(contract: Contract, months: str | None, settings: Settings, today: date) -> list[date]:
-    """Those asked for, from the dataset's first to the last that is over; all that the source is to have by itself."""
+    """The chosen months, from the dataset's first to the last complete one.
+
+    By default all that the source should have.
+    """
     last = add_months(today.replace(day=1), -1)
     if months is not None:
         return [day for day in parse_month_range(months) if contract.first_month <= day <= last]

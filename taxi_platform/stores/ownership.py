@@ -59,13 +59,13 @@ def adopt(store: TableStore, lake: Lake) -> bool:
 
 
 def is_owner(store: TableStore, lake: Lake) -> bool:
-    """Whether the store is the lake's already: nothing is claimed."""
+    """Whether the store belongs to the lake already; nothing is claimed."""
     identity = lake.identity()
     return identity is not None and _owner(store) == identity.id
 
 
 def stranger(store: TableStore, layer: TableLayer, lake: Lake) -> str | None:
-    """That the store is another lake's, in a sentence; None where it is not."""
+    """A sentence that says that the store is another lake's; None if it is not."""
     identity, owner = lake.identity(), _owner(store)
     if owner is None or (identity is not None and owner == identity.id):
         return None

@@ -1,10 +1,11 @@
-"""Keeping the file of views over a lake on disk at the current versions.
+"""Refreshes the file of views over a lake on disk, so that it shows the current versions.
 
-Belongs here: when it is made anew, and what becomes of a failure. Does not: the file itself
+Belongs here: when the file is made again, and what a failure means. Does not: the file itself
 (``stores.duckdb.lake_views``).
 
-A run makes it anew when it has changed a month; ``taxi`` commands do where they find it behind, as after a kill. A file
-that stays as it was shows older versions, whole: that is a warning, no reason to fail the run that stored the months.
+A run makes the file again when it has changed a month; ``taxi`` commands do so if it is out of date, as after a kill. A
+file that could not be made again shows older versions. So a failure is a warning, and the run that stored the months
+goes on.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def refresh_views(path: Path, lake: Lake, wait_seconds: float) -> str | None:
-    """Make the file anew where it is behind; returns what keeps it as it is, in a sentence."""
+    """Make the file again if it is out of date; returns a sentence if that fails."""
     from taxi_platform.stores.duckdb.lake_views import ViewsFile
 
     try:
@@ -38,7 +39,7 @@ def refresh_views(path: Path, lake: Lake, wait_seconds: float) -> str | None:
 
 
 def refreshed_views(settings: Settings) -> str | None:
-    """The same for a platform's settings: nothing is made of a bucket, or where there is no lake yet."""
+    """The same for a platform's settings; nothing is made for a lake in a bucket, or without a lake."""
     from taxi_platform.stores.lake.lake import Lake
 
     if settings.views is None or not Path(settings.lake).is_dir():

@@ -1,6 +1,6 @@
-"""Which layer and dataset the asset of a context is.
+"""The layer and dataset of a context's asset.
 
-Belongs here: refusing an asset that is none of the platform's. Does not: the form of keys (``orchestration.keys``).
+Belongs here: refusing an asset that is not the platform's. Does not: the form of keys (``orchestration.keys``).
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""Keeping a store's views over raw months at the current versions.
+"""Refreshes a store's views over raw months, so that they show the current versions.
 
-Belongs here: when it is made anew, and what becomes of a failure. Does not: the view itself (``stores``).
+Belongs here: when a view is refreshed, and what a failure means. Does not: the view itself (``stores``).
 
-It is made anew when a raw month has changed, before anything is cleaned: what lands can be queried even where cleaning
-refuses it. Loading a month does it again, for a store that is new, or was busy. A view that stays as it was names
-older versions, which the lake keeps: that is a warning, no reason to fail the run that stored the month.
+A view is refreshed when a raw month has changed, before anything is cleaned, so that new rows can be queried even if
+cleaning refuses them. Loading a month refreshes it again, for a store that is new or was busy. A view that could not be
+refreshed names older versions, which the lake keeps. So a failure is a warning, and the run that stored the month goes
+on.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["PATIENCE", "refresh_raw_view"]
 
 PATIENCE = 30.0
-"""Seconds to wait for a store that others hold, by a run that has no other business with it."""
+"""Seconds to wait for a busy store, in a run that needs it only for the view."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,9 +35,9 @@ _LOG = logging.getLogger(__name__)
 def refresh_raw_view(
     layer: TableLayer, opened: Callable[[], AbstractContextManager[TableStore]], dataset: str, lake: Lake
 ) -> None:
-    """Make the view over a dataset's raw months anew, in a store that has such views.
+    """Refresh the view over a dataset's raw months, if the store has such views.
 
-    A store that will not open, refuses, or holds another lake's months is told of.
+    If the store cannot be opened, refuses, or belongs to another lake, a warning is logged.
     """
     try:
         with opened() as store:

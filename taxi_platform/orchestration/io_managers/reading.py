@@ -1,4 +1,4 @@
-"""Handing stored rows to an asset in the form its argument is annotated with.
+"""Gives stored rows to an asset in the form that its argument is annotated with.
 
 Belongs here: what annotations mean, and which months an input covers. Does not: reading from a store.
 """
@@ -23,7 +23,7 @@ __all__ = ["as_annotated", "chosen_columns", "chosen_months", "input_months", "w
 
 
 def input_months(context: dg.InputContext) -> tuple[TripMonth, ...]:
-    """The months of the upstream asset that this run asks for, in calendar order."""
+    """The months of the upstream asset that this run needs, in calendar order."""
     dataset = own_place(context).dataset
     with in_a_sentence():
         check_range(dg.AssetExecutionContext.get().run.tags)
@@ -33,10 +33,10 @@ def input_months(context: dg.InputContext) -> tuple[TripMonth, ...]:
 
 
 def chosen_months(context: dg.InputContext) -> tuple[date, ...] | None:
-    """The months that rows are asked for, in calendar order; None for all that are stored.
+    """The months whose rows are needed, in calendar order; None means all stored months.
 
-    An asset without partitions is given every month of one that has them, whether it is stored or not, unless
-    ``AssetIn(partition_mapping=…)`` says which.
+    For an asset without partitions, Dagster names every month of a partitioned input, stored or not, unless
+    ``AssetIn(partition_mapping=…)`` selects some.
     """
     if not context.has_asset_partitions:
         return None
@@ -47,16 +47,16 @@ def chosen_months(context: dg.InputContext) -> tuple[date, ...] | None:
 
 
 def chosen_columns(context: dg.InputContext) -> Sequence[str] | None:
-    """The columns of ``AssetIn(metadata={"columns": […]})``, in that order; None for all."""
+    """The columns of ``AssetIn(metadata={"columns": […]})``, in that order; None means all."""
     columns: Sequence[str] | None = (context.definition_metadata or {}).get("columns")
     return columns
 
 
 def as_annotated(context: dg.InputContext, rows: pa.RecordBatchReader) -> Any:
-    """Rows as the argument's annotation asks: an Arrow reader (streamed), an Arrow table or a pandas DataFrame.
+    """Rows in the type of the argument's annotation: an Arrow reader (streamed), an Arrow table or a pandas DataFrame.
 
     Raises:
-        dagster.DagsterInvalidDefinitionError: for any other annotation, naming the three.
+        dagster.DagsterInvalidDefinitionError: the annotation is another; the sentence names the three.
     """
     wanted = context.dagster_type.typing_type
     name = _name_of(wanted)
@@ -79,5 +79,5 @@ def wants_frame(context: dg.InputContext) -> bool:
 
 
 def _name_of(annotation: object) -> str:
-    """By name, so that nobody pays for importing what they do not use."""
+    """The annotation's full name. Comparing names spares the import of libraries that are not used."""
     return f"{getattr(annotation, '__module__', '')}.{getattr(annotation, '__qualname__', '')}"

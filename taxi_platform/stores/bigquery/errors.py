@@ -28,7 +28,7 @@ _REMEDIES = {
     "quotaExceeded": "a quota of the project is used up: wait until it is given anew, or have it raised",
     "blocked": "the project or the user is blocked by Google for a while: ask there",
 }
-"""By BigQuery's own reasons (https://cloud.google.com/bigquery/docs/error-messages)."""
+"""BigQuery's own reason → advice (https://cloud.google.com/bigquery/docs/error-messages)."""
 
 
 def refusal(what: str, dataset: str, error: Exception) -> StoreError | StoreUnavailableError:

@@ -124,7 +124,7 @@ class RawVersions:
         return None
 
     def problem_at_a_glance(self, raw: RawMonth) -> str | None:
-        """As `problem`, of the object that views read, without reading its footer."""
+        """The same as `problem` for the object that views read, without reading its footer."""
         path = raw.view_path
         stream = self._objects.open(path, raw.size if path == raw.path else None)
         if stream is None:
@@ -142,7 +142,7 @@ class RawVersions:
             return self._manifests.update(month, change)
 
     def _put(self, raw: RawMonth, path: str, file: Path) -> None:
-        """Create the object; one that stands there stays, as long as it can be read and has the month's rows.
+        """Create the object. An existing one stays if it can be read and has the month's rows.
 
         Another release of the Parquet writer makes other bytes of the same rows.
         """

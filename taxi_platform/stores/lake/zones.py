@@ -39,7 +39,7 @@ class StoredZones:
     """What upstream called this version: equal tokens mean nothing to fetch."""
     etag: str | None
     sha256: str
-    """Of the upstream CSV file, as it came."""
+    """The digest of the upstream CSV file, as it came."""
     fetched_at: str
     """UTC, ISO 8601."""
 

@@ -37,7 +37,7 @@ class SharedTableStoreSuite:
 
     @pytest.fixture
     def address(self) -> str:
-        """Where another process finds that store."""
+        """The address at which another process opens that store."""
         raise NotImplementedError("give the suite a fixture address")
 
     @pytest.fixture

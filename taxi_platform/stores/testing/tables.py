@@ -83,7 +83,7 @@ _CELLS: dict[ColumnType, tuple[Any, ...]] = {
     ColumnType.DATE: (None, date(1, 1, 1), date(9999, 12, 31)),
     ColumnType.BOOLEAN: (None, True, False),
 }
-"""Of every type, what is nothing, the ends of what all stores hold, and what some format would take for another."""
+"""Values of each type: empty ones, the limits of what all stores hold, and ones that some format could confuse."""
 
 
 class TableStoreSuite:
@@ -110,7 +110,7 @@ class TableStoreSuite:
         return OWN
 
     def name_of(self, store: TableStore, table: str) -> str:
-        """What the store calls a table in full."""
+        """The store's full name of a table."""
         del store
         return table
 

@@ -252,17 +252,17 @@ class CloudRequests:
             ) from error
 
     def delete(self, *paths: str) -> None:
-        """Take objects away; nothing happens where there are none."""
+        """Remove objects; nothing happens if there are none."""
         import obstore
 
         with suppress(FileNotFoundError):  # S3 and Azure say nothing of an absent one
             self._ask("remove", paths[0], lambda: obstore.delete(self.cloud.store, list(paths)))
 
     def _ask(self, verb: str, path: str, request: Callable[[], T], *, since: Callable[[], float] = lambda: 0.0) -> T:
-        """One request, sent again for as long as what it fails of may pass.
+        """Send one request, and send it again while its failure may pass.
 
         Args:
-            verb: what the lake then cannot do, for the sentence.
+            verb: what the request does to the object, for the error's sentence.
             path: of the object.
             request: what to do.
             since: `time.monotonic` of the last progress inside it.
@@ -308,7 +308,7 @@ class CloudRequests:
 
 
 class _WatchedFile(io.FileIO):
-    """A file being uploaded that knows when the next part of it was last asked for."""
+    """A file during its upload; it records when its next part was last read."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(file, "rb")

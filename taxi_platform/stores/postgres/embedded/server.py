@@ -87,7 +87,7 @@ class PostgresServer:
 
     @property
     def password(self) -> str:
-        """Of the role ``taxi`` over TCP; made with the data folder, readable by this user only."""
+        """The password of the role ``taxi`` over TCP; made with the data folder, readable by this user only."""
         return (self.folder / "password").read_text()
 
     def running(self) -> RunningServer | None:
@@ -179,7 +179,7 @@ class PostgresServer:
             raise StoreError(f"{self} cannot be made: {said or f'exit code {done.returncode}'}")
 
     def _binaries(self) -> Path:
-        """Of the version that made the data folder."""
+        """The binaries of the version that made the data folder."""
         found = _installations()
         made_by = (self._data / "PG_VERSION").read_text().strip()
         for version, binaries in found:
@@ -242,7 +242,7 @@ class PostgresServer:
         self._remove_sockets()
 
     def _remove_sockets(self) -> None:
-        """With their folder: nothing stays in the temporary folder while no server runs."""
+        """Remove the sockets and their folder, so that nothing stays in the temporary folder without a server."""
         with contextlib.suppress(OSError):
             folder = Path((self.folder / "sockets").read_text())
             for file in folder.glob(".s.PGSQL.*"):
