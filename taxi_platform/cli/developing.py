@@ -5,7 +5,6 @@ Belongs here: starting them. Does not: what they show (``definitions``).
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import sys
@@ -58,7 +57,7 @@ def serve(settings: Settings, port: int) -> None:
 def _claim(lock: Path, port: int) -> None:
     """Hold the lock as long as the process lives, also after another program replaced this one in it."""
     descriptor = open_lock(lock)
-    if not try_lock(descriptor, fcntl.LOCK_EX):
+    if not try_lock(descriptor):
         address = os.pread(descriptor, 64, 0).decode() or "another port"
         raise StoreBusyError(f"taxi dev serves {lock.parent} already, at {address}: open that, or end it first")
     os.ftruncate(descriptor, 0)

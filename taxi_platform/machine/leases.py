@@ -10,7 +10,6 @@ another machine, or with another data folder, leaves no lease here; nothing is s
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -49,7 +48,7 @@ def _is_lost(path: Path) -> bool:
     except OSError:
         return False
     try:
-        return try_lock(descriptor, fcntl.LOCK_EX)
+        return try_lock(descriptor)
     finally:
         os.close(descriptor)
 
@@ -72,7 +71,7 @@ def _new_lease(folder: Path, path: Path) -> int:
     descriptor, unnamed = tempfile.mkstemp(prefix="lease-", dir=folder)
     try:
         # A shared lock, because with some executors every step of a run is a process of its own.
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        try_lock(descriptor, shared=True)  # nobody else knows the file
         Path(unnamed).replace(path)
     except OSError:
         Path(unnamed).unlink()

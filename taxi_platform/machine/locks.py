@@ -17,7 +17,7 @@ from typing import TypeVar
 from taxi_platform.errors import StoreBusyError
 from taxi_platform.transience import POLLING
 
-__all__ = ["HeldError", "exclusive", "keep_trying", "open_lock", "try_lock"]
+__all__ = ["HeldError", "exclusive", "keep_trying", "open_lock", "release", "try_lock"]
 
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def exclusive(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
     try:
 
         def attempt() -> None:
-            if not try_lock(descriptor, fcntl.LOCK_EX):
+            if not try_lock(descriptor):
                 raise HeldError(_pid_in(descriptor))
 
         keep_trying(attempt, what, wait_seconds)
@@ -95,13 +95,22 @@ def open_lock(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
 
-def try_lock(descriptor: int, kind: int) -> bool:
-    """Try to take ``fcntl.LOCK_SH`` or ``LOCK_EX`` without waiting; returns whether that succeeded."""
+def try_lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Try to take the lock alone, or together with others, without waiting; returns whether that succeeded.
+
+    Raises:
+        OSError: the file system has no locks.
+    """
     try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def release(descriptor: int) -> None:
+    """Give the lock up, and keep the file open."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _pid_in(descriptor: int) -> int | None:

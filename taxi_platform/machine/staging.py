@@ -9,7 +9,6 @@ ends. This works across containers, where a process id would mean nothing.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from taxi_platform.errors import StoreError
+from taxi_platform.machine.locks import try_lock
 
 __all__ = ["staging_folder"]
 
@@ -54,11 +54,11 @@ def _locked_folder(root: Path) -> tuple[Path, int]:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            with contextlib.suppress(
-                OSError
-            ):  # a file system without locks: no other process can lock the folder to delete it
-                fcntl.flock(descriptor, fcntl.LOCK_SH)
-            if folder.exists():
+            try:
+                is_ours = try_lock(descriptor, shared=True)
+            except OSError:  # a file system without locks: no other process can lock the folder to delete it
+                is_ours = True
+            if is_ours and folder.exists():
                 return folder, descriptor
             os.close(descriptor)
 
@@ -69,7 +69,7 @@ def _remove_leftovers(root: Path) -> None:
         with contextlib.suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
+                if try_lock(descriptor):
+                    shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(descriptor)

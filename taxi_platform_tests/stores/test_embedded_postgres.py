@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pwd
 import signal
@@ -52,7 +51,7 @@ def embedded(made: Path) -> Iterator[EmbeddedPostgres]:
 def in_use(embedded: EmbeddedPostgres) -> bool:
     users = open_lock(embedded.folder / "users.lock")
     try:
-        return not try_lock(users, fcntl.LOCK_EX)
+        return not try_lock(users)
     finally:
         os.close(users)
 

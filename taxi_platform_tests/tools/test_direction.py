@@ -150,3 +150,13 @@ def test_nothing_imports_tests(folder: str) -> None:
 def test_the_platform_does_without(folder: str) -> None:
     files = list((ROOT / "taxi_platform").rglob("*.py"))
     assert not [str(f) for f in files if any(name.split(".")[0] == folder for name in imported(f))]
+
+
+def test_one_module_locks_files(graph: grimp.ImportGraph) -> None:
+    """The others ask it: two systems of locks know nothing of each other."""
+    assert graph.find_modules_that_directly_import("fcntl") == {f"{PACKAGE}.machine.locks"}
+    assert "filelock" not in graph.modules
+
+
+def test_one_module_retries(graph: grimp.ImportGraph) -> None:
+    assert graph.find_modules_that_directly_import("tenacity") == {f"{PACKAGE}.transience"}

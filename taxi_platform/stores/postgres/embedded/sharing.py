@@ -11,7 +11,6 @@ returns.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from taxi_platform.errors import StoreError, TaxiError
-from taxi_platform.machine.locks import HeldError, exclusive, keep_trying, open_lock, try_lock
+from taxi_platform.machine.locks import HeldError, exclusive, keep_trying, open_lock, release, try_lock
 from taxi_platform.stores.postgres.embedded.server import PostgresServer
 
 __all__ = ["EmbeddedPostgres"]
@@ -106,8 +105,8 @@ class EmbeddedPostgres:
             with self._starting():
                 # Drop the shared lock and try for an exclusive one; whoever gets it, this process or the supervisor,
                 # stops the server.
-                fcntl.flock(users, fcntl.LOCK_UN)
-                if try_lock(users, fcntl.LOCK_EX):
+                release(users)
+                if try_lock(users):
                     self._server.stop()
                 else:
                     self._share(users)
@@ -118,7 +117,7 @@ class EmbeddedPostgres:
         """Take the shared lock; only a process that is stopping the server prevents that."""
 
         def attempt() -> None:
-            if not try_lock(users, fcntl.LOCK_SH):
+            if not try_lock(users, shared=True):
                 raise HeldError
 
         keep_trying(attempt, str(self._server), _STARTING_TAKES_AT_MOST)
@@ -128,7 +127,7 @@ class EmbeddedPostgres:
         server = self._server.running()
         if server is None or self._port is None or (server.listens and server.port == self._port):
             return
-        if not try_lock(users, fcntl.LOCK_EX):
+        if not try_lock(users):
             raise StoreError(
                 f"{self._server} runs without the port {self._port} for another process: let that end first"
             )
@@ -141,7 +140,7 @@ class EmbeddedPostgres:
     def _is_supervised(self) -> bool:
         descriptor = open_lock(self.folder / "supervisor.lock")
         try:
-            return not try_lock(descriptor, fcntl.LOCK_EX)
+            return not try_lock(descriptor)
         finally:
             os.close(descriptor)
 
@@ -184,7 +183,7 @@ class EmbeddedPostgres:
             _report(f"ready {server.url}")
             users = open_lock(self.folder / "users.lock")
             while self._server.running() is not None:
-                if try_lock(users, fcntl.LOCK_EX):
+                if try_lock(users):
                     self._server.stop()
                     break
                 time.sleep(_SUPERVISOR_POLL)
