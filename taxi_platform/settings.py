@@ -223,6 +223,12 @@ class Settings(BaseModel):
         names = [name for name in type(self).model_fields if name.startswith(start)]
         return {name.removeprefix(start): str(getattr(self, name)) for name in names}
 
+    @property
+    def names_a_store(self) -> bool:
+        """Whether somebody has set where a store is, or which part of it is the platform's."""
+        starts = tuple(layer.name for layer in self.table_layers())
+        return any(name == "lake" or name.startswith(starts) for name in self.model_fields_set)
+
     def automates(self, dataset: str) -> bool:
         """Whether the dataset's sensors, schedules and automation are on without anybody starting them."""
         return self.automation == "on" and dataset in self.datasets.split(",")

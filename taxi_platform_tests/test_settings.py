@@ -239,6 +239,21 @@ def test_pydantic_s_own_error_shows_no_value() -> None:
     assert SECRET not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "names"),
+    [
+        ("TAXI_LAKE", "l", True),
+        ("TAXI_WAREHOUSE", "off", True),
+        ("TAXI_POSTGRES", "embedded", True),
+        ("TAXI_POSTGRES_SCHEMA", "second", True),
+        ("TAXI_SOURCE", "dtc", False),
+        ("TAXI_DATA", "d", False),
+    ],
+)
+def test_settings_tell_whether_somebody_named_a_store(name: str, value: str, names: bool) -> None:
+    assert Settings.from_environment({name: value}).names_a_store is names
+
+
 def test_settings_do_not_change() -> None:
     settings = Settings.from_environment({})
 

@@ -81,7 +81,7 @@ def _reachable(settings: Settings, contract: Contract, *, nothing_asked: bool) -
     """
     from taxi_platform.sources import RetryPolicy, open_source
 
-    if not nothing_asked or settings.model_fields_set & {"source", "lake", "warehouse", "postgres", "postgres_schema"}:
+    if not nothing_asked or "source" in settings.model_fields_set or settings.names_a_store:
         return settings
     quickly = RetryPolicy(attempts=2, connect_timeout=5, read_timeout=10)
     try:
