@@ -16,7 +16,7 @@ import click
 from taxi_platform.cli.instance import remember_run
 from taxi_platform.cli.report import MonthWork, print_run
 from taxi_platform.cli.runs import interruptible, run_range, run_record, run_zones, show_progress
-from taxi_platform.cli.unchanged import unchanged_statuses
+from taxi_platform.cli.unchanged import unchanged_statuses, zones_are_unchanged
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import SettingsError, TaxiError
@@ -109,7 +109,7 @@ def _run(
     from taxi_platform.orchestration.partitions import contiguous_ranges
 
     with interruptible(settings, work) as session:
-        zones_problem = run_zones(session)
+        zones_problem = None if zones_are_unchanged(settings) else run_zones(session)
         for contract in contracts:
             for months in contiguous_ranges(wanted[contract.dataset]):
                 run_range(session, contract, months, _op_config(contract.dataset, options), work)

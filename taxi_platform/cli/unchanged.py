@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from taxi_platform.sources.model import Source
     from taxi_platform.stores.model import TableStore
 
-__all__ = ["unchanged_statuses"]
+__all__ = ["unchanged_statuses", "zones_are_unchanged"]
 
 _PATIENCE = 5.0
 """Seconds to wait for a store that others hold: the run that follows waits as long as it may."""
@@ -55,6 +55,21 @@ def unchanged_statuses(
     except TaxiError as error:
         _LOG.debug("a run is to look: %s", error)
         return None
+
+
+def zones_are_unchanged(settings: Settings) -> bool:
+    """Whether nothing is to be done for the zones: upstream, the lake, every store and the record agree."""
+    patient = settings.model_copy(update={"wait_seconds": min(settings.wait_seconds, _PATIENCE)})
+    lake = Lake(settings.lake, wait_seconds=patient.wait_seconds)
+    try:
+        record = read_record(dagster_home(settings), _zones_assets(settings), ())
+        if record is None or not _are_upstreams_zones(_source(settings), lake):
+            return False
+        with opened_tables(patient) as stores:
+            return _have_zones(stores, lake, record)
+    except TaxiError as error:
+        _LOG.debug("a run is to look at the zones: %s", error)
+        return False
 
 
 class _Look:
@@ -83,9 +98,8 @@ class _Look:
         if not has_instance(self._settings):
             return None
         names = [asset_name(layer, contract.dataset) for contract in self._contracts for layer in self._layers]
-        zones = [asset_name(layer, LOOKUP) for layer in (LOOKUP, *self._settings.tables)]
         partitions = {month.partition_key for month in self._months}
-        return read_record(dagster_home(self._settings), [*names, *zones], partitions)
+        return read_record(dagster_home(self._settings), [*names, *_zones_assets(self._settings)], partitions)
 
     def _is_on_record(self, record: Record) -> bool:
         """Whether every month asked for is, in every layer, and every other month that the lake has."""
@@ -103,23 +117,11 @@ class _Look:
         """Whether upstream has of every month, and of the zones, what it had when the lake last followed it."""
         from taxi_platform.sources.looking import look_at
 
-        source, zones = self._source(), self._lake.stored_zones()
-        if zones is None or source.stat_zones().token != zones.source_token:
+        source = _source(self._settings)
+        if not _are_upstreams_zones(source, self._lake):
             return False
         published = look_at(source, self._months, _LOOK_SECONDS).published
         return each(self._followed, self._months) == {month: version.token for month, version in published.items()}
-
-    def _source(self) -> Source:
-        from taxi_platform.sources import RetryPolicy, open_source
-
-        settings, once = self._settings, RetryPolicy(attempts=1, connect_timeout=5, read_timeout=10)
-        return open_source(
-            settings.source,
-            settings.source_url,
-            sample_rows=settings.sample_rows,
-            sample_format=settings.sample_format,
-            retry=once,
-        )
 
     def _followed(self, month: TripMonth) -> str | None:
         upstream = self._lake.manifest(month).upstream_version
@@ -142,16 +144,8 @@ class _Look:
 
     def _are_ours(self, stores: Mapping[str, TableStore | None], record: Record) -> bool:
         """Whether the stores of tables are this lake's, and have its zones, all of it on record."""
-        stored, rows = self._lake.stored_zones(), self._lake.zones()
-        if stored is None or rows is None:
-            return False
-        names = [asset_name(layer, LOOKUP) for layer in (LOOKUP, *stores)]
-        if any(record[name].get(None, {}).get("sha256") != stored.sha256 for name in names):
-            return False
-        lookup = rows.select(ZONES.column_names).to_pylist()
-        return all(
-            store is not None and is_owner(store, self._lake) and _has_view(store) and _zones_in(store) == lookup
-            for store in stores.values()
+        return _have_zones(stores, self._lake, record) and all(
+            store is not None and is_owner(store, self._lake) and _has_view(store) for store in stores.values()
         )
 
     def _keep_up(self, stores: Mapping[str, TableStore | None]) -> None:
@@ -164,6 +158,39 @@ class _Look:
                     self._settings.tables[name].layer, partial(_opened, stores, name), contract.dataset, lake
                 )
             lake.note_look(contract.dataset, datetime.now(timezone.utc))
+
+
+def _source(settings: Settings) -> Source:
+    from taxi_platform.sources import RetryPolicy, open_source
+
+    return open_source(
+        settings.source,
+        settings.source_url,
+        sample_rows=settings.sample_rows,
+        sample_format=settings.sample_format,
+        retry=RetryPolicy(attempts=1, connect_timeout=5, read_timeout=10),
+    )
+
+
+def _zones_assets(settings: Settings) -> list[str]:
+    return [asset_name(layer, LOOKUP) for layer in (LOOKUP, *settings.tables)]
+
+
+def _are_upstreams_zones(source: Source, lake: Lake) -> bool:
+    stored = lake.stored_zones()
+    return stored is not None and source.stat_zones().token == stored.source_token
+
+
+def _have_zones(stores: Mapping[str, TableStore | None], lake: Lake, record: Record) -> bool:
+    """Whether every store of tables has the lake's zones, row for row, and the record says so."""
+    stored, rows = lake.stored_zones(), lake.zones()
+    if stored is None or rows is None:
+        return False
+    said = [record[asset_name(layer, LOOKUP)].get(None, {}) for layer in (LOOKUP, *stores)]
+    lookup = rows.select(ZONES.column_names).to_pylist()
+    return all(metadata.get("sha256") == stored.sha256 for metadata in said) and all(
+        store is not None and _zones_in(store) == lookup for store in stores.values()
+    )
 
 
 @contextmanager

@@ -177,6 +177,22 @@ def test_a_run_follows_where_upstream_has_another_version(platform: Platform) ->
     assert look(platform, TAXI_SAMPLE_ROWS="2001") is None
 
 
+def zones_runs(platform: Platform) -> int:
+    with dg.DagsterInstance.from_config(str(platform.data / "dagster")) as instance:
+        return instance.get_runs_count(dg.RunsFilter(job_name="taxi_zones"))
+
+
+def test_a_new_month_runs_for_the_zones_only_where_a_store_lacks_them(platform: Platform) -> None:
+    before = zones_runs(platform)
+    assert platform.taxi("run", "--datasets", "green", "--months", "2021-08").code == 0
+    assert zones_runs(platform) == before
+    lose_a_zone_of_the_warehouse(platform)
+    assert platform.taxi("run", "--datasets", "green", "--months", "2021-09").code == 0
+    assert zones_runs(platform) == before + 1
+    with closing(duckdb.connect(str(platform.data / "warehouse.duckdb"), read_only=True)) as warehouse:
+        assert warehouse.execute("SELECT count(*) FROM taxi.zones").fetchone() == (265,)
+
+
 def test_a_run_follows_where_another_month_is_not_on_record(platform: Platform) -> None:
     manifest = platform.data / "lake" / "raw" / "green" / "month=2021-07" / "manifest.json"
     other = manifest.parents[1] / "month=2021-08" / "manifest.json"

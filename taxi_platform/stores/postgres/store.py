@@ -72,7 +72,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PostgresStore"]
 
-_BATCH_ROWS = 32_768
+_BATCH_ROWS = 8_192
+"""Four times as many take 40 MB more, and no less time."""
 _LOOKS = 3
 
 
