@@ -39,8 +39,12 @@ status: $(READY) ## Show the rows of every month in every store
 check: $(READY_DEV) lint types ## Lint, types and the tests that need no server: a minute
 	$(BIN)/pytest -n 2 --dist loadfile -q -m 'not long' $(UNIT)
 
-test: $(READY_DEV) lint types ## Run the tests, lint and types
-	$(BIN)/pytest $(PYTEST) -m 'not long'
+# Types are checked beside the tests, and what is said of them comes last; Ctrl-C ends both.
+test: $(READY_DEV) lint ## Run the tests, lint and types
+	@echo "$(BIN)/mypy & $(BIN)/pytest $(PYTEST) -m 'not long'"
+	@$(BIN)/mypy >$(VENV)/types.log 2>&1 & types=$$!; trap "kill $$types" INT; \
+	$(BIN)/pytest $(PYTEST) -m 'not long'; tests=$$?; \
+	wait $$types; failed=$$?; cat $(VENV)/types.log; exit $$((tests ? tests : failed))
 
 test-long: $(READY_DEV) ## Run the tests that take their time: daemons, the compose stack, clicks in a browser
 	$(BIN)/pytest $(PYTEST) -m long
