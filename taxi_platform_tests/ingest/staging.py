@@ -41,10 +41,14 @@ def stage(file: Path, directory: Path) -> StagedRaw:
 
 
 def stage_csv(data: bytes, directory: Path, dataset: str = "green", month: date = date(2020, 3, 1)) -> StagedRaw:
+    return stage(csv_file(data, directory, dataset, month), directory)
+
+
+def csv_file(data: bytes, directory: Path, dataset: str = "green", month: date = date(2020, 3, 1)) -> Path:
     """Those bytes as a gzipped CSV month."""
     file = directory / f"{dataset}_tripdata_{month:%Y-%m}.csv.gz"
     file.write_bytes(gzip.compress(data, 1))
-    return stage(file, directory)
+    return file
 
 
 def columns_of(staged: StagedRaw) -> dict[str, list[Any]]:

@@ -17,7 +17,7 @@ from taxi_platform.errors import BrokenFileError
 from taxi_platform.ingest.records import RecordParser
 from taxi_platform.orchestration.checks import _drift
 from taxi_platform.references import CleanMonth
-from taxi_platform_tests.ingest.staging import columns_of, leftovers, stage_csv
+from taxi_platform_tests.ingest.staging import columns_of, csv_file, leftovers, stage_csv
 from taxi_platform_tests.support.dialects import generation_of
 from taxi_platform_tests.support.escapes import original
 
@@ -249,9 +249,9 @@ def test_memory_does_not_grow_with_the_month(tmp_path: Path) -> None:
     for blocks in (small, large):
         folder = tmp_path / str(blocks)
         folder.mkdir()
-        stage_csv(_GREEN.header() + block * blocks, folder)
+        file = csv_file(_GREEN.header() + block * blocks, folder)
         done = subprocess.run(
-            [sys.executable, "-c", script, str(folder / "green_tripdata_2020-03.csv.gz")],
+            [sys.executable, "-c", script, str(file)],
             capture_output=True,
             text=True,
             check=True,
