@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from taxi_platform.orchestration.automation.sensors import DENIALS_BEFORE_REMOVA
 from taxi_platform.orchestration.partitions import recent_months
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
+from taxi_platform_tests.automation.kept import Kept, keeping
 from taxi_platform_tests.automation.test_sensors import asked, ticks
 
 NEWEST = [month.label for month in recent_months(GREEN, 6)]
@@ -21,9 +24,20 @@ LABEL = NEWEST[0]
 MONTH = GREEN.month(parse_month(LABEL))
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> Iterator[Kept]:
+    with keeping(tmp_path_factory.mktemp("kept"), postgres_server) as kept:
+        yield kept
+
+
 @pytest.fixture
-def variables(variables: dict[str, str]) -> dict[str, str]:
-    return {**variables, "TAXI_LOOKBACK_MONTHS": "6", "TAXI_WITHDRAWN": "remove"}
+def tmp_path(kept: Kept) -> Path:
+    return kept.emptied()
+
+
+@pytest.fixture
+def variables(variables: dict[str, str], kept: Kept) -> dict[str, str]:
+    return {**variables, "TAXI_POSTGRES": kept.database, "TAXI_LOOKBACK_MONTHS": "6", "TAXI_WITHDRAWN": "remove"}
 
 
 def select(version: str) -> dict[str, Any]:
@@ -31,13 +45,17 @@ def select(version: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def selected(deployment: Deployment) -> Deployment:
+def selected(deployment: Deployment, kept: Kept) -> Deployment:
     """A month of 1,000 rows everywhere, selected, where upstream has since had 1,200; and others beside it."""
-    for rows in (1_000, 1_200):
-        deployment.upstream.publish(f"{LABEL}..{NEWEST[3]}", rows)
-        assert deployment.run(f"{LABEL}..{NEWEST[3]}").success
-    (first, _) = Lake(deployment.settings.lake).raw_versions(MONTH)
-    assert deployment.run(LABEL, config=select(first.version)).success
+
+    def there() -> None:
+        for rows in (1_000, 1_200):
+            deployment.upstream.publish(f"{LABEL}..{NEWEST[3]}", rows)
+            assert deployment.run(f"{LABEL}..{NEWEST[3]}").success
+        (first, _) = Lake(deployment.settings.lake).raw_versions(MONTH)
+        assert deployment.run(LABEL, config=select(first.version)).success
+
+    kept.bring(deployment, there)
     return deployment
 
 

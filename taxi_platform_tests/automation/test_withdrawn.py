@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,24 +18,40 @@ from taxi_platform.orchestration.keys import asset_key
 from taxi_platform.orchestration.metadata import ROWS, WITHDRAWN
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
+from taxi_platform_tests.automation.kept import Kept, keeping
 
 REMOVE = {"green_raw": {"config": {"remove_withdrawn": True}}}
 FEBRUARY = GREEN.month(parse_month("2020-02"))
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> Iterator[Kept]:
+    with keeping(tmp_path_factory.mktemp("kept"), postgres_server) as kept:
+        yield kept
+
+
 @pytest.fixture
-def variables(variables: dict[str, str]) -> dict[str, str]:
+def tmp_path(kept: Kept) -> Path:
+    return kept.emptied()
+
+
+@pytest.fixture
+def variables(variables: dict[str, str], kept: Kept) -> dict[str, str]:
     """What is superseded goes at once."""
-    return {**variables, "TAXI_GRACE_HOURS": "0"}
+    return {**variables, "TAXI_POSTGRES": kept.database, "TAXI_GRACE_HOURS": "0"}
 
 
 @pytest.fixture
-def withdrawn(deployment: Deployment) -> Deployment:
+def withdrawn(deployment: Deployment, kept: Kept) -> Deployment:
     """Three months everywhere, of which upstream has no longer the middle one."""
-    deployment.upstream.publish("2020-01..2020-03")
-    assert deployment.run("2020-01..2020-03").success
-    deployment.evaluate()
-    deployment.upstream.withdraw("2020-02")
+
+    def there() -> None:
+        deployment.upstream.publish("2020-01..2020-03")
+        assert deployment.run("2020-01..2020-03").success
+        deployment.evaluate()
+        deployment.upstream.withdraw("2020-02")
+
+    kept.bring(deployment, there)
     return deployment
 
 
