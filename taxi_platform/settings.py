@@ -9,9 +9,12 @@ A store of tables is a field whose annotation is its layer. A new store is a pac
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import stat
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -38,20 +41,33 @@ def default_data() -> Path:
     """The data folder where ``TAXI_DATA`` names none: the same one in a project's folder and everywhere below it.
 
     It is the folder ``data`` that a run has used, in the current folder or else in the nearest one above it, as git
-    finds a repository. Above the current folder, what belongs to another user does not count. Where no run has used
-    any, it is ``data`` in the current folder.
+    finds a repository. The search upward ends at a folder that everybody may write to, such as ``/tmp``, and leaves out
+    what belongs to another user. Where no run has used any, it is ``data`` in the current folder.
     """
-    here = Path.cwd()
-    above = (parent / "data" for parent in here.parents)
+    try:
+        here = Path.cwd()
+    except OSError:  # the folder was removed: whoever uses the path says so
+        return Path("data")
+    above = (parent / "data" for parent in takewhile(_is_private, here.parents))
     return next((data for data in (here / "data", *filter(_is_own, above)) if _is_filled(data)), here / "data")
 
 
-def _is_filled(data: Path) -> bool:
-    return any((data / kept).exists() for kept in _FILLED)
+def _is_private(parent: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return not parent.stat().st_mode & stat.S_IWOTH
+    return False
 
 
 def _is_own(data: Path) -> bool:
-    return data.is_dir() and data.stat().st_uid == os.geteuid()
+    with contextlib.suppress(OSError):
+        return data.is_dir() and data.stat().st_uid == os.geteuid()
+    return False
+
+
+def _is_filled(data: Path) -> bool:
+    with contextlib.suppress(OSError):  # a folder that may not be looked into
+        return any((data / kept).exists() for kept in _FILLED)
+    return False
 
 
 class Settings(BaseModel):

@@ -330,6 +330,30 @@ def test_a_data_folder_that_no_run_has_used_is_found_only_in_the_current_folder(
     assert _read_in(here / "below")[0] == here / "below" / "data"
 
 
+def test_a_folder_that_everybody_may_write_to_ends_the_search(here: Path) -> None:
+    (here / "data").mkdir()
+    (here / "data" / "last-run.json").write_text("{}")
+    (here / "shared" / "below").mkdir(parents=True)
+    assert _read_in(here / "shared" / "below")[0] == here / "data"
+    (here / "shared").chmod(0o1777)
+    assert _read_in(here / "shared" / "below")[0] == here / "shared" / "below" / "data"
+
+
+def test_a_current_folder_that_was_removed_is_a_sentence(here: Path) -> None:
+    gone = here / "gone"
+    gone.mkdir()
+    program = (
+        "import os, sys\nos.rmdir(os.getcwd())\n"
+        "from taxi_platform.errors import SettingsError\nfrom taxi_platform.settings import Settings\n"
+        "try:\n    Settings.from_environment()\nexcept SettingsError as error:\n    print(error)"
+    )
+    environment = {"PATH": os.environ["PATH"]}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=gone, env=environment, capture_output=True, text=True, check=False)
+    assert "TAXI_DATA" in done.stdout, done.stderr
+    assert "it is no path that can be followed" in done.stdout
+
+
 def test_the_nearest_data_folder_in_use_counts(here: Path) -> None:
     for folder in (here, here / "inner"):
         (folder / "data").mkdir(parents=True)

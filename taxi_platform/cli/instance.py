@@ -126,7 +126,6 @@ def remember_run(settings: Settings) -> None:
 def last_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """The settings of the environment; if it does not set ``TAXI_DATA``, the last run's settings complete it."""
     environment = os.environ if environment is None else environment
-    note = default_data() / LAST_RUN
-    if environment.get("TAXI_DATA") or not note.is_file():
+    if environment.get("TAXI_DATA") or not (note := default_data() / LAST_RUN).is_file():
         return Settings.from_environment(environment)
     return Settings.from_environment({**json.loads(note.read_text()), **environment})
