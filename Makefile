@@ -36,15 +36,19 @@ dev: $(READY) ## Open the Dagster UI on the data of the last run (PORT=3000)
 status: $(READY) ## Show the rows of every month in every store
 	@$(BIN)/taxi status
 
-check: $(READY_DEV) lint types ## Lint, types and the tests that need no server: a minute
-	$(BIN)/pytest -n 2 --dist loadfile -q -m 'not long' $(UNIT)
+# pytest with these arguments, and types checked beside it: what is said of them comes last, and Ctrl-C ends both.
+define tested
+@echo "$(BIN)/mypy & $(BIN)/pytest $(1) -m 'not long'"
+@$(BIN)/mypy >$(VENV)/types.log 2>&1 & types=$$!; trap "kill $$types" INT; \
+$(BIN)/pytest $(1) -m 'not long'; tests=$$?; \
+wait $$types; failed=$$?; cat $(VENV)/types.log; exit $$((tests ? tests : failed))
+endef
 
-# Types are checked beside the tests, and what is said of them comes last; Ctrl-C ends both.
+check: $(READY_DEV) lint ## Lint, types and the tests that need no server: for the loop of editing
+	$(call tested,-n 2 --dist loadfile -q $(UNIT))
+
 test: $(READY_DEV) lint ## Run the tests, lint and types
-	@echo "$(BIN)/mypy & $(BIN)/pytest $(PYTEST) -m 'not long'"
-	@$(BIN)/mypy >$(VENV)/types.log 2>&1 & types=$$!; trap "kill $$types" INT; \
-	$(BIN)/pytest $(PYTEST) -m 'not long'; tests=$$?; \
-	wait $$types; failed=$$?; cat $(VENV)/types.log; exit $$((tests ? tests : failed))
+	$(call tested,$(PYTEST))
 
 test-long: $(READY_DEV) ## Run the tests that take their time: daemons, the compose stack, clicks in a browser
 	$(BIN)/pytest $(PYTEST) -m long

@@ -16,7 +16,10 @@ pytest_plugins = ["taxi_platform_tests.support.emulators"]
 
 _DEFAULT_TLC = Path(__file__).resolve().parents[2] / "shared" / "tlc"
 
-_LONG_FIRST = ("automation", "end_to_end", "deploy", "browser", "docs", "io_managers", "stores", "ingest", "cleaning")
+_LONG_FIRST = (
+    *("deploy", "end_to_end", "browser", "docs", "cases", "roads"),  # files of a minute and more
+    *("automation", "io_managers", "stores", "ingest", "cleaning"),
+)
 
 
 def pytest_configure() -> None:
