@@ -1,4 +1,4 @@
-"""A decision is one short file: what, why, what was refused, and maybe when it is to be taken again."""
+"""A decision is one short file: what, why, and what was refused."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ PLACES = (ROOT, ROOT / "taxi_platform")
 def test_a_decision_says_what_why_and_what_was_refused(decision: Path) -> None:
     lines = decision.read_text().splitlines()
     assert lines[0].startswith("# ")
-    headings = [line for line in lines if line.startswith("## ")]
-    assert headings[:3] == ["## What", "## Why", "## Refused"]
-    assert headings[3:] in ([], ["## Again when"])
+    assert [line for line in lines if line.startswith("## ")] == ["## What", "## Why", "## Refused"]
     assert all(part.strip() for part in re.split(r"^## \w+$", decision.read_text(), flags=re.MULTILINE))
     assert len(lines) <= MOST_LINES
 
