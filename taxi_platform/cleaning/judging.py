@@ -131,8 +131,8 @@ def _tells_apart(rule: rules.ExactDuplicate, evidence: Evidence) -> Flags:
         return every_row
     known = {name: _known(evidence.values(name), rule.unknown) for name in rule.columns}
     detailed = np.logical_or.reduce([_all_of(known, names) for names in rule.details])
-    told_apart: Flags = _all_of(known, rule.filled) & detailed
-    return told_apart
+    says_enough: Flags = _all_of(known, rule.filled) & detailed
+    return says_enough
 
 
 def _all_of(known: Mapping[str, Flags], names: Sequence[str]) -> Flags:

@@ -106,8 +106,8 @@ def _sums(header: Sequence[str], lines: Sequence[Sequence[Cell]]) -> dict[str, i
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[Cell]]) -> dg.MarkdownMetadataValue:
     """Lines as a Markdown table; numbers with thousands separators, None as a hyphen."""
-    shown: list[Iterable[Any]] = [header, ["---"] * len(header), *(map(_cell, line) for line in lines[:_MOST_ROWS])]
-    text = "\n".join(f"| {' | '.join(row)} |" for row in shown)
+    rows: list[Iterable[Any]] = [header, ["---"] * len(header), *(map(_cell, line) for line in lines[:_MOST_ROWS])]
+    text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     more = len(lines) - _MOST_ROWS
     return dg.MetadataValue.md(text if more <= 0 else f"{text}\n\nand {more:,} lines of earlier months")
 

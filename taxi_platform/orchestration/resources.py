@@ -115,7 +115,7 @@ class TableStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         kept = {"_layer": layer, "_address": address}
         made: type[TableStoreResource] = type(f"{layer.name.title()}Resource", (cls,), {**names, **kept})
         return made(
-            url=layer.shown(store.address),
+            url=layer.masked(store.address),
             data=str(store.data),
             options=dict(store.options),
             wait_seconds=store.wait_seconds,

@@ -47,11 +47,11 @@ class TableLayer:
     """Whether a store was ever made at the address; looking must not make one."""
     is_service: Callable[[str], bool] = lambda _: False
     """Whether the store may be out of reach; a look then gives up soon."""
-    shown: Callable[[str], str] = _as_it_is
+    masked: Callable[[str], str] = _as_it_is
     """The address without any secret."""
     has_raw_views: bool = False
     """Whether its stores are `taxi_platform.stores.model.RawViews`."""
-    where_to_look: Callable[[StoreAt], str] = lambda at: at.layer.shown(at.address)
+    where_to_look: Callable[[StoreAt], str] = lambda at: at.layer.masked(at.address)
     """Where, or by which command, people find the tables."""
     own: str = "store"
     """What a second platform must not share with the first."""

@@ -21,10 +21,10 @@ from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.stores.layer import StoreAt
 from taxi_platform.stores.model import SCHEMA
 
-__all__ = ["shown_kinds", "table_asset"]
+__all__ = ["kinds_of", "table_asset"]
 
 
-def shown_kinds(store: StoreAt) -> set[str]:
+def kinds_of(store: StoreAt) -> set[str]:
     """The kinds that the web interface shows on a store's tables."""
     return {store.kind, "gold"}
 
@@ -42,7 +42,7 @@ def table_asset(store: StoreAt, contract: Contract, all_contracts: Sequence[Cont
         io_manager_key=layer.io_manager_key,
         pool=layer.name,
         automation_condition=follows("trips"),
-        kinds=shown_kinds(store),
+        kinds=kinds_of(store),
         metadata={TABLE: f"{SCHEMA}.{contract.trips.name}", **column_schema(contract.trips)},
         description=(
             f"{contract.description} In {layer.title} as `{SCHEMA}.{contract.trips.name}` and "

@@ -17,7 +17,7 @@ import dagster as dg
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreError
 from taxi_platform.orchestration.assets.raw import UPSTREAM_POOL
-from taxi_platform.orchestration.assets.tables import shown_kinds
+from taxi_platform.orchestration.assets.tables import kinds_of
 from taxi_platform.orchestration.automation.conditions import follows
 from taxi_platform.orchestration.io_managers.values import ReferenceTable, ZonesFile
 from taxi_platform.orchestration.keys import LOOKUP, asset_name
@@ -79,7 +79,7 @@ def _zones_table(store: StoreAt) -> dg.AssetsDefinition:
         io_manager_key=layer.io_manager_key,
         pool=layer.name,
         automation_condition=follows(LOOKUP),
-        kinds=shown_kinds(store),
+        kinds=kinds_of(store),
         metadata={TABLE: f"{SCHEMA}.{ZONES.name}", **column_schema(ZONES)},
         description=f"{ZONES.description} In {layer.title} as `{SCHEMA}.{ZONES.name}`.",
     )
