@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 __all__ = ["PostgresStore"]
 
 _BATCH_ROWS = 8_192
-"""Four times as many take 40 MB more, and no less time."""
+"""Four times as many take 50 MB more, and no less CPU time."""
 _LOOKS = 3
 
 
