@@ -15,7 +15,7 @@ from taxi_platform.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
-__all__ = ["LAYERS", "LOOKUP", "TABLE_LAYERS", "Place", "asset_key", "asset_name", "place"]
+__all__ = ["LAYERS", "LOOKUP", "SHAPES", "TABLE_LAYERS", "Place", "asset_key", "asset_name", "place"]
 
 TABLE_LAYERS = tuple(layer.name for layer in Settings.table_layers())
 """The names of the stores of tables."""
@@ -24,6 +24,8 @@ LAYERS = ("raw", "trips", *TABLE_LAYERS)
 LOOKUP = "zones"
 """The zone lookup, beside the datasets. In the lake it is a layer of its own; in the stores it is a table in their
 layer."""
+SHAPES = "zone_shapes"
+"""The zones' shapes, beside the lookup: a layer of the lake."""
 
 
 class Place(NamedTuple):
@@ -50,7 +52,7 @@ def place(key: dg.AssetKey) -> Place | None:
     if len(key.path) != 1:
         return None
     (name,) = key.path
-    if name == LOOKUP:
-        return Place(LOOKUP, LOOKUP)
+    if name in (LOOKUP, SHAPES):
+        return Place(name, name)
     dataset, _, layer = name.rpartition("_")
     return Place(layer, dataset) if dataset and layer in LAYERS else None

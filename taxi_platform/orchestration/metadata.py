@@ -16,6 +16,7 @@ from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import describe
 from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.references import CleanMonth, RawMonth
+from taxi_platform.stores.lake.shapes import StoredShapes
 from taxi_platform.stores.lake.zones import StoredZones
 from taxi_platform.stores.model import LoadedMonth
 
@@ -33,6 +34,7 @@ __all__ = [
     "loaded_metadata",
     "raw_metadata",
     "withdrawn_metadata",
+    "zone_shapes_metadata",
     "zones_metadata",
 ]
 
@@ -150,4 +152,17 @@ def zones_metadata(stored: StoredZones) -> Mapping[str, Any]:
         "source_version": stored.source_token,
         SHA256: stored.sha256,
         "fetched_at": stored.fetched_at,
+    }
+
+
+def zone_shapes_metadata(stored: StoredShapes) -> Mapping[str, Any]:
+    """Rows, provenance and mended faults of the zones' shapes."""
+    return {
+        "dagster/row_count": stored.zones,
+        "source_url": stored.source_url,
+        "source_version": stored.source_token,
+        VERSION: stored.version,
+        SHA256: stored.sha256,
+        "fetched_at": stored.fetched_at,
+        "faults": list(stored.faults),
     }

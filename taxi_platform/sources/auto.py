@@ -17,7 +17,10 @@ __all__ = ["AutoSource"]
 
 @dataclass(frozen=True)
 class AutoSource:
-    """Takes the zones, and the months that it has, from the dtc mirror; all other months from TLC's own host."""
+    """Takes the zones, and the months that it has, from the dtc mirror; all other months from TLC's own host.
+
+    The shapes of the zones come from TLC's own host too: the mirror does not promise to have them.
+    """
 
     dtc: PublishedSource
     tlc: PublishedSource
@@ -50,6 +53,14 @@ class AutoSource:
     def fetch_zones(self, version: Version, directory: Path) -> Download:
         """Bring the taxi zone lookup from the dtc mirror."""
         return self.dtc.fetch_zones(version, directory)
+
+    def stat_zone_shapes(self) -> Version | None:
+        """The current version of the zones' shapes; see ``Source.stat_zone_shapes``."""
+        return self.tlc.stat_zone_shapes()
+
+    def fetch_zone_shapes(self, version: Version, directory: Path) -> Download:
+        """Bring the zones' shapes; see ``Source.fetch_zone_shapes``."""
+        return self.tlc.fetch_zone_shapes(version, directory)
 
     def _holder(self, month: TripMonth) -> PublishedSource:
         return self.dtc if month.first_day in DTC_MONTHS else self.tlc

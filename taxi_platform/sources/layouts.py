@@ -16,9 +16,10 @@ from taxi_platform.errors import MonthNotPublishedError
 from taxi_platform.months import TripMonth
 from taxi_platform.sources.model import Download, Part, Version
 
-__all__ = ["DTC", "DTC_MONTHS", "TLC", "ZONES_PATH", "Files", "Layout", "PublishedSource"]
+__all__ = ["DTC", "DTC_MONTHS", "SHAPES_PATH", "TLC", "ZONES_PATH", "Files", "Layout", "PublishedSource"]
 
 ZONES_PATH = "misc/taxi_zone_lookup.csv"
+SHAPES_PATH = "misc/taxi_zones.zip"
 DTC_MONTHS = Span(date(2019, 1, 1), date(2021, 7, 1))
 """The months that the public dtc mirror has; another copy in its layout may have more."""
 
@@ -116,4 +117,12 @@ class PublishedSource:
 
     def fetch_zones(self, version: Version, directory: Path) -> Download:
         """Bring that version of the taxi zone lookup."""
+        return self.files.fetch(version, directory)
+
+    def stat_zone_shapes(self) -> Version | None:
+        """The current version of the zones' shapes; see ``Source.stat_zone_shapes``."""
+        return self.files.stat(SHAPES_PATH)
+
+    def fetch_zone_shapes(self, version: Version, directory: Path) -> Download:
+        """Bring the zones' shapes; see ``Source.fetch_zone_shapes``."""
         return self.files.fetch(version, directory)

@@ -118,3 +118,11 @@ class Source(Protocol):
     def fetch_zones(self, version: Version, directory: Path) -> Download:
         """Bring the taxi zone lookup, a CSV file, into a new file below ``directory``."""
         ...
+
+    def stat_zone_shapes(self) -> Version | None:
+        """The current version of the zones' shapes; None where upstream has none: months do without."""
+        ...
+
+    def fetch_zone_shapes(self, version: Version, directory: Path) -> Download:
+        """Bring the zones' shapes, a zipped shapefile, into a new file below ``directory``."""
+        ...

@@ -1,14 +1,17 @@
-"""``zones``, ``zones_warehouse``, ``zones_postgres``, …: the taxi zone lookup in every store.
+"""``zones``, ``zones_warehouse``, ``zones_postgres``, …: the taxi zone lookup in every store; ``zone_shapes`` in the
+lake.
 
-Belongs here: whether the lookup has to be fetched. Does not: reading it (``stores.lake.zones``).
+Belongs here: whether lookup and shapes have to be fetched. Does not: reading them (``stores.lake.zones``,
+``stores.lake.shapes``).
 
-Who calls whom: ``zones`` returns a `ZonesFile`, and ``LakeIOManager.handle_output`` opens it, which calls ``fetch``. A
-table's function returns a `ReferenceTable`, and ``TableIOManager.handle_output`` calls its ``read``, which is
-`_rows`.
+Who calls whom: ``zones`` returns a `ZonesFile`, ``zone_shapes`` a `ZoneShapesFile`, and ``LakeIOManager.handle_output``
+opens it, which calls ``fetch``. A table's function returns a `ReferenceTable`, and ``TableIOManager.handle_output``
+calls its ``read``, which is `_rows`.
 """
 
 # No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 import contextlib
+import logging
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -19,8 +22,8 @@ from taxi_platform.errors import StoreError
 from taxi_platform.orchestration.assets.raw import UPSTREAM_POOL
 from taxi_platform.orchestration.assets.tables import kinds_of
 from taxi_platform.orchestration.automation.conditions import follows
-from taxi_platform.orchestration.io_managers.values import ReferenceTable, ZonesFile
-from taxi_platform.orchestration.keys import LOOKUP, asset_name
+from taxi_platform.orchestration.io_managers.values import ReferenceTable, ZonesFile, ZoneShapesFile
+from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_name
 from taxi_platform.orchestration.metadata import TABLE, column_schema
 from taxi_platform.orchestration.resources import LakeResource, SourceResource, StagingResource
 from taxi_platform.stores.lake.zones import StoredZones
@@ -35,10 +38,12 @@ if TYPE_CHECKING:
 
 __all__ = ["zones_assets"]
 
+_LOG = logging.getLogger(__name__)
+
 
 def zones_assets(stores: Iterable[StoreAt]) -> list[dg.AssetsDefinition]:
-    """The assets of the lookup: one in the lake, and a table in each store."""
-    return [_zones(), *map(_zones_table, stores)]
+    """The assets of the lookup: one in the lake, and a table in each store; and the zones' shapes in the lake."""
+    return [_zones(), _zone_shapes(), *map(_zones_table, stores)]
 
 
 def _zones() -> dg.AssetsDefinition:
@@ -67,6 +72,37 @@ def _zones() -> dg.AssetsDefinition:
         return ZonesFile(fetch)
 
     return zones
+
+
+def _zone_shapes() -> dg.AssetsDefinition:
+    @dg.asset(
+        key=asset_name(SHAPES, SHAPES),
+        group_name=LOOKUP,
+        io_manager_key="lake_io",
+        pool=UPSTREAM_POOL,
+        kinds={"parquet"},
+        description=(
+            "The shapes of New York's taxi zones, in degrees and in feet of EPSG:2263, with centre and area. Every "
+            "version stays in the lake. Nothing if upstream has no file of them."
+        ),
+    )
+    def zone_shapes(source: SourceResource, lake: LakeResource, staging: StagingResource) -> ZoneShapesFile:
+        # Called by LakeIOManager.handle_output; None means that there is nothing new, or nothing at all.
+        @contextlib.contextmanager
+        def fetch() -> "Iterator[Download | None]":
+            upstream = source.open()
+            version, stored = upstream.stat_zone_shapes(), lake.open().stored_zone_shapes()
+            if version is None:
+                _LOG.warning("the %s source has no file of the zones' shapes: they stay as they are", upstream.name)
+            if version is None or (stored is not None and stored.source_token == version.token):
+                yield None
+                return
+            with staging.open() as folder:
+                yield upstream.fetch_zone_shapes(version, folder)
+
+        return ZoneShapesFile(fetch)
+
+    return zone_shapes
 
 
 def _zones_table(store: StoreAt) -> dg.AssetsDefinition:

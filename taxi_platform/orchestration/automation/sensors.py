@@ -1,4 +1,4 @@
-"""Sensors that look at upstream: one per dataset, and one for the zone lookup.
+"""Sensors that look at upstream: one per dataset, and one for the zones.
 
 Belongs here: requests for runs because upstream has something new. Does not: the stores that follow (``conditions``).
 
@@ -32,6 +32,9 @@ from taxi_platform.orchestration.resources import LakeResource, SourceResource
 from taxi_platform.settings import Settings
 from taxi_platform.sources import RetryPolicy
 from taxi_platform.sources.looking import Look, look_at
+from taxi_platform.sources.model import Version
+from taxi_platform.stores.lake.shapes import StoredShapes
+from taxi_platform.stores.lake.zones import StoredZones
 
 __all__ = ["DENIALS_BEFORE_REMOVAL", "LOOK_SECONDS", "MOST_ATTEMPTS", "TICK_RETRIES", "build_sensors"]
 
@@ -111,7 +114,7 @@ def _zones_sensor(settings: Settings) -> dg.SensorDefinition:
         job_name=ZONES_JOB,
         minimum_interval_seconds=settings.poll_seconds,
         default_status=_status(running=settings.automation == "on"),
-        description="Looks at the taxi zone lookup upstream and asks for it when it is new.",
+        description="Looks at the taxi zone lookup and the zones' shapes upstream and asks for them when one is new.",
     )
     def zones_published(
         context: dg.SensorEvaluationContext,  # noqa: ARG001 - Dagster passes it by position
@@ -119,16 +122,24 @@ def _zones_sensor(settings: Settings) -> dg.SensorDefinition:
         lake: LakeResource,
     ) -> dg.RunRequest | dg.SkipReason:
         try:
-            version = source.open(TICK_RETRIES).stat_zones()
-            stored = lake.open(_LAKE_SECONDS).stored_zones()
+            upstream, held = source.open(TICK_RETRIES), lake.open(_LAKE_SECONDS)
+            looked_at = [
+                (upstream.stat_zones(), held.stored_zones()),
+                (upstream.stat_zone_shapes(), held.stored_zone_shapes()),
+            ]
         except TaxiError as error:
             return dg.SkipReason(str(error))
-        if stored is not None and (stored.source_token == version.token or not version.is_comparable):
+        new = [version_label(version) for version, stored in looked_at if version and _is_new(version, stored)]
+        if not new:
             return dg.SkipReason("the lake has what upstream has")
         # Seldom enough to be repeated once a day where it fails.
-        return dg.RunRequest(run_key=f"zones|{version_label(version)}|{date.today().isoformat()}")  # noqa: DTZ011
+        return dg.RunRequest(run_key=f"zones|{'|'.join(new)}|{date.today().isoformat()}")  # noqa: DTZ011
 
     return zones_published
+
+
+def _is_new(version: Version, stored: StoredZones | StoredShapes | None) -> bool:
+    return stored is None or (stored.source_token != version.token and version.is_comparable)
 
 
 def _record_sensor(contracts: Sequence[Contract], settings: Settings) -> dg.SensorDefinition:

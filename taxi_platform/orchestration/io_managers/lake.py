@@ -25,9 +25,15 @@ from taxi_platform.orchestration.io_managers.lake_views import refresh_views
 from taxi_platform.orchestration.io_managers.places import own_place
 from taxi_platform.orchestration.io_managers.raw_views import PATIENCE, refresh_raw_view
 from taxi_platform.orchestration.io_managers.reading import as_annotated, chosen_columns, chosen_months, input_months
-from taxi_platform.orchestration.io_managers.values import CleanMonths, RawMonths, ZonesFile
-from taxi_platform.orchestration.keys import LOOKUP, asset_key, asset_name
-from taxi_platform.orchestration.metadata import clean_metadata, raw_metadata, withdrawn_metadata, zones_metadata
+from taxi_platform.orchestration.io_managers.values import CleanMonths, RawMonths, ZonesFile, ZoneShapesFile
+from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_key, asset_name
+from taxi_platform.orchestration.metadata import (
+    clean_metadata,
+    raw_metadata,
+    withdrawn_metadata,
+    zone_shapes_metadata,
+    zones_metadata,
+)
 from taxi_platform.orchestration.resources import LakeResource, TableStoreResource
 from taxi_platform.references import (
     AcceptedRaw,
@@ -62,13 +68,18 @@ class LakeIOManager(dg.ConfigurableIOManager):
         # Dagster knows a resource only as a field of its own, and copies an IO manager by its fields.
         return type(cls.__name__, (cls,), {"__module__": cls.__module__, "__doc__": cls.__doc__, "_tables": tables})
 
-    def handle_output(self, context: dg.OutputContext, obj: RawMonths | CleanMonths | ZonesFile) -> None:
+    def handle_output(
+        self, context: dg.OutputContext, obj: RawMonths | CleanMonths | ZonesFile | ZoneShapesFile
+    ) -> None:
         """Open each month that the asset returned, which runs the asset's function for it, and store the result.
 
         Raises:
-            StoreError: the asset returned anything else than months or the zone lookup.
+            StoreError: the asset returned anything else than months, the zone lookup or the zones' shapes.
             dagster.Failure: some months failed; it names them, and the others are stored and recorded.
         """
+        if isinstance(obj, ZoneShapesFile):
+            context.add_output_metadata(self._store_zone_shapes(obj))
+            return
         if not isinstance(obj, RawMonths | CleanMonths | ZonesFile):
             raise StoreError(
                 f"lake_io stores raw and clean months, and {context.asset_key.to_user_string()} returned a "
@@ -112,8 +123,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Give an asset references to the months in the lake, or their rows as its annotation asks."""
-        if own_place(context).layer == LOOKUP:
+        layer = own_place(context).layer
+        if layer == LOOKUP:
             return self._load_zones(context)
+        if layer == SHAPES:
+            return self._load_zone_shapes(context)
         wanted = context.dagster_type.typing_type
         if wanted is RawMonths:
             return RawMonths(input_months(context), self._raw)
@@ -165,6 +179,29 @@ class LakeIOManager(dg.ConfigurableIOManager):
         stored = lake.stored_zones()
         assert stored is not None, "the lake has just stored them, or had them before"
         return {**zones_metadata(stored), "changed": download is not None}
+
+    def _store_zone_shapes(self, shapes: ZoneShapesFile) -> Metadata:
+        lake = self.lake.open()
+        with shapes.open() as download:
+            if download is not None:
+                lake.store_zone_shapes(
+                    download.file,
+                    source_url=download.version.url,
+                    source_token=download.version.token,
+                    etag=download.version.etag,
+                    sha256=download.sha256,
+                    fetched_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                )
+        stored = lake.stored_zone_shapes()
+        known = zone_shapes_metadata(stored) if stored else {"dagster/row_count": 0}
+        return {**known, "changed": download is not None}
+
+    def _load_zone_shapes(self, context: dg.InputContext) -> Any:
+        shapes = self.lake.open().zone_shapes()
+        if shapes is None:
+            raise StoreError(f"{self.lake.url} has no shapes of the zones: materialize {SHAPES} first")
+        columns = chosen_columns(context)
+        return as_annotated(context, (shapes if columns is None else shapes.select(columns)).to_reader())
 
     def _load_zones(self, context: dg.InputContext) -> Any:
         lake = self.lake.open()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from taxi_platform.sources.model import Download
     from taxi_platform.stores.lake.lake import Lake
 
-__all__ = ["CleanMonths", "Months", "RawMonths", "ReferenceTable", "TableMonths", "ZonesFile"]
+__all__ = ["CleanMonths", "Months", "RawMonths", "ReferenceTable", "TableMonths", "ZoneShapesFile", "ZonesFile"]
 
 T = TypeVar("T")
 
@@ -82,6 +82,13 @@ class TableMonths(Months[CleanMonth | WithdrawnMonth]):
 @dataclass(frozen=True)
 class ZonesFile:
     """The zone lookup as upstream publishes it; opening gives None if the lake already has that version."""
+
+    open: Callable[[], AbstractContextManager[Download | None]]
+
+
+@dataclass(frozen=True)
+class ZoneShapesFile:
+    """The zones' shapes as upstream publishes them; opens to None if there is nothing to store."""
 
     open: Callable[[], AbstractContextManager[Download | None]]
 

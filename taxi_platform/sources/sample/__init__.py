@@ -5,7 +5,7 @@ month has the header, types and quirks of its generation, plausible distribution
 
 Modules: ``generations`` (what a file of a month looks like), ``rows`` (chunks of columns), ``taxis`` and ``hires``
 (drawing trips), ``city`` (when and where trips happen), ``dirt``, ``writing`` (months as files), ``zones`` (the
-lookup) and ``source`` (all that as a `Source`).
+lookup), ``shapes`` (theirs) and ``source`` (all that as a `Source`).
 """
 
 from __future__ import annotations

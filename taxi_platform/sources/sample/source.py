@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from taxi_platform.errors import UpstreamChangedError
 from taxi_platform.months import TripMonth
 from taxi_platform.sources.model import GENERATED, Download, Version
+from taxi_platform.sources.sample.shapes import shapes_zip
 from taxi_platform.sources.sample.writing import REVISION, check_options, is_generated, stream_month
 from taxi_platform.sources.sample.zones import lookup_csv
 from taxi_platform.sources.staging import StagedFile, staged_file
@@ -65,6 +66,16 @@ class SampleSource:
         """Write the generated zone lookup."""
         with staged_file(directory, "taxi_zone_lookup.csv") as staged:
             staged.write(lookup_csv())
+        return Download(version, staged.path, staged.sha256, staged.size)
+
+    def stat_zone_shapes(self) -> Version:
+        """The current version of the zones' shapes; see ``Source.stat_zone_shapes``."""
+        return Version(f"{GENERATED}misc/taxi_zones.zip", f"{GENERATED}{REVISION}:zone-shapes")
+
+    def fetch_zone_shapes(self, version: Version, directory: Path) -> Download:
+        """Bring the zones' shapes; see ``Source.fetch_zone_shapes``."""
+        with staged_file(directory, "taxi_zones.zip") as staged:
+            staged.write(shapes_zip())
         return Download(version, staged.path, staged.sha256, staged.size)
 
 

@@ -6,7 +6,7 @@ lookup has numbers instead.
 
 from __future__ import annotations
 
-__all__ = ["KINDS", "lookup_csv"]
+__all__ = ["KINDS", "borough", "lookup_csv"]
 
 KINDS = (
     "EQXMSSQQQQKMMKQQKXQXKKSMKKQQKQXXKKKKKQKKmmMSMXXMKMXKQ"
@@ -29,6 +29,11 @@ _KINDS = {
     "U": ("Unknown", "N/A"),
 }
 _NAMES = {1: "Newark Airport", 132: "JFK Airport", 138: "LaGuardia Airport", 264: "NV", 265: "NA"}
+
+
+def borough(kind: str) -> str:
+    """The borough of zones of that kind."""
+    return _KINDS[kind][0]
 
 
 def lookup_csv() -> bytes:

@@ -11,6 +11,8 @@ whole (``raw``, ``clean``), what a manifest says (``manifest``), the transport (
     looks/{dataset}.json                                             when upstream was last looked at
     lake.json                                                        which lake this is
     zones/taxi_zone_lookup.parquet
+    zones/shapes/{version}.parquet                                   one per version of the zones' shapes
+    zones/shapes.json                                                names them, the current one last
 
 Every reader goes by the manifest, which is written last and in one write. Earlier raw versions stay. The next writer of
 a month removes superseded pairs after a grace period. The footers of a pair have its `CleanFacts` under the key
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from taxi_platform.stores.lake.shapes import StoredShapes
     from taxi_platform.stores.lake.zones import StoredZones
 
 __all__ = ["ZONES_PATH", "Lake"]
@@ -58,6 +61,7 @@ _MONTH_OBJECTS = {
 _MANIFEST = re.compile(r"raw/(?P<dataset>[^/]+)/month=(?P<label>\d{4}-\d{2})/manifest\.json")
 
 ZONES_PATH = "zones/taxi_zone_lookup.parquet"
+_SHAPES_NOTE = "zones/shapes.json"
 _LOG = logging.getLogger(__name__)
 GRACE = timedelta(hours=24)
 
@@ -370,3 +374,53 @@ class Lake:
 
         table = self.zones()
         return None if table is None else provenance_of(table)
+
+    def store_zone_shapes(
+        self, file: Path, *, source_url: str, source_token: str, etag: str | None, sha256: str, fetched_at: str
+    ) -> StoredShapes:
+        """Make upstream's zipped shapefile the current version of the zones' shapes; earlier ones stay.
+
+        Raises:
+            BrokenFileError: it is none, or not of the zones; the version before stays current.
+        """
+        import pyarrow.parquet as pq
+
+        from taxi_platform.stores.lake.shapes import StoredShapes, read_zone_shapes, with_version
+
+        self._check_kind(source_url)
+        read = read_zone_shapes(file, source_url)
+        stored = StoredShapes(
+            version=sha256[:16],
+            zones=read.rows.num_rows,
+            read_by=read.read_by,
+            mended=read.mended,
+            source_url=source_url,
+            source_token=source_token,
+            etag=etag,
+            sha256=sha256,
+            fetched_at=fetched_at,
+        )
+        with tempfile.TemporaryDirectory(prefix="taxi_zones_") as folder, self._objects.exclusive("zones"):
+            parquet = Path(folder) / "shapes.parquet"
+            pq.write_table(read.rows, parquet, compression="zstd")
+            self._objects.create(stored.path, parquet, {"source_url": source_url, "sha256": sha256})
+            self._objects.update(_SHAPES_NOTE, lambda content: with_version(content, stored))
+        return stored
+
+    def zone_shapes(self) -> pa.Table | None:
+        """The current shapes, ordered by location id; None where they were never stored.
+
+        Raises:
+            DamagedError: their object is lost or is not a Parquet file.
+        """
+        stored = self.stored_zone_shapes()
+        if stored is None:
+            return None
+        with self.open_parquet(stored.path) as file:
+            return file.read()
+
+    def stored_zone_shapes(self) -> StoredShapes | None:
+        """The provenance of the current shapes; None where they were never stored."""
+        from taxi_platform.stores.lake.shapes import versions_of
+
+        return next(reversed(versions_of(self._objects.read(_SHAPES_NOTE))), None)
