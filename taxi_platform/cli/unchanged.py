@@ -23,7 +23,7 @@ from taxi_platform.inspection.at_once import each
 from taxi_platform.inspection.status import MonthStatus, opened_tables, statuses_in
 from taxi_platform.months import TripMonth
 from taxi_platform.orchestration.io_managers.raw_views import refresh_raw_view
-from taxi_platform.orchestration.keys import LOOKUP, asset_name
+from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_name
 from taxi_platform.settings import Settings
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.ownership import is_owner
@@ -173,12 +173,16 @@ def _source(settings: Settings) -> Source:
 
 
 def _zones_assets(settings: Settings) -> list[str]:
-    return [asset_name(layer, LOOKUP) for layer in (LOOKUP, *settings.tables)]
+    return [*(asset_name(layer, LOOKUP) for layer in (LOOKUP, *settings.tables)), asset_name(SHAPES, SHAPES)]
 
 
 def _are_upstreams_zones(source: Source, lake: Lake) -> bool:
-    stored = lake.stored_zones()
-    return stored is not None and source.stat_zones().token == stored.source_token
+    """Whether the lake has upstream's lookup, and its shapes where upstream has some."""
+    lookup = lake.stored_zones()
+    if lookup is None or source.stat_zones().token != lookup.source_token:
+        return False
+    shapes, published = lake.stored_zone_shapes(), source.stat_zone_shapes()
+    return published is None or (shapes is not None and shapes.source_token == published.token)
 
 
 def _have_zones(stores: Mapping[str, TableStore | None], lake: Lake, record: Record) -> bool:
@@ -187,6 +191,9 @@ def _have_zones(stores: Mapping[str, TableStore | None], lake: Lake, record: Rec
     if stored is None or rows is None:
         return False
     said = [record[asset_name(layer, LOOKUP)].get(None, {}) for layer in (LOOKUP, *stores)]
+    shapes = lake.stored_zone_shapes()
+    if shapes is not None and record[asset_name(SHAPES, SHAPES)].get(None, {}).get("sha256") != shapes.sha256:
+        return False
     lookup = rows.select(ZONES.column_names).to_pylist()
     return all(metadata.get("sha256") == stored.sha256 for metadata in said) and all(
         store is not None and _zones_in(store) == lookup for store in stores.values()

@@ -122,6 +122,15 @@ def rename_a_zone_of_postgres(platform: Platform) -> None:
     in_postgres(platform, "UPDATE taxi.zones SET zone = 'Somewhere' WHERE location_id = 7")
 
 
+def lose_the_shapes(platform: Platform) -> None:
+    (platform.data / "lake" / "zones" / "shapes.json").unlink()
+
+
+def wipe_the_shapes(platform: Platform) -> None:
+    with dg.DagsterInstance.from_config(str(platform.data / "dagster")) as instance:
+        instance.wipe_assets([dg.AssetKey("zone_shapes")])
+
+
 def lose_an_object(platform: Platform) -> None:
     next((platform.data / "lake" / "trips" / "green" / "month=2021-06").glob("*.parquet")).unlink()
 
@@ -160,6 +169,8 @@ def keep_records_elsewhere(platform: Platform) -> None:
         lose_the_view,
         lose_a_row_of_postgres,
         rename_a_zone_of_postgres,
+        lose_the_shapes,
+        wipe_the_shapes,
         lose_an_object,
         lose_the_instance,
         wipe_an_asset,
