@@ -178,6 +178,22 @@ def test_every_version_stays_and_the_last_one_stored_is_current(lake_url: str, t
     assert rows.num_rows == 1
 
 
+@pytest.mark.parametrize("lost", ["note", "object"])
+def test_shapes_that_are_damaged_or_lost_count_as_absent_and_are_stored_again(tmp_path: Path, lost: str) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    version = stored(lake, tmp_path, shapes_zip())
+    if lost == "note":
+        (tmp_path / "lake" / "zones" / "shapes.json").write_bytes(b'{"versions": [{}')
+    else:
+        (tmp_path / "lake" / "zones" / "shapes" / f"{version}.parquet").unlink()
+    assert lake.stored_zone_shapes() is None
+    assert lake.zone_shapes() is None
+    assert stored(lake, tmp_path, shapes_zip()) == version
+    rows = lake.zone_shapes()
+    assert rows is not None
+    assert rows.num_rows == 263
+
+
 def test_the_asset_stores_what_is_new_and_nothing_where_upstream_has_no_shapes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

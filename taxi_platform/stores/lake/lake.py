@@ -420,7 +420,8 @@ class Lake:
             return file.read()
 
     def stored_zone_shapes(self) -> StoredShapes | None:
-        """The provenance of the current shapes; None where they were never stored."""
+        """The provenance of the current shapes; None where they were never stored, or are lost."""
         from taxi_platform.stores.lake.shapes import versions_of
 
-        return next(reversed(versions_of(self._objects.read(_SHAPES_NOTE))), None)
+        current = next(reversed(versions_of(self._objects.read(_SHAPES_NOTE))), None)
+        return current if current and self._objects.size(current.path) else None

@@ -17,6 +17,7 @@ Faults of the file, each of which its provenance names:
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEET",
-    "_READ_BY_LOCATION_ID",
     "ReadShapes",
     "StoredShapes",
     "read_zone_shapes",
@@ -41,6 +41,7 @@ __all__ = [
 
 FEET = "geometry_feet"
 """The column of the lake's object with the polygons as they came, in feet of EPSG:2263, as well-known binary."""
+_LOG = logging.getLogger(__name__)
 _READ_BY_LOCATION_ID, _READ_BY_OBJECT_ID = "LocationID", "OBJECTID"
 _LARGEST = 32_767
 """What a column of location ids holds."""
@@ -210,9 +211,13 @@ def _valid(polygon: Any) -> Any:
 
 
 def versions_of(content: bytes | None) -> tuple[StoredShapes, ...]:
-    """Every version by the lake's note, the current one last."""
-    entries = json.loads(content)["versions"] if content else []
-    return tuple(StoredShapes(**{**entry, "mended": tuple(entry["mended"])}) for entry in entries)
+    """Every version by the lake's note, the current one last; none by a note that cannot be read."""
+    try:
+        entries = json.loads(content)["versions"] if content else []
+        return tuple(StoredShapes(**{**entry, "mended": tuple(entry["mended"])}) for entry in entries)
+    except (ValueError, LookupError, TypeError):
+        _LOG.warning("the lake's note of the zones' shapes cannot be read: they are fetched again")
+        return ()
 
 
 def with_version(content: bytes | None, stored: StoredShapes) -> bytes:
