@@ -21,6 +21,8 @@ import pytest
 
 import taxi_platform
 
+pytestmark = pytest.mark.long
+
 PACKAGE = Path(taxi_platform.__file__).parent
 HERE = Path(__file__).parent
 ZONES = "LocationID,Borough,Zone,service_zone\n" + "".join(f"{n},Queens,Zone {n},Boro Zone\n" for n in range(1, 266))

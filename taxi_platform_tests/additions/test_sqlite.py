@@ -38,6 +38,7 @@ class TestSQLite(TableStoreSuite):
         return run
 
 
+@pytest.mark.long
 class TestSharedSQLite(SharedTableStoreSuite):
     opener = "taxi_platform_tests.additions.sqlite.store:SQLiteStore"
 
