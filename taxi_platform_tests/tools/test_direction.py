@@ -107,7 +107,7 @@ def test_there_is_no_circle(graph: grimp.ImportGraph) -> None:
     assert len(packages) > 10
     circles = []
     for package in sorted(packages):
-        sorter = TopologicalSorter[str]()
+        sorter: TopologicalSorter[str] = TopologicalSorter()
         for importer, target in arrows(graph, package):
             sorter.add(above(importer, package), above(target, package))
         try:

@@ -154,7 +154,8 @@ def _read(reader: Reader) -> ReadShapes:
     to_degrees = Transformer.from_crs(_EPSG_FEET, _EPSG_DEGREES, always_xy=True)
     degrees = shapely.transform(feet, to_degrees.transform, interleaved=False)
     centres = shapely.centroid(feet)
-    longitude, latitude = to_degrees.transform(shapely.get_x(centres), shapely.get_y(centres))
+    # As lists: older releases of pyproj take an array of one number for a number, with a warning.
+    longitude, latitude = to_degrees.transform(shapely.get_x(centres).tolist(), shapely.get_y(centres).tolist())
     rows = pa.table(
         {
             "location_id": pa.array([numbers[place] for place in order], pa.int16()),
