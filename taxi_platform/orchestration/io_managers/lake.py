@@ -166,35 +166,17 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def _store_zones(self, zones: ZonesFile) -> Metadata:
         lake = self.lake.open()
-        with zones.open() as download:
-            if download is not None:
-                lake.store_zones(
-                    download.file,
-                    source_url=download.version.url,
-                    source_token=download.version.token,
-                    etag=download.version.etag,
-                    sha256=download.sha256,
-                    fetched_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                )
+        is_new = _store_what_is_new(zones, lake.store_zones)
         stored = lake.stored_zones()
         assert stored is not None, "the lake has just stored them, or had them before"
-        return {**zones_metadata(stored), "changed": download is not None}
+        return {**zones_metadata(stored), "changed": is_new}
 
     def _store_zone_shapes(self, shapes: ZoneShapesFile) -> Metadata:
         lake = self.lake.open()
-        with shapes.open() as download:
-            if download is not None:
-                lake.store_zone_shapes(
-                    download.file,
-                    source_url=download.version.url,
-                    source_token=download.version.token,
-                    etag=download.version.etag,
-                    sha256=download.sha256,
-                    fetched_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                )
+        is_new = _store_what_is_new(shapes, lake.store_zone_shapes)
         stored = lake.stored_zone_shapes()
         known = zone_shapes_metadata(stored) if stored else {"dagster/row_count": 0}
-        return {**known, "changed": download is not None}
+        return {**known, "changed": is_new}
 
     def _load_zone_shapes(self, context: dg.InputContext) -> Any:
         shapes = self.lake.open().zone_shapes()
@@ -290,3 +272,19 @@ def _path(lake: Lake, layer: str, month: TripMonth) -> str | None:
     if clean is not None and (problem := lake.clean_problem(clean)):
         raise DamagedError(f"{problem}; run {month} again, which cleans it again")
     return clean.trips_path if clean else None
+
+
+def _store_what_is_new(file: ZonesFile | ZoneShapesFile, store: Callable[..., object]) -> bool:
+    """Have the lake store upstream's file with its provenance; returns whether there was anything to store."""
+    with file.open() as download:
+        if download is None:
+            return False
+        store(
+            download.file,
+            source_url=download.version.url,
+            source_token=download.version.token,
+            etag=download.version.etag,
+            sha256=download.sha256,
+            fetched_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        )
+        return True
