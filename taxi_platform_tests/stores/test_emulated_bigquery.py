@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -131,6 +132,31 @@ def test_of_creators_at_once_one_wins(dataset: BigQueryDataset) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(create, range(4))) == ["created", "exists", "exists", "exists"]
+
+
+def test_a_new_table_is_seen_with_its_partitioning_or_not_at_all(dataset: BigQueryDataset) -> None:
+    """One insert makes a table with all that its resource says.
+
+    https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/insert
+    """
+    from google.api_core.exceptions import NotFound
+
+    tables = []
+    for number in range(20):
+        table = bigquery.Table(dataset.table_id(f"new_{number}"), [bigquery.SchemaField("file_month", "DATE")])
+        table.time_partitioning = bigquery.TimePartitioning(type_="MONTH", field="file_month")
+        tables.append(table)
+
+    def seen(table: Any) -> Any:
+        while True:
+            with contextlib.suppress(NotFound):
+                return dataset.client.get_table(table.reference, retry=None)
+
+    with ThreadPoolExecutor(3) as pool:
+        found = pool.map(seen, tables)
+        for table in tables:
+            dataset.client.create_table(table)
+        assert [table.time_partitioning is not None for table in found] == [True] * len(tables)
 
 
 def test_of_jobs_of_one_id_at_once_one_runs(dataset: BigQueryDataset) -> None:

@@ -177,7 +177,7 @@ def objects(project: str, dataset: str, table: str | None = None) -> Any:
 
 
 def one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let no two callers in at once: the package looks whether a job's id is free, then takes it."""
+    """Let no two callers in at once, and none while the catalogue changes: the package looks first, and then acts."""
 
     @functools.wraps(function)
     def locked(*arguments: Any, **options: Any) -> Any:
@@ -216,6 +216,7 @@ tables.create = create
 tables.update = update
 load.run = runner.HANDLERS["load"] = run
 runner.submit = one_at_a_time(runner.submit)
+tables.load = one_at_a_time(tables.load)  # a table is made first, and how it is partitioned is written after
 datasets.create, tables.create, tables.update = map(settled, (datasets.create, tables.create, tables.update))
 
 if __name__ == "__main__":
