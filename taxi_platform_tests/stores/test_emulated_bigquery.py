@@ -150,7 +150,7 @@ def test_a_new_table_is_seen_with_its_partitioning_or_not_at_all(dataset: BigQue
     def seen(table: Any) -> Any:
         while True:
             with contextlib.suppress(NotFound):
-                return dataset.client.get_table(table.reference, retry=None)
+                return dataset.client.get_table(table.reference)
 
     with ThreadPoolExecutor(3) as pool:
         found = pool.map(seen, tables)
