@@ -1,6 +1,7 @@
-"""Write the generated pages of docs/ again: `python -m tools.docs`.
+"""Write the generated pages of docs/, and the SELECTs of marts in other dialects, again: `python -m tools.docs`.
 
-Belongs here: which page is generated from what. Does not: the pages' layout (beside what they describe).
+Belongs here: which page is generated from what. Does not: the pages' layout (beside what they describe), and turning
+SELECTs into other dialects (``tools.marts``).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.dictionary import render_dictionary
+from tools.marts import write_translations
 
 __all__ = ["main", "pages"]
 
@@ -26,6 +28,7 @@ def main() -> None:
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
             print(f"wrote {path.relative_to(_ROOT)}")
+    write_translations()
 
 
 if __name__ == "__main__":

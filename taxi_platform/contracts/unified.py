@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import date
 
 from taxi_platform.contracts import common
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.contracts.zones import ZONES
 
-__all__ = ["UNIFIED", "UNIFIED_COLUMNS", "unified_view_sql"]
+__all__ = ["UNIFIED", "UNIFIED_COLUMNS", "unified_month_sql", "unified_view_sql"]
 
 _NULL = "NULL"
 _ENDS = {"pickup": "began", "dropoff": "ended"}
@@ -78,9 +79,7 @@ def unified_view_sql(
 
 
 def _dataset_sql(contract: Contract, table: Callable[[str], str], type_name: Callable[[ColumnType], str]) -> str:
-    columns = [f"'{contract.dataset}' AS dataset"]
-    for name, column_type in UNIFIED_COLUMNS:
-        columns.append(f"CAST({_value(contract, name)} AS {type_name(column_type)}) AS {name}")
+    columns = _unified_columns(contract, type_name)
     joins = []
     for end in _ENDS:
         location = _value(contract, f"{end}_location_id")
@@ -92,7 +91,30 @@ def _dataset_sql(contract: Contract, table: Callable[[str], str], type_name: Cal
     return f"SELECT {', '.join(columns)}\nFROM {table(contract.trips.name)} AS t{''.join(joins)}"
 
 
+def _unified_columns(contract: Contract, type_name: Callable[[ColumnType], str]) -> list[str]:
+    values = (f"CAST({_value(contract, name)} AS {type_name(kind)}) AS {name}" for name, kind in UNIFIED_COLUMNS)
+    return [f"'{contract.dataset}' AS dataset", *values]
+
+
 def _value(contract: Contract, name: str) -> str:
     """The dataset's own column for a column of the view."""
     column = contract.unified.get(name, name)
     return f"t.{column}" if column in contract.trips.column_names else _NULL
+
+
+def unified_month_sql(
+    contract: Contract, file_month: date, table: Callable[[str], str], type_name: Callable[[ColumnType], str]
+) -> str:
+    """A SELECT of one dataset's trips of one file month in the view's shape, without the names of zones.
+
+    The month is a constant, so that every store reads its partition only.
+
+    Args:
+        contract: the dataset.
+        file_month: the month.
+        table: a table's qualified name in the store's dialect.
+        type_name: a column type in the store's dialect.
+    """
+    columns = _unified_columns(contract, type_name)
+    month = f"t.{FILE_MONTH.name} = DATE '{file_month}'"
+    return f"SELECT {', '.join(columns)}\nFROM {table(contract.trips.name)} AS t\nWHERE {month}"

@@ -1,6 +1,6 @@
-"""``taxi.months``: which data version of which month a store of tables holds.
+"""``taxi.months``: which data version of which month a store of tables holds. ``taxi.mart_months``: the same of marts.
 
-Belongs here: that table, what every store decides by it, and the checks before and after a load. Does not: any SQL
+Belongs here: those tables, what every store decides by them, and the checks before and after a load. Does not: any SQL
 dialect.
 """
 
@@ -11,23 +11,35 @@ from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import Any
 
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.errors import StoreError
+from taxi_platform.marts.model import Mart
+from taxi_platform.marts.queries import definition
 from taxi_platform.references import CleanFacts, CleanMonth, MonthCounts
-from taxi_platform.stores.model import HeldMonth, LoadedMonth
+from taxi_platform.stores.model import HeldMart, HeldMonth, LoadedMonth, MadeMarts
 
 __all__ = [
+    "MARTS_RECORDED",
+    "MART_MONTHS",
     "MONTHS",
     "RECORDED",
+    "RECORDS",
     "VIEW_DESCRIPTION",
     "LoadRecord",
     "Recorded",
     "check_conserved",
     "check_loaded",
+    "check_marts",
     "counts_of",
+    "definitions",
+    "held_marts",
     "held_months",
+    "mart_rows",
     "months_row",
     "recorded_months",
+    "trips_for_marts",
+    "unchanged_marts",
 ]
 
 _NONE = MonthCounts(0, 0)
@@ -53,6 +65,24 @@ MONTHS = Table(
     ),
     key=("dataset", FILE_MONTH.name),
 )
+
+MART_MONTHS = Table(
+    "mart_months",
+    "One row per mart, dataset and file month that stands in this store: the trips and the SELECT it was made from.",
+    (
+        Column("dataset", ColumnType.TEXT, "Dataset of the month, such as green.", nullable=False),
+        FILE_MONTH,
+        Column("mart", ColumnType.TEXT, "Name of the mart's view, such as mart_service_day.", nullable=False),
+        Column("data_version", ColumnType.TEXT, "Data version of the trips that it was made from.", nullable=False),
+        Column("definition", ColumnType.TEXT, "Fingerprint of the SELECT that made it.", nullable=False),
+        Column("mart_rows", ColumnType.BIGINT, "Rows of the month in the mart's table.", nullable=False),
+        Column("made_at", ColumnType.TIMESTAMP, "When the mart's month was made, in UTC.", nullable=False),
+    ),
+    key=("dataset", FILE_MONTH.name, "mart"),
+)
+
+RECORDS = (MONTHS, MART_MONTHS)
+"""The tables that say what a store holds. They are small, and are not partitioned by month."""
 
 
 @dataclass(frozen=True)
@@ -141,3 +171,78 @@ def check_loaded(clean: CleanMonth, loaded: MonthCounts, store: str) -> None:
             f"quarantined rows of that file month where cleaning made {expected.trips:,} and {expected.quarantined:,}; "
             "clean the month again"
         )
+
+
+# ---- marts
+
+
+MARTS_RECORDED = "file_month, mart, data_version, definition, mart_rows"
+"""The columns of the table of marts that `held_marts` reads, as SQL."""
+
+
+def held_marts(rows: Iterable[Sequence[Any]]) -> dict[date, dict[str, HeldMart]]:
+    """File month → mart → what the table says of it, from rows of `MARTS_RECORDED`."""
+    held: dict[date, dict[str, HeldMart]] = {}
+    for month, mart, data_version, made_by, count in rows:
+        held.setdefault(month, {})[mart] = HeldMart(data_version, made_by, count)
+    return held
+
+
+def definitions(marts: Sequence[Mart], contract: Contract) -> dict[str, str]:
+    """Mart → the fingerprint of its definition, for that dataset."""
+    return {mart.name: definition(mart, contract, marts) for mart in marts}
+
+
+def trips_for_marts(recorded: Recorded | None, contract: Contract, file_month: date, store: str) -> Recorded:
+    """What the store has of the month's trips; raises `StoreError` if it does not have them."""
+    if recorded is None:
+        month = contract.month(file_month)
+        raise StoreError(f"{store} has no marts of {month}, because it does not hold that month: load it first")
+    return recorded
+
+
+def check_marts(contract: Contract, file_month: date, sums: Mapping[str, int], trips: int) -> None:
+    """Check the trips that marts have in all against those of the month; raises `StoreError` if a mart differs."""
+    for mart, found in sums.items():
+        if found != trips:
+            raise StoreError(
+                f"{mart} of {contract.month(file_month)} is not stored: its rows have {found:,} trips in all, and the "
+                f"month has {trips:,}; load the month again"
+            )
+
+
+def unchanged_marts(
+    contract: Contract,
+    marts: Sequence[Mart],
+    data_version: str,
+    held: Mapping[str, HeldMart],
+    counted: Mapping[str, int],
+) -> MadeMarts | None:
+    """The result of making those marts where nothing is to be done; otherwise None.
+
+    Args:
+        contract: the dataset.
+        marts: the marts to be made.
+        data_version: of the trips that the store has of the month.
+        held: mart → what the table says of it.
+        counted: mart → rows that the store has of the month now; a mart without a table is missing.
+    """
+    wanted = definitions(marts, contract)
+    is_current = all(
+        name in held
+        and (held[name].data_version, held[name].definition) == (data_version, made_by)
+        and held[name].rows == counted.get(name)
+        for name, made_by in wanted.items()
+    )
+    return (
+        MadeMarts(data_version, dict(counted), changed=False) if is_current and held.keys() == wanted.keys() else None
+    )
+
+
+def mart_rows(contract: Contract, marts: Sequence[Mart], file_month: date, made: MadeMarts) -> list[list[object]]:
+    """The rows of those marts for the table, in the order of its columns, made now."""
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    return [
+        [contract.dataset, file_month, name, made.data_version, made_by, made.rows[name], now]
+        for name, made_by in definitions(marts, contract).items()
+    ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import SCHEMA, Table
+from taxi_platform.marts.model import Mart
 from taxi_platform.references import CleanMonth, MonthCounts
 
 if TYPE_CHECKING:
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
 
     from taxi_platform.stores.lake.lake import Lake
 
-__all__ = ["SCHEMA", "HeldMonth", "LoadedMonth", "RawViews", "TableStore", "split_name"]
+__all__ = [
+    "SCHEMA",
+    "HeldMart",
+    "HeldMonth",
+    "LoadedMonth",
+    "MadeMarts",
+    "MartStore",
+    "RawViews",
+    "TableStore",
+    "split_name",
+]
 
 
 def split_name(qualified_name: str) -> tuple[str, str]:
@@ -47,6 +58,31 @@ class LoadedMonth:
     """False if the store already held exactly this data version."""
     table: str
     """The qualified name of the trips table."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Facts of this kind of store, such as BigQuery's bytes and slot milliseconds."""
+
+
+@dataclass(frozen=True)
+class HeldMart:
+    """What a store's own record says of a mart's month."""
+
+    data_version: str
+    """Of the trips that it was made from."""
+    definition: str
+    """The fingerprint of the SELECT that made it."""
+    rows: int
+
+
+@dataclass(frozen=True)
+class MadeMarts:
+    """The result of making a month's marts."""
+
+    data_version: str
+    """Of the trips that they were made from."""
+    rows: Mapping[str, int]
+    """Mart → rows of the month."""
+    changed: bool
+    """False if the store already had exactly these marts of exactly these trips."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Facts of this kind of store, such as BigQuery's bytes and slot milliseconds."""
 
@@ -136,4 +172,34 @@ class RawViews(Protocol):
         The versions are read while no other refresh can run, or are read again if another came between. So the last
         refresh to end knows all of them.
         """
+        ...
+
+
+@runtime_checkable
+class MartStore(Protocol):
+    """A store that computes marts from the trips it holds. `TableStore.delete_month` deletes a month's marts too."""
+
+    def make_marts(self, contract: Contract, marts: Sequence[Mart], file_month: date) -> MadeMarts:
+        """Make the store hold exactly those marts of that month, of the trips it has; missing tables are created.
+
+        A month whose trips and definitions have not changed is left alone. After any error the marts before are still
+        there. Trips that are replaced meanwhile wait, or the marts are made again.
+
+        Raises:
+            StoreError: the store does not have the month, or its marts do not add up.
+            StoreBusyError: another process holds the store for too long.
+        """
+        ...
+
+    def held_marts(
+        self, contract: Contract, months: Sequence[date] | None = None
+    ) -> Mapping[date, Mapping[str, HeldMart]]:
+        """File month → mart → what the store's own record says of it, for those months or for all.
+
+        Without a record, or a store, the answer is empty.
+        """
+        ...
+
+    def refresh_mart_views(self, contracts: Sequence[Contract]) -> None:
+        """Create or replace the views over the marts of all datasets."""
         ...

@@ -19,7 +19,7 @@ WINGS = (
     ("inspection",),
     ("settings",),
     ("stores",),
-    ("cleaning", "ingest"),
+    ("cleaning", "ingest", "marts"),
     ("sources",),
     ("machine", "contracts"),
     ("references", "transience"),

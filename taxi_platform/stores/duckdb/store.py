@@ -22,8 +22,10 @@ from taxi_platform.contracts.schemas import (
 )
 from taxi_platform.contracts.unified import unified_view_sql
 from taxi_platform.contracts.zones import ZONES
+from taxi_platform.marts.model import Mart
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.bookkeeping import (
+    MART_MONTHS,
     MONTHS,
     RECORDED,
     VIEW_DESCRIPTION,
@@ -34,13 +36,23 @@ from taxi_platform.stores.bookkeeping import (
     held_months,
     months_row,
     recorded_months,
+    trips_for_marts,
+    unchanged_marts,
 )
 from taxi_platform.stores.catalogue import declaration, months_sql, selected
 from taxi_platform.stores.duckdb.connection import DuckDBFile
+from taxi_platform.stores.duckdb.marts import (
+    count_marts,
+    delete_marts,
+    make_marts,
+    recorded_marts,
+    refresh_mart_views,
+)
 from taxi_platform.stores.duckdb.raw import raw_view_sql
 from taxi_platform.stores.duckdb.tables import (
     columns_of,
     ensure,
+    existing_tables,
     fill_empty,
     qualified,
     replace_month_of,
@@ -49,7 +61,7 @@ from taxi_platform.stores.duckdb.tables import (
     sql_type,
     transaction,
 )
-from taxi_platform.stores.model import SCHEMA, HeldMonth, LoadedMonth
+from taxi_platform.stores.model import SCHEMA, HeldMart, HeldMonth, LoadedMonth, MadeMarts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -135,6 +147,7 @@ class DuckDBStore:
             return
         with self._file.writing() as connection, transaction(connection):
             _delete(connection, contract, file_month)
+            delete_marts(connection, contract, file_month)
 
     def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
         """Replace a table, or one file month of it; `TableStore.replace_table` says what holds."""
@@ -155,9 +168,9 @@ class DuckDBStore:
         """Create or replace ``taxi.trips``; see `TableStore.refresh_views`."""
         with self._file.writing() as connection:
             ensure(connection, ZONES)
-            sql_tables = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
-            existing = {name for (name,) in rows_of(connection, sql_tables, [SCHEMA])}
-            sql = unified_view_sql(contracts, existing, lambda name: f"{SCHEMA}.{quoted(name)}", sql_type)
+            sql = unified_view_sql(
+                contracts, existing_tables(connection), lambda name: f"{SCHEMA}.{quoted(name)}", sql_type
+            )
             if sql:
                 with transaction(connection):
                     connection.execute(f"CREATE OR REPLACE VIEW {SCHEMA}.trips AS {sql}")
@@ -170,6 +183,49 @@ class DuckDBStore:
         with self._file.writing() as connection, transaction(connection):
             for statement in raw_view_sql(dataset, lake):
                 connection.execute(statement)
+
+    # ---- marts
+
+    def make_marts(self, contract: Contract, marts: Sequence[Mart], file_month: date) -> MadeMarts:
+        """Make the month's marts; `MartStore.make_marts` says what holds."""
+        with self._reading() as connection:
+            if connection is not None and (unchanged := self._unchanged_marts(connection, contract, marts, file_month)):
+                return unchanged
+        with self._file.writing() as connection:
+            for table in (ZONES, MART_MONTHS, *(mart.table(contract) for mart in marts)):
+                ensure(connection, table)
+            if unchanged := self._unchanged_marts(connection, contract, marts, file_month):
+                return unchanged
+            trips = self._trips_for_marts(connection, contract, file_month)
+            with transaction(connection):
+                version, count = trips.data_version, trips.counts.trips
+                return make_marts(connection, contract, marts, file_month, version, count)
+
+    def held_marts(
+        self, contract: Contract, months: Sequence[date] | None = None
+    ) -> Mapping[date, Mapping[str, HeldMart]]:
+        """What the file's record says of marts; see `MartStore.held_marts`."""
+        with self._reading() as connection:
+            return {} if connection is None else recorded_marts(connection, contract, months)
+
+    def refresh_mart_views(self, contracts: Sequence[Contract]) -> None:
+        """Create or replace the views over marts; see `MartStore.refresh_mart_views`."""
+        with self._file.writing() as connection:
+            for table in (ZONES, MART_MONTHS):
+                ensure(connection, table)
+            with transaction(connection):
+                refresh_mart_views(connection, contracts)
+
+    def _trips_for_marts(self, connection: DuckDBPyConnection, contract: Contract, file_month: date) -> Recorded:
+        recorded = _recorded(connection, contract).get(file_month)
+        return trips_for_marts(recorded, contract, file_month, str(self._file))
+
+    def _unchanged_marts(
+        self, connection: DuckDBPyConnection, contract: Contract, marts: Sequence[Mart], file_month: date
+    ) -> MadeMarts | None:
+        version = self._trips_for_marts(connection, contract, file_month).data_version
+        held = recorded_marts(connection, contract, [file_month]).get(file_month, {})
+        return unchanged_marts(contract, marts, version, held, count_marts(connection, contract, marts, file_month))
 
     # ---- reading
 

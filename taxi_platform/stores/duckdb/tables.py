@@ -12,9 +12,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.contracts.model import ColumnType, Table
-from taxi_platform.contracts.schemas import duckdb_columns, postgres_comments, quoted
+from taxi_platform.contracts.schemas import describe, duckdb_columns, postgres_comments, quoted, sql_literal
 from taxi_platform.stores.catalogue import CatalogueColumn, can_become, is_current, missing_columns
-from taxi_platform.stores.model import split_name
+from taxi_platform.stores.model import SCHEMA, split_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 __all__ = [
     "columns_of",
     "ensure",
+    "existing_tables",
     "qualified",
     "replace_month_of",
+    "replace_view",
     "replace_whole",
     "rows_of",
     "sql_type",
@@ -61,6 +63,12 @@ def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
         with contextlib.suppress(duckdb.Error):
             connection.rollback()
         raise
+
+
+def existing_tables(connection: DuckDBPyConnection) -> set[str]:
+    """The names of the tables in the platform's schema."""
+    sql = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
+    return {name for (name,) in rows_of(connection, sql, [SCHEMA])}
 
 
 def columns_of(connection: DuckDBPyConnection, name: str) -> list[CatalogueColumn]:
@@ -117,6 +125,15 @@ def replace_whole(connection: DuckDBPyConnection, table: Table, rows: pa.RecordB
             connection.execute(f"DROP TABLE {qualified(table)}")
             _create(connection, table)
         return _insert(connection, table, rows)
+
+
+def replace_view(connection: DuckDBPyConnection, view: Table, sql: str) -> None:
+    """Create or replace a view with that SELECT, and describe it and its columns."""
+    connection.execute(f"CREATE OR REPLACE VIEW {qualified(view)} AS {sql}")
+    connection.execute(f"COMMENT ON VIEW {qualified(view)} IS {sql_literal(view.description)}")
+    for column in view.columns:
+        name = f"{qualified(view)}.{quoted(column.name)}"
+        connection.execute(f"COMMENT ON COLUMN {name} IS {sql_literal(describe(column))}")
 
 
 def _create(connection: DuckDBPyConnection, table: Table) -> None:

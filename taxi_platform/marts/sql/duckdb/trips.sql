@@ -1,0 +1,19 @@
+-- What marts read as trips: the trips of one dataset and file month in the shape of taxi.trips, with whole numbers.
+-- An amount is rounded to whole cents, and a distance to hundredths of a mile, halves away from zero. An amount of ten
+-- million dollars or more is no amount. It counts as not reported, so that sums stay whole numbers.
+SELECT
+    *,
+    CAST(pickup_datetime AS DATE) AS pickup_date,
+    DATE_TRUNC('hour', pickup_datetime) AS pickup_hour,
+    DATE_DIFF('second', pickup_datetime, dropoff_datetime) AS duration_seconds,
+    CASE WHEN ABS(trip_distance) < 10000000
+        THEN CAST(SIGN(trip_distance) * FLOOR(ABS(trip_distance) * 100 + 0.5) AS BIGINT) END AS distance_hundredths,
+    CASE WHEN ABS(fare_amount) < 10000000
+        THEN CAST(SIGN(fare_amount) * FLOOR(ABS(fare_amount) * 100 + 0.5) AS BIGINT) END AS fare_cents,
+    CASE WHEN ABS(tip_amount) < 10000000
+        THEN CAST(SIGN(tip_amount) * FLOOR(ABS(tip_amount) * 100 + 0.5) AS BIGINT) END AS tip_cents,
+    CASE WHEN ABS(tolls_amount) < 10000000
+        THEN CAST(SIGN(tolls_amount) * FLOOR(ABS(tolls_amount) * 100 + 0.5) AS BIGINT) END AS tolls_cents,
+    CASE WHEN ABS(total_amount) < 10000000
+        THEN CAST(SIGN(total_amount) * FLOOR(ABS(total_amount) * 100 + 0.5) AS BIGINT) END AS total_cents
+FROM unified

@@ -1,0 +1,74 @@
+"""Marts as declared: their SELECTs in every dialect, what suits a dataset, what a change of definition changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.marts import MARTS, VIEWS, marts_of
+from taxi_platform.marts.model import Mart, MartView
+from taxi_platform.marts.queries import DIALECTS, SQL, definition
+from taxi_platform.marts.zones import ZONE_HOUR
+from taxi_platform.stores.arrow_tables import check_own_name
+from tools.marts import translations
+
+GREEN, FHV = CONTRACTS["green"], CONTRACTS["fhv"]
+
+
+def test_the_selects_of_other_dialects_are_current() -> None:
+    """Otherwise: make docs."""
+    wanted = translations()
+    assert {path: path.read_text() for path in wanted} == wanted
+    assert {path for dialect in DIALECTS[1:] for path in (SQL / dialect).iterdir()} == wanted.keys()
+
+
+def test_every_select_is_of_a_declaration() -> None:
+    written = {path.stem for path in (SQL / DIALECTS[0]).glob("*.sql")}
+    assert written == {"trips", *(mart.name for mart in MARTS), *(view.name for view in VIEWS)}
+
+
+@pytest.mark.parametrize("declared", [*MARTS, *VIEWS], ids=lambda declared: declared.name)
+def test_a_declaration_says_everything(declared: Mart | MartView) -> None:
+    assert declared.name.startswith("mart_")
+    check_own_name(f"marts.{declared.name}_2020_03_new_yellow")  # with dataset and month it is a name in every store
+    names = [column.name for column in declared.columns]
+    assert len(set(names)) == len(names)
+    assert all(column.description.endswith(".") for column in declared.columns)
+    if isinstance(declared, Mart):
+        assert set(declared.key) <= set(names)
+        assert not declared.adds_up or "trips" in names
+
+
+@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=list(CONTRACTS))
+def test_what_a_mart_reads_is_made_before_it(contract: Contract) -> None:
+    known = {"trips", "quarantine", "zones"}
+    for mart in marts_of(contract):
+        assert set(mart.reads) <= known, mart.name
+        known.add(mart.name)
+
+
+def test_a_mart_suits_a_dataset_that_has_its_columns() -> None:
+    money = replace(ZONE_HOUR, needs=("fare_amount",))
+    assert [money.suits(CONTRACTS[name]) for name in ("yellow", "green", "fhv", "fhvhv")] == [True, True, False, True]
+    company = replace(ZONE_HOUR, datasets=("fhvhv",))
+    assert [company.suits(contract) for contract in CONTRACTS.values()] == [False, False, False, True]
+
+
+def test_a_definition_changes_with_what_the_rows_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from taxi_platform.marts import queries
+
+    above = replace(ZONE_HOUR, name="mart_zone_hour_grid", reads=(ZONE_HOUR.name,))
+    marts = (ZONE_HOUR, above)
+    before = definition(above, GREEN, marts)
+    assert len(before) == 12
+    assert definition(replace(above, description="In other words."), GREEN, marts) == before
+    assert definition(above, FHV, marts) != before
+    assert definition(replace(above, columns=above.columns[:3]), GREEN, marts) != before
+    assert definition(above, GREEN, (replace(ZONE_HOUR, columns=ZONE_HOUR.columns[:3]), above)) != before
+    assert definition(above, replace(GREEN, unified={"vendor": "trip_type"}), marts) != before
+    select = queries.select
+    monkeypatch.setattr(queries, "select", lambda name, dialect: select(name, dialect).replace("passenger", "person"))
+    assert definition(above, GREEN, marts) != before
