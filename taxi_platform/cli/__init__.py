@@ -186,6 +186,28 @@ def postgres_url(idle_seconds: float) -> None:
 
 
 @main.command()
+@click.argument("sql", required=False)
+@click.option(
+    "--store",
+    type=click.Choice([layer.name for layer in Settings.table_layers()]),
+    help="Whose tables, and whose SQL.  [default: the first that is on]",
+)
+@click.option("--format", "form", type=click.Choice(["table", "csv", "parquet"]), help="[default: by the file's name]")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file, .csv or .parquet.")
+@_one_sentence
+def query(sql: str | None, store: str | None, form: str | None, output: Path | None) -> None:
+    """Run one query on a store, and print what it finds or write it to a file.
+
+    Nothing can be changed by it. Without SQL it is read from standard input. As in:
+
+    taxi query "SELECT dataset, count(*) FROM taxi.trips GROUP BY 1"
+    """
+    from taxi_platform.cli.querying import run_query
+
+    run_query(last_settings(), sys.stdin.read() if sql is None else sql, store, form, output)
+
+
+@main.command()
 @click.argument("store", type=click.Choice([layer.name for layer in Settings.table_layers()]))
 @_one_sentence
 def adopt(store: str) -> None:

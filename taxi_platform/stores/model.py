@@ -131,6 +131,16 @@ class TableStore(Protocol):
         """
         ...
 
+    def query(self, sql: str) -> pa.RecordBatchReader:
+        """Stream the result of one query in the store's own SQL; no statement that changes anything is run.
+
+        The columns have the names and types that the store gives them.
+
+        Raises:
+            StoreError: the store refuses the query, or it is not one query.
+        """
+        ...
+
     def existing_table(self, table: str) -> Table | None:
         """The declaration of a table (``marts.revenue``) by the store's catalogue; None if there is no such table."""
         ...

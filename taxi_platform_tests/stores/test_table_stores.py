@@ -89,6 +89,10 @@ class TestBigQuery(TableStoreSuite):
         assert isinstance(store, BigQueryStore)
         return f"{PROJECT}.{store.dataset.name}.{table.rpartition('.')[2]}"
 
+    def sql_name_of(self, store: TableStore, table: str) -> str:
+        assert isinstance(store, BigQueryStore)
+        return f"{store.dataset.name}.{table.rpartition('.')[2]}"
+
 
 class TestSharedDuckDB(SharedTableStoreSuite):
     opener = "taxi_platform.stores.duckdb.store:DuckDBStore"

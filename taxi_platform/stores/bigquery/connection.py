@@ -71,6 +71,11 @@ class BigQueryDataset:
             )
         return f"{self.project}.{self.name if schema == SCHEMA else schema}.{name}"
 
+    @property
+    def _reference(self) -> str:
+        """The dataset's full name; a table in a query that names no dataset is one of this."""
+        return f"{self.project}.{self.name}"
+
     def sql(self, qualified_name: str) -> str:
         """A table's full name in a query."""
         return f"`{self.table_id(qualified_name)}`"
@@ -101,10 +106,21 @@ class BigQueryDataset:
             maximum_bytes_billed=MAXIMUM_BYTES_BILLED,
             query_parameters=[_parameter(name, value) for name, value in parameters.items()],
             labels=dict(LABELS),
+            default_dataset=self._reference,
         )
         return self.run(
             "query", lambda: self.client.query(sql, job_config=config, job_retry=None).result(job_retry=None)
         )
+
+    def statement_type(self, sql: str) -> str:
+        """What kind of statement it is, such as ``SELECT``, ``DELETE`` or ``SCRIPT``; a dry run costs nothing.
+
+        https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobStatistics2.FIELDS.statement_type
+        """
+        from google.cloud import bigquery
+
+        config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False, default_dataset=self._reference)
+        return self.run("query", lambda: str(self.client.query(sql, job_config=config, job_retry=None).statement_type))
 
     def run(self, doing: str, job: Callable[[], T]) -> T:
         """Run a job to its end, and again while its failure may pass; ``doing`` names the work in error sentences."""

@@ -23,6 +23,7 @@ from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.bigquery.connection import BigQueryDataset, parse_address
 from taxi_platform.stores.bigquery.jobs import LoadedPartition, MonthLoad
+from taxi_platform.stores.bigquery.queries import result
 from taxi_platform.stores.bigquery.raw import refresh_raw_view
 from taxi_platform.stores.bigquery.tables import (
     ensure_table,
@@ -237,6 +238,14 @@ class BigQueryStore:
                     yield batch.cast(schema)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def query(self, sql: str) -> pa.RecordBatchReader:
+        """Stream a query's result; see `TableStore.query`."""
+        import pyarrow as pa
+
+        batches = result(self._dataset, sql)
+        schema = next(batches)
+        return pa.RecordBatchReader.from_batches(schema, batches)
 
     # ---- inside
 

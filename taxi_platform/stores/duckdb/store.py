@@ -22,6 +22,7 @@ from taxi_platform.contracts.schemas import (
 )
 from taxi_platform.contracts.unified import unified_view_sql
 from taxi_platform.contracts.zones import ZONES
+from taxi_platform.errors import StoreError
 from taxi_platform.marts.model import Mart
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.bookkeeping import (
@@ -48,6 +49,7 @@ from taxi_platform.stores.duckdb.marts import (
     recorded_marts,
     refresh_mart_views,
 )
+from taxi_platform.stores.duckdb.queries import result
 from taxi_platform.stores.duckdb.raw import raw_view_sql
 from taxi_platform.stores.duckdb.tables import (
     columns_of,
@@ -260,6 +262,20 @@ class DuckDBStore:
         batches = self._stream(table, months, columns)
         schema = next(batches)
         return pa.RecordBatchReader.from_batches(schema, batches)
+
+    def query(self, sql: str) -> pa.RecordBatchReader:
+        """Stream a query's result; the file stays open as in `read_months`. See `TableStore.query`."""
+        import pyarrow as pa
+
+        batches = self._result(sql)
+        schema = next(batches)
+        return pa.RecordBatchReader.from_batches(schema, batches)
+
+    def _result(self, sql: str) -> Iterator[Any]:
+        with self._reading() as connection:
+            if connection is None:
+                raise StoreError(f"there is no DuckDB file {self.path} yet: bring months with taxi run")
+            yield from result(connection, sql)
 
     def _stream(self, name: str, months: Sequence[date] | None, columns: Sequence[str] | None) -> Iterator[Any]:
         """Give the schema, then batches. So errors come before the first batch.

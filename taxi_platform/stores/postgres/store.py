@@ -239,6 +239,20 @@ class PostgresStore:
         schema = next(batches)
         return pa.RecordBatchReader.from_batches(schema, batches)
 
+    def query(self, sql: str) -> pa.RecordBatchReader:
+        """Stream a query's result; the session stays open as in `read_months`. See `TableStore.query`."""
+        import pyarrow as pa
+
+        batches = self._result(sql)
+        schema = next(batches)
+        return pa.RecordBatchReader.from_batches(schema, batches)
+
+    def _result(self, sql: str) -> Iterator[Any]:
+        from taxi_platform.stores.postgres.queries import result
+
+        with self._reading() as connection:
+            yield from result(connection, sql)
+
     def _stream(self, name: str, months: Sequence[date] | None, columns: Sequence[str] | None) -> Iterator[Any]:
         """Give the schema, then batches. So errors come before the first batch.
 

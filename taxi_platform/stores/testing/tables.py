@@ -60,6 +60,17 @@ OWN = Table(
 )
 """What is in no contract; each test finds none of it."""
 
+_NO_QUERIES = (
+    "DELETE FROM {trips} WHERE vendor_id IS NULL",
+    "DROP TABLE {trips}",
+    "CREATE TABLE more AS SELECT * FROM {trips}",
+    "SELECT 1; DELETE FROM {trips} WHERE true",
+    "COMMIT; DELETE FROM {trips} WHERE true",
+    "SELECT surely FROM {trips}",
+    "SELEKT",
+    "",
+)
+
 _CELLS: dict[ColumnType, tuple[Any, ...]] = {
     ColumnType.SMALLINT: (None, 0, -(2**15), 2**15 - 1),
     ColumnType.INTEGER: (None, 0, -(2**31), 2**31 - 1),
@@ -114,9 +125,36 @@ class TableStoreSuite:
         del store
         return table
 
+    def sql_name_of(self, store: TableStore, table: str) -> str:
+        """The table's name in a query."""
+        del store
+        return table
+
     @pytest.fixture
     def lake(self, tmp_path: Path) -> Lake:
         return Lake(str(tmp_path / "lake"))
+
+    # ---- queries of people
+
+    def test_a_query_is_answered_in_the_stores_own_sql(self, store: TableStore, lake: Lake, tmp_path: Path) -> None:
+        store.replace_month(GREEN, clean(lake, tmp_path, trips=7, quarantined=2), lake)
+        table = self.sql_name_of(store, TRIPS)
+        with store.query(f"SELECT file_month, count(*) AS trips FROM {table} GROUP BY file_month") as rows:
+            assert [(str(row["file_month"]), row["trips"]) for row in rows.read_all().to_pylist()] == [
+                ("2020-03-01", 7)
+            ]
+        with store.query(f"SELECT vendor_id, file_month FROM {table} WHERE 1 = 0") as rows:
+            assert rows.schema.names == ["vendor_id", "file_month"]
+            assert rows.read_all().num_rows == 0
+
+    def test_what_is_no_query_is_refused_and_changes_nothing(
+        self, store: TableStore, lake: Lake, tmp_path: Path
+    ) -> None:
+        store.replace_month(GREEN, clean(lake, tmp_path, trips=7), lake)
+        for sql in _NO_QUERIES:
+            with pytest.raises(StoreError):
+                store.query(sql.format(trips=self.sql_name_of(store, TRIPS))).read_all()
+        assert store.count_months(GREEN)[MARCH.first_day].trips == 7
 
     # ---- months
 

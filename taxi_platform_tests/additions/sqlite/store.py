@@ -132,6 +132,28 @@ class SQLiteStore:
                 arrays = [pa.array(values, field.type) for field, values in zip(schema, cells, strict=True)]
                 yield pa.record_batch(arrays, schema=schema)
 
+    def query(self, sql: str) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
+        batches = self._result(sql)
+        return pa.RecordBatchReader.from_batches(next(batches), batches)
+
+    def _result(self, sql: str) -> Iterator[Any]:
+        """Give the schema, then all rows: SQLite tells a column's type by its cells only."""
+        import pyarrow as pa
+
+        with self._reading(SCHEMA) as connection:
+            if connection is None:
+                raise StoreError(f"{self} has no table yet")
+            connection.execute("PRAGMA query_only = ON")
+            cursor = connection.execute(sql)
+            if cursor.description is None:
+                raise StoreError("one query can be run, a SELECT")
+            names = [name for name, *_ in cursor.description]
+            found = pa.table([pa.array(cells) for cells in zip(*cursor, strict=True)] or [[]] * len(names), names)
+        yield found.schema
+        yield from found.to_batches()
+
     def replace_table(self, table: Table, rows: pa.Table | pa.RecordBatchReader, file_month: date | None = None) -> int:
         import pyarrow as pa
 
@@ -204,6 +226,8 @@ class SQLiteStore:
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise StoreBusyError(f"{self} is held by another process: let it end, then run it again") from error
+            raise StoreError(f"{self} refused the work: {error}") from error
+        except (sqlite3.ProgrammingError, sqlite3.Warning) as error:  # more than one statement; 3.10 calls it a warning
             raise StoreError(f"{self} refused the work: {error}") from error
 
     def _file(self, schema: str) -> Path:

@@ -1,0 +1,160 @@
+"""``taxi query``: SQL on a store, as a table, CSV or Parquet.
+
+Belongs here: which store is asked, and writing what it answers. Does not: running SQL (``stores``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from taxi_platform.errors import SettingsError
+from taxi_platform.settings import Settings
+from taxi_platform.stores.layer import StoreAt
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["run_query"]
+
+
+_SHOWN_ROWS = 100
+_WIDEST = 1_000
+
+
+def run_query(settings: Settings, sql: str, store: str | None, form: str | None, output: Path | None) -> None:
+    """Run one query and write its result.
+
+    Args:
+        settings: of the platform whose stores are asked.
+        sql: one query in the store's own SQL.
+        store: the layer's name; None is the first that is on.
+        form: ``table``, ``csv`` or ``parquet``; None is what the file's name ends with, or a table.
+        output: a new or replaced file, which is there whole or not at all; None is standard output.
+
+    Raises:
+        SettingsError: there is no such store, or the format does not go there.
+        StoreError: the store refuses.
+    """
+    written = form or _by_name(output)
+    if written == "parquet" and output is None:
+        raise SettingsError("a Parquet file needs a name: --output trips.parquet")
+    if written == "table" and output is not None:
+        raise SettingsError(f"{output} would be text for people: name a file that ends with .csv or .parquet")
+    with _asked(settings, store).opened() as opened, opened.query(sql) as rows:
+        if output is None and written == "table":
+            _print(rows)
+        elif output is None:
+            _write_csv(rows, sys.stdout.buffer)
+        else:
+            with _whole(output) as file:
+                {"csv": _write_csv, "parquet": _write_parquet}[written](rows, file)
+
+
+def _by_name(output: Path | None) -> str:
+    if output is None:
+        return "table"
+    found = output.suffix.lstrip(".").lower()
+    if found not in ("csv", "parquet"):
+        raise SettingsError(f"what {output} should be is not clear: let it end with .csv or .parquet, or say --format")
+    return found
+
+
+def _asked(settings: Settings, store: str | None) -> StoreAt:
+    if store is None:
+        if not settings.tables:
+            raise SettingsError("every store of tables is off: set TAXI_WAREHOUSE or TAXI_POSTGRES")
+        return next(iter(settings.tables.values()))
+    if store not in settings.tables:
+        raise SettingsError(f"{store} is off: set TAXI_{store.upper()}, or ask another store")
+    return settings.tables[store]
+
+
+def _print(rows: pa.RecordBatchReader) -> None:
+    """Print the first rows, and say so where there are more."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for field in rows.schema:
+        shown.add_column(field.name, justify="right" if _is_number(field.type) else "left", overflow="fold")
+    left = _SHOWN_ROWS
+    for batch in rows:
+        for row in batch.slice(0, left).to_pylist(maps_as_pydicts="strict") if left else ():
+            shown.add_row(*(_cell(row[name]) for name in rows.schema.names))
+        if batch.num_rows > left:
+            left = -1
+            break
+        left -= batch.num_rows
+    console = Console(soft_wrap=False, highlight=False)
+    if not console.is_terminal:
+        console = Console(width=_WIDEST, highlight=False)
+    console.print(shown)
+    if left < 0:
+        click.echo(f"the first {_SHOWN_ROWS} rows: --format csv, or --output with a file, gives all", err=True)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.12g}"  # 0.1 + 0.2 is 0.3 to people
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _write_csv(rows: pa.RecordBatchReader, file: BinaryIO) -> None:
+    """RFC 4180 with a header; a null is an empty cell, a list its parts with ``; `` between them."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    lists = [field.name for field in rows.schema if pa.types.is_list(field.type)]
+    schema = pa.schema((f.name, pa.string() if f.name in lists else f.type) for f in rows.schema)
+    with csv.CSVWriter(file, schema, write_options=csv.WriteOptions(quoting_style="needed")) as writer:
+        for batch in rows:
+            writer.write_batch(_with_joined(batch, lists).cast(schema))
+
+
+def _with_joined(batch: pa.RecordBatch, lists: list[str]) -> pa.RecordBatch:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for name in lists:
+        joined = pc.binary_join(batch[name].cast(pa.list_(pa.string())), "; ")
+        batch = batch.set_column(batch.schema.get_field_index(name), name, joined)
+    return batch
+
+
+def _write_parquet(rows: pa.RecordBatchReader, file: BinaryIO) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(file, rows.schema, compression="zstd") as writer:
+        for batch in rows:
+            writer.write_batch(batch)
+
+
+@contextlib.contextmanager
+def _whole(output: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name once it is written; before, and after an error, what had the name stays."""
+    new = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        try:
+            with new.open("xb") as file:
+                yield file
+            new.replace(output)
+        finally:
+            new.unlink(missing_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{output} cannot be written: {error.strerror or error}") from error
