@@ -41,6 +41,7 @@ __all__ = [
     "TOLLS_AMOUNT",
     "TOTAL_AMOUNT",
     "TRIP_DISTANCE",
+    "TRIP_TYPE",
     "documented",
     "money",
     "spelled",
@@ -120,6 +121,13 @@ RATE_CODE_ID = Column(
         6: "group ride",
         99: "null or unknown",
     },
+    required=ALWAYS,
+)
+TRIP_TYPE = Column(
+    "trip_type",
+    ColumnType.SMALLINT,
+    "Whether the trip was hailed on the street or dispatched; of green taxis only.",
+    codes={1: "street hail", 2: "dispatch"},
     required=ALWAYS,
 )
 PASSENGER_COUNT = Column(

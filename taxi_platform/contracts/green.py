@@ -25,14 +25,6 @@ _VENDOR_ID = Column(
     codes={1: "Creative Mobile Technologies", 2: "Curb Mobility (VeriFone)", 6: "Myle Technologies"},
     required=ALWAYS,
 )
-_TRIP_TYPE = Column(
-    "trip_type",
-    ColumnType.SMALLINT,
-    "Whether the trip was hailed on the street or dispatched.",
-    ("trip_type", "Trip_type"),
-    codes={1: "street hail", 2: "dispatch"},
-    required=ALWAYS,
-)
 
 GREEN = Contract(
     dataset="green",
@@ -67,7 +59,12 @@ GREEN = Contract(
             description="Kept in step with yellow; green files have not carried it so far.",
         ),
         spelled(common.CBD_CONGESTION_FEE, "cbd_congestion_fee"),
-        _TRIP_TYPE,
+        spelled(
+            common.TRIP_TYPE,
+            "trip_type",
+            "Trip_type",
+            description="Whether the trip was hailed on the street or dispatched.",
+        ),
         money("ehail_fee", "Fee for electronic hails; almost always null.", "ehail_fee", "Ehail_fee"),
         spelled(common.PICKUP_LONGITUDE, "Pickup_longitude"),
         spelled(common.PICKUP_LATITUDE, "Pickup_latitude"),

@@ -22,6 +22,7 @@ __all__ = [
     "postgres_comments",
     "quoted",
     "sql_literal",
+    "view_comments",
 ]
 
 
@@ -59,6 +60,12 @@ def postgres_comments(table: Table, qualified_name: str) -> tuple[str, ...]:
         f"COMMENT ON TABLE {qualified_name} IS {sql_literal(table.description)}",
         *(f"COMMENT ON COLUMN {qualified_name}.{quoted(c.name)} IS {sql_literal(describe(c))}" for c in table.columns),
     )
+
+
+def view_comments(table: Table, qualified_name: str) -> tuple[str, ...]:
+    """The same for a view."""
+    on_table, *on_columns = postgres_comments(table, qualified_name)
+    return (on_table.replace("COMMENT ON TABLE", "COMMENT ON VIEW", 1), *on_columns)
 
 
 def bigquery_schema(table: Table) -> list[dict[str, Any]]:

@@ -1,24 +1,44 @@
-"""``taxi.trips``: every dataset as one view in one shape, with zone and borough names.
+"""``taxi.trips``: every dataset as one view in one shape, with labels of codes, names of zones and derived columns.
 
-Belongs here: the columns of the view, and the SQL that DuckDB, PostgreSQL and BigQuery share. Does not: running it.
+Belongs here: the columns of the view, and the SQL that DuckDB, PostgreSQL and BigQuery share. Does not: running it, and
+what the three spell differently (``dialects``).
+
+The columns of a release stand before those of the next, so that PostgreSQL can replace the view in place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
 from taxi_platform.contracts import common
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.dialects import Dialect
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
-from taxi_platform.contracts.zones import ZONES
+from taxi_platform.contracts.schemas import sql_literal
+from taxi_platform.contracts.zones import AIRPORTS, ZONES
 
-__all__ = ["UNIFIED", "UNIFIED_COLUMNS", "unified_month_sql", "unified_view_sql"]
+__all__ = ["PLAUSIBLE", "UNIFIED", "UNIFIED_COLUMNS", "unified_month_sql", "unified_view_sql"]
 
-_NULL = "NULL"
 _ENDS = {"pickup": "began", "dropoff": "ended"}
 _ZONE_NAMES = {"borough": "Borough", "zone": "Name of the taxi zone"}
+_SERVICE_ZONE = "service_zone"
+_AIRPORT_RATES = (2, 3)
+"""Rate codes of trips to or from an airport: JFK and Newark."""
+
+PLAUSIBLE: Mapping[str, tuple[float, float]] = {
+    "duration_seconds": (60, 21_600),
+    "trip_distance": (0.01, 100),
+    "fare_amount": (0.01, 500),
+    "speed_mph": (1, 80),
+}
+"""Column → its least and its greatest plausible value, both included: one minute to six hours, up to 100 miles."""
+_PLAUSIBLE_RULE = (
+    "Whether no value of the trip is absurd, which is what most analyses filter by: "
+    + ", ".join(f"{name} from {least:,} to {most:,}" for name, (least, most) in PLAUSIBLE.items())
+    + ", each included; what is null is not judged."
+)
 
 _SHARED = (
     FILE_MONTH,
@@ -38,10 +58,51 @@ _SHARED = (
     common.AIRPORT_FEE,
     common.CBD_CONGESTION_FEE,
 )
+_SHARED_CODES = (common.RATE_CODE_ID, common.TRIP_TYPE)
+_LABELS = {
+    "vendor_name": ("vendor", "Name of the vendor or company; null for a base and for an unknown code."),
+    "payment_type_name": ("payment_type", "Label of payment_type; null for an unknown code."),
+    "rate_code_name": ("rate_code_id", "Label of rate_code_id; null for an unknown code."),
+    "trip_type_name": ("trip_type", "Label of trip_type; null for an unknown code."),
+}
+"""Column → the column whose codes it names, and its description."""
+_AIRPORTS_LISTED = ", ".join(f"{code} ({location})" for location, code in AIRPORTS.items())
+
+_DERIVED = (
+    *(Column(name, ColumnType.TEXT, description) for name, (_, description) in _LABELS.items()),
+    *(
+        Column(f"{end}_{_SERVICE_ZONE}", ColumnType.TEXT, f"Service zone of the zone in which the trip {happened}.")
+        for end, happened in _ENDS.items()
+    ),
+    *(
+        Column(f"{end}_airport", ColumnType.TEXT, f"Airport in whose zone the trip {happened}: {_AIRPORTS_LISTED}.")
+        for end, happened in _ENDS.items()
+    ),
+    Column(
+        "duration_seconds",
+        ColumnType.BIGINT,
+        "From pickup to drop-off; null without a drop-off.",
+        unit="seconds",
+    ),
+    Column(
+        "speed_mph",
+        ColumnType.DOUBLE,
+        "Mean speed, trip_distance by duration_seconds; null without either, or where the duration is not positive.",
+        unit="miles per hour",
+    ),
+    Column(
+        "is_airport_trip",
+        ColumnType.BOOLEAN,
+        "Whether an end is in an airport's zone, or the rate is that of JFK or Newark.",
+        nullable=False,
+    ),
+    Column("is_plausible", ColumnType.BOOLEAN, _PLAUSIBLE_RULE, nullable=False),
+)
 
 UNIFIED = Table(
     "trips",
-    "Every dataset's clean trips in one shape, with zone and borough names; null where a dataset has no such column.",
+    "Every dataset's clean trips in one shape, with labels, names of zones, duration and speed; "
+    "null where a dataset has no such column.",
     (
         Column("dataset", ColumnType.TEXT, "The dataset whose table the row stands in."),
         *(replace(column, nullable=True) for column in _SHARED),
@@ -50,62 +111,37 @@ UNIFIED = Table(
             for end, happened in _ENDS.items()
             for name, what in _ZONE_NAMES.items()
         ),
+        *(replace(column, nullable=True) for column in (*_SHARED_CODES, *_DERIVED)),
     ),
 )
 """The view as the stores' catalogues describe it."""
 
-UNIFIED_COLUMNS: tuple[tuple[str, ColumnType], ...] = tuple((column.name, column.type) for column in _SHARED)
-"""Columns that come from the datasets' own tables: the view without ``dataset`` and the names of zones."""
+UNIFIED_COLUMNS: tuple[tuple[str, ColumnType], ...] = tuple(
+    (column.name, column.type) for column in (*_SHARED, *_SHARED_CODES)
+)
+"""Columns that come from the datasets' own tables: the view without ``dataset`` and what is derived."""
 
 
 def unified_view_sql(
-    contracts: Sequence[Contract],
-    existing: Collection[str],
-    table: Callable[[str], str],
-    type_name: Callable[[ColumnType], str],
+    contracts: Sequence[Contract], existing: Collection[str], table: Callable[[str], str], dialect: Dialect
 ) -> str:
     """The view's SELECT over the datasets whose trips table is in ``existing``; empty text if there are none.
 
-    The zones table must exist.
+    A condition on ``file_month`` reaches each dataset's table as it is, so that stores read those months alone. The
+    zones table must exist.
 
     Args:
         contracts: the datasets, in the order of the union.
         existing: names of the tables that the store has.
         table: a table's qualified name in the store's dialect.
-        type_name: a column type in the store's dialect.
+        dialect: the store's SQL.
     """
-    parts = [_dataset_sql(c, table, type_name) for c in contracts if c.trips.name in existing]
+    parts = [_dataset_sql(c, table, dialect) for c in contracts if c.trips.name in existing]
     return "\nUNION ALL\n".join(parts)
 
 
-def _dataset_sql(contract: Contract, table: Callable[[str], str], type_name: Callable[[ColumnType], str]) -> str:
-    columns = _unified_columns(contract, type_name)
-    joins = []
-    for end in _ENDS:
-        location = _value(contract, f"{end}_location_id")
-        if location == _NULL:
-            columns += [f"CAST({_NULL} AS {type_name(ColumnType.TEXT)}) AS {end}_{name}" for name in _ZONE_NAMES]
-        else:
-            columns += [f"{end}_zones.{name} AS {end}_{name}" for name in _ZONE_NAMES]
-            joins.append(f"\nLEFT JOIN {table(ZONES.name)} AS {end}_zones ON {end}_zones.location_id = {location}")
-    return f"SELECT {', '.join(columns)}\nFROM {table(contract.trips.name)} AS t{''.join(joins)}"
-
-
-def _unified_columns(contract: Contract, type_name: Callable[[ColumnType], str]) -> list[str]:
-    values = (f"CAST({_value(contract, name)} AS {type_name(kind)}) AS {name}" for name, kind in UNIFIED_COLUMNS)
-    return [f"'{contract.dataset}' AS dataset", *values]
-
-
-def _value(contract: Contract, name: str) -> str:
-    """The dataset's own column for a column of the view."""
-    column = contract.unified.get(name, name)
-    return f"t.{column}" if column in contract.trips.column_names else _NULL
-
-
-def unified_month_sql(
-    contract: Contract, file_month: date, table: Callable[[str], str], type_name: Callable[[ColumnType], str]
-) -> str:
-    """A SELECT of one dataset's trips of one file month in the view's shape, without the names of zones.
+def unified_month_sql(contract: Contract, file_month: date, table: Callable[[str], str], dialect: Dialect) -> str:
+    """A SELECT of one dataset's trips of one file month in the view's shape, without what is known of their zones.
 
     The month is a constant, so that every store reads its partition only.
 
@@ -113,8 +149,83 @@ def unified_month_sql(
         contract: the dataset.
         file_month: the month.
         table: a table's qualified name in the store's dialect.
-        type_name: a column type in the store's dialect.
+        dialect: the store's SQL.
     """
-    columns = _unified_columns(contract, type_name)
+    columns = _columns(contract, dialect)
+    selected = ",\n  ".join(f"{columns[name]} AS {name}" for name in UNIFIED.column_names if name in columns)
     month = f"t.{FILE_MONTH.name} = DATE '{file_month}'"
-    return f"SELECT {', '.join(columns)}\nFROM {table(contract.trips.name)} AS t\nWHERE {month}"
+    return f"SELECT {selected}\nFROM {table(contract.trips.name)} AS t\nWHERE {month}"
+
+
+def _dataset_sql(contract: Contract, table: Callable[[str], str], dialect: Dialect) -> str:
+    columns = _columns(contract, dialect)
+    joins = []
+    for end in _ENDS:
+        names = (*_ZONE_NAMES, _SERVICE_ZONE)
+        if _origin(contract, f"{end}_location_id") is None:
+            columns |= {f"{end}_{name}": _null(ColumnType.TEXT, dialect) for name in names}
+        else:
+            location = columns[f"{end}_location_id"]
+            columns |= {f"{end}_{name}": f"{end}_zones.{name}" for name in names}
+            joins.append(f"\nLEFT JOIN {table(ZONES.name)} AS {end}_zones ON {end}_zones.location_id = {location}")
+    selected = ",\n  ".join(f"{columns[name]} AS {name}" for name in UNIFIED.column_names)
+    return f"SELECT {selected}\nFROM {table(contract.trips.name)} AS t{''.join(joins)}"
+
+
+def _columns(contract: Contract, dialect: Dialect) -> dict[str, str]:
+    """Column of the view → its SQL for one dataset, of all that the dataset's own table tells."""
+    own = {name: _value(contract, name, kind, dialect) for name, kind in UNIFIED_COLUMNS}
+    return {"dataset": f"'{contract.dataset}'", **own, **_derived(contract, own, dialect)}
+
+
+def _origin(contract: Contract, name: str) -> Column | None:
+    """The dataset's own column for a column of the view."""
+    own = contract.unified.get(name, name)
+    return next((column for column in contract.trips.columns if column.name == own), None)
+
+
+def _value(contract: Contract, name: str, kind: ColumnType, dialect: Dialect) -> str:
+    """A column of the view from the dataset's own column, cast only where the types differ."""
+    column = _origin(contract, name)
+    if column is None:
+        return _null(kind, dialect)
+    return f"t.{column.name}" if column.type is kind else f"CAST(t.{column.name} AS {dialect.type_name(kind)})"
+
+
+def _null(kind: ColumnType, dialect: Dialect) -> str:
+    return f"CAST(NULL AS {dialect.type_name(kind)})"
+
+
+def _derived(contract: Contract, own: Mapping[str, str], dialect: Dialect) -> dict[str, str]:
+    """What is computed from the values of one row."""
+    duration = dialect.seconds(own["pickup_datetime"], own["dropoff_datetime"])
+    seconds = f"CAST({duration} AS {dialect.type_name(ColumnType.BIGINT)})"
+    speed = f"CASE WHEN {seconds} > 0 THEN {own['trip_distance']} * 3600.0 / {seconds} END"
+    judged = {**own, "duration_seconds": seconds, "speed_mph": speed}
+    bounds = [f"COALESCE({judged[name]} BETWEEN {low} AND {high}, TRUE)" for name, (low, high) in PLAUSIBLE.items()]
+    places = ", ".join(map(str, AIRPORTS))
+    at_airports = [f"COALESCE({own[f'{end}_location_id']} IN ({places}), FALSE)" for end in _ENDS]
+    at_airports.append(f"COALESCE({own['rate_code_id']} IN ({', '.join(map(str, _AIRPORT_RATES))}), FALSE)")
+    return {
+        **{name: _label(_origin(contract, of), dialect) for name, (of, _) in _LABELS.items()},
+        **{f"{end}_airport": _case(own[f"{end}_location_id"], AIRPORTS) for end in _ENDS},
+        "duration_seconds": seconds,
+        "speed_mph": speed,
+        "is_airport_trip": f"({' OR '.join(at_airports)})",
+        "is_plausible": f"({' AND '.join(bounds)})",
+    }
+
+
+def _label(column: Column | None, dialect: Dialect) -> str:
+    if column is None or not column.codes:
+        return _null(ColumnType.TEXT, dialect)
+    return _case(f"t.{column.name}", column.codes)
+
+
+def _case(value: str, names: Mapping[int, str] | Mapping[int | str, str]) -> str:
+    whens = " ".join(f"WHEN {_literal(code)} THEN {_literal(name)}" for code, name in names.items())
+    return f"CASE {value} {whens} END"
+
+
+def _literal(value: int | str) -> str:
+    return sql_literal(value) if isinstance(value, str) else str(value)

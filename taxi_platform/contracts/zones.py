@@ -5,14 +5,20 @@ Belongs here: the table's declaration. The texts "NA" and "N/A" of zones 264 and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from taxi_platform.contracts.model import Column, ColumnType, Table
 
-__all__ = ["ZONES", "ZONE_COUNT"]
+__all__ = ["AIRPORTS", "ZONES", "ZONE_COUNT"]
 
 _SOURCE = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
 
 ZONE_COUNT = 265
 """Rows of the lookup as last published; a lookup with fewer is refused. Zone names repeat, location ids do not."""
+
+AIRPORTS: Mapping[int, str] = MappingProxyType({1: "EWR", 132: "JFK", 138: "LGA"})
+"""Location id → the airport that the zone is: Newark, John F. Kennedy, LaGuardia."""
 
 ZONES = Table(
     "zones",

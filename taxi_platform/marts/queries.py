@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from taxi_platform.contracts import dialects
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import FILE_MONTH, ColumnType
 from taxi_platform.contracts.unified import unified_month_sql
@@ -93,7 +94,7 @@ def _relations(name: str, contract: Contract, file_month: date, dialect: Dialect
     """The relation of that name, with those before it that it is over."""
     where = f"WHERE {FILE_MONTH.name} = DATE '{file_month}'"
     if name == "trips":
-        yield "unified", unified_month_sql(contract, file_month, dialect.table, dialect.type_name)
+        yield "unified", unified_month_sql(contract, file_month, dialect.table, dialects.DIALECTS[dialect.name])
         yield name, select("trips", dialect.name)
     elif name == "zones":
         yield name, f"SELECT * FROM {dialect.table(name)}"

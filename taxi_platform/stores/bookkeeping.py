@@ -25,7 +25,6 @@ __all__ = [
     "MONTHS",
     "RECORDED",
     "RECORDS",
-    "VIEW_DESCRIPTION",
     "LoadRecord",
     "Recorded",
     "check_conserved",
@@ -43,8 +42,6 @@ __all__ = [
 ]
 
 _NONE = MonthCounts(0, 0)
-
-VIEW_DESCRIPTION = "Trips of all datasets in one shape, with the names of their zones."
 
 MONTHS = Table(
     "months",

@@ -34,7 +34,7 @@ TABLES = [*(t for c in CONTRACTED for t in (c.trips, c.quarantine)), ZONES, UNIF
 ALL_TYPES = Table("all_types", "Every type.", tuple(Column(t.name.lower(), t, f"A {t.name}.") for t in ColumnType))
 
 # https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#TableFieldSchema
-BIGQUERY_TYPES = {"STRING", "INTEGER", "FLOAT", "DATE", "DATETIME"}
+BIGQUERY_TYPES = {"STRING", "INTEGER", "FLOAT", "DATE", "DATETIME", "BOOLEAN"}
 
 
 @pytest.fixture

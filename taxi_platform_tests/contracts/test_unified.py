@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -11,9 +11,10 @@ import pytest
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
-from taxi_platform.contracts.model import ColumnType, Table
+from taxi_platform.contracts.dialects import DUCKDB
+from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import duckdb_columns
-from taxi_platform.contracts.unified import UNIFIED, UNIFIED_COLUMNS, unified_view_sql
+from taxi_platform.contracts.unified import PLAUSIBLE, UNIFIED, UNIFIED_COLUMNS, unified_view_sql
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform_tests.contracts.samples import FERRY
 
@@ -45,15 +46,11 @@ def _insert(connection: duckdb.DuckDBPyConnection, contract: Contract, row: Mapp
 
 def _view(connection: duckdb.DuckDBPyConnection, contracts: Sequence[Contract]) -> list[dict[str, Any]]:
     existing = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    sql = unified_view_sql(contracts, existing, lambda name: f"taxi.{name}", _duckdb_type)
+    sql = unified_view_sql(contracts, existing, lambda name: f"taxi.{name}", DUCKDB)
     connection.execute(f"CREATE OR REPLACE VIEW taxi.trips AS {sql}")
     result = connection.execute("SELECT * FROM taxi.trips ORDER BY dataset, vendor")
     names = [column[0] for column in result.description or []]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def _duckdb_type(kind: ColumnType) -> str:
-    return kind.duckdb
 
 
 def test_two_datasets_stand_in_one_shape_with_zone_names_joined(database: duckdb.DuckDBPyConnection) -> None:
@@ -122,8 +119,107 @@ def test_the_view_has_the_declared_types(database: duckdb.DuckDBPyConnection) ->
     assert described == [(column.name, column.type.duckdb) for column in UNIFIED.columns]
 
 
+def _taxi(connection: duckdb.DuckDBPyConnection, **values: object) -> dict[str, Any]:
+    """The view's row of one yellow taxi trip of ten minutes, two miles and ten dollars, with those values changed."""
+    trip = {"dropoff_datetime": NOON + timedelta(minutes=10), "trip_distance": 2.0, "fare_amount": 10.0, **values}
+    connection.execute("DELETE FROM taxi.yellow_trips")
+    _insert(connection, CONTRACTS["yellow"], trip)
+    [row] = _view(connection, [CONTRACTS["yellow"]])
+    return row
+
+
+@pytest.fixture
+def yellow(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    _create(database, CONTRACTS["yellow"].trips)
+    return database
+
+
+def test_codes_have_their_labels(yellow: duckdb.DuckDBPyConnection) -> None:
+    labelled = _taxi(yellow, vendor_id=2, payment_type=1, rate_code_id=5)
+    assert (labelled["vendor_name"], labelled["payment_type_name"], labelled["rate_code_name"]) == (
+        "Curb Mobility (VeriFone)",
+        "credit card",
+        "negotiated fare",
+    )
+    assert (labelled["trip_type"], labelled["trip_type_name"]) == (None, None)
+    unknown = _taxi(yellow, vendor_id=77, payment_type=77)
+    assert (unknown["vendor"], unknown["vendor_name"], unknown["payment_type_name"]) == ("77", None, None)
+
+
+@pytest.mark.parametrize(
+    ("dropoff", "miles", "seconds", "mph"),
+    [
+        (NOON + timedelta(minutes=10), 2.0, 600, 12.0),
+        (NOON + timedelta(seconds=1, microseconds=999_999), 1.0, 1, 3600.0),
+        (NOON, 2.0, 0, None),
+        (NOON - timedelta(minutes=1), 2.0, -60, None),
+        (NOON + timedelta(minutes=10), None, 600, None),
+    ],
+)
+def test_duration_and_speed(
+    yellow: duckdb.DuckDBPyConnection, dropoff: datetime, miles: float | None, seconds: int, mph: float | None
+) -> None:
+    row = _taxi(yellow, dropoff_datetime=dropoff, trip_distance=miles)
+    assert (row["duration_seconds"], row["speed_mph"]) == (seconds, mph)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_plausible"),
+    [
+        ({}, True),
+        ({"trip_distance": None, "fare_amount": None}, True),
+        ({"trip_distance": 0.0}, False),
+        ({"trip_distance": 100.0, "dropoff_datetime": NOON + timedelta(hours=2)}, True),
+        ({"trip_distance": 100.1, "dropoff_datetime": NOON + timedelta(hours=2)}, False),
+        ({"fare_amount": 0.0}, False),
+        ({"fare_amount": -10.0}, False),
+        ({"fare_amount": 500.0}, True),
+        ({"fare_amount": 500.5}, False),
+        ({"dropoff_datetime": NOON + timedelta(seconds=60)}, False),  # two miles in a minute are 120 mph
+        ({"dropoff_datetime": NOON + timedelta(seconds=60), "trip_distance": 0.5}, True),
+        ({"dropoff_datetime": NOON + timedelta(seconds=59), "trip_distance": 0.5}, False),
+        ({"dropoff_datetime": NOON + timedelta(hours=6), "trip_distance": 6.0}, True),
+        ({"dropoff_datetime": NOON + timedelta(hours=6), "trip_distance": 5.9}, False),
+        ({"dropoff_datetime": NOON + timedelta(hours=6, seconds=1), "trip_distance": None}, False),
+        ({"dropoff_datetime": NOON - timedelta(minutes=10)}, False),
+    ],
+)
+def test_what_is_plausible(
+    yellow: duckdb.DuckDBPyConnection, values: Mapping[str, object], *, is_plausible: bool
+) -> None:
+    assert _taxi(yellow, **values)["is_plausible"] is is_plausible
+
+
+def test_the_rule_of_what_is_plausible_is_in_its_description() -> None:
+    [column] = [column for column in UNIFIED.columns if column.name == "is_plausible"]
+    assert all(f"{name} from {low:,} to {high:,}" in column.description for name, (low, high) in PLAUSIBLE.items())
+
+
+@pytest.mark.parametrize(
+    ("values", "pickup", "dropoff", "is_airport_trip"),
+    [
+        ({"pickup_location_id": 132, "dropoff_location_id": 1}, "JFK", "EWR", True),
+        ({"pickup_location_id": 7, "dropoff_location_id": 138}, None, "LGA", True),
+        ({"rate_code_id": 2}, None, None, True),
+        ({"rate_code_id": 3}, None, None, True),
+        ({"rate_code_id": 1, "pickup_location_id": 7, "dropoff_location_id": 264}, None, None, False),
+        ({}, None, None, False),
+    ],
+)
+def test_what_is_a_trip_of_an_airport(
+    yellow: duckdb.DuckDBPyConnection,
+    values: Mapping[str, object],
+    pickup: str | None,
+    dropoff: str | None,
+    *,
+    is_airport_trip: bool,
+) -> None:
+    row = _taxi(yellow, **values)
+    assert (row["pickup_airport"], row["dropoff_airport"], row["is_airport_trip"]) == (pickup, dropoff, is_airport_trip)
+
+
 def test_a_store_without_any_dataset_gets_no_view() -> None:
-    assert unified_view_sql(list(CONTRACTS.values()), {"zones"}, str, _duckdb_type) == ""
+    assert unified_view_sql(list(CONTRACTS.values()), {"zones"}, str, DUCKDB) == ""
 
 
 @pytest.mark.parametrize("dataset", CONTRACTS)

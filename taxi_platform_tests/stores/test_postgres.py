@@ -68,7 +68,7 @@ def test_everything_says_what_it_is(store: PostgresStore, lake: Lake, tmp_path: 
     store.refresh_views([GREEN])
     silent = """
         SELECT relname, attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
-        WHERE relnamespace = 'taxi'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND attnum > 0
+        WHERE relnamespace = 'taxi'::regnamespace AND relkind IN ('r', 'p', 'v') AND NOT relispartition AND attnum > 0
           AND col_description(attrelid, attnum) IS NULL
         UNION
         SELECT relname, NULL FROM pg_class
@@ -185,6 +185,17 @@ def test_the_view_stays_untouched_while_nothing_changes(store: PostgresStore, la
     with connected(store.url) as reader, reader.transaction():
         assert reader.execute("SELECT count(*) FROM taxi.trips").fetchone() == (4,)
         impatient.refresh_views([GREEN])
+
+
+def test_a_month_of_the_view_reads_its_partition_alone(store: PostgresStore, lake: Lake, tmp_path: Path) -> None:
+    load(store, lake, tmp_path)
+    store.replace_month(GREEN, lake.store_clean(staged_clean(tmp_path, "c1", 5, 0, APRIL)), lake)
+    store.refresh_views([GREEN])
+    asked = "SELECT count(*) FROM taxi.trips WHERE file_month = DATE '2020-04-01' AND is_plausible"
+    plan = str(rows(store.url, f"EXPLAIN {asked}"))
+    assert "green_trips_2020_04" in plan
+    assert "green_trips_2020_03" not in plan
+    assert "zones" not in plan, "a join that nothing is read of is left out"
 
 
 def test_a_view_of_another_shape_is_replaced(store: PostgresStore, lake: Lake, tmp_path: Path) -> None:

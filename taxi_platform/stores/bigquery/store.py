@@ -15,7 +15,8 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from taxi_platform.contracts.contract import Contract
-from taxi_platform.contracts.model import ColumnType, Table
+from taxi_platform.contracts.dialects import BIGQUERY
+from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
 from taxi_platform.contracts.zones import ZONES
@@ -36,7 +37,6 @@ from taxi_platform.stores.bigquery.tables import (
 from taxi_platform.stores.bookkeeping import (
     MONTHS,
     RECORDED,
-    VIEW_DESCRIPTION,
     LoadRecord,
     check_conserved,
     check_loaded,
@@ -58,8 +58,6 @@ __all__ = ["BigQueryStore"]
 
 _LOADS_OF_ONE_MONTH = replace(RACE, attempts=5, charges_attempts=False)
 """How often a month is loaded again because another run replaced it in between."""
-
-_SQL_TYPES = {"INTEGER": "INT64", "FLOAT": "FLOAT64"}
 
 
 class _ReplacedMeanwhileError(StoreBusyError):
@@ -186,9 +184,9 @@ class BigQueryStore:
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace ``taxi.trips``; see `TableStore.refresh_views`."""
         ensure_table(self._dataset, ZONES)
-        sql = unified_view_sql(contracts, existing_tables(self._dataset), self._dataset.sql, _sql_type)
+        sql = unified_view_sql(contracts, existing_tables(self._dataset), self._dataset.sql, BIGQUERY)
         if sql:
-            replace_view(self._dataset, UNIFIED.name, sql, VIEW_DESCRIPTION)
+            replace_view(self._dataset, UNIFIED, sql)
 
     def refresh_raw_view(self, dataset: str, lake: Lake) -> None:
         """Make ``taxi.raw_{dataset}``; only over a lake on Cloud Storage, the only place of external tables."""
@@ -284,7 +282,3 @@ def _footers(clean: CleanMonth, lake: Lake) -> MonthCounts:
         with lake.open_parquet(path) as file:
             rows.append(file.metadata.num_rows)
     return MonthCounts(*rows)
-
-
-def _sql_type(column_type: ColumnType) -> str:
-    return _SQL_TYPES.get(column_type.bigquery, column_type.bigquery)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
-from taxi_platform.contracts.schemas import bigquery_schema
+from taxi_platform.contracts.schemas import bigquery_schema, describe
 from taxi_platform.contracts.unified import UNIFIED
 from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.stores.bigquery.connection import LABELS, BigQueryDataset
@@ -24,7 +24,6 @@ from taxi_platform.stores.bigquery.jobs import load_config, partition
 from taxi_platform.stores.bigquery.upload import load_file
 from taxi_platform.stores.bookkeeping import MONTHS
 from taxi_platform.stores.catalogue import CatalogueColumn, declaration, missing_columns
-from taxi_platform.stores.model import SCHEMA
 from taxi_platform.transience import RACE
 
 if TYPE_CHECKING:
@@ -199,13 +198,19 @@ def _loaded(
     return dataset.run(f"replace {table.qualified_name}", load)
 
 
-def replace_view(dataset: BigQueryDataset, name: str, sql: str, description: str) -> None:
-    """Create or replace a view in one statement."""
-    text = description.replace("\\", "\\\\").replace('"', '\\"')
-    dataset.query(f'CREATE OR REPLACE VIEW {dataset.sql(name)} OPTIONS (description = "{text}") AS\n{sql}')
-    existing = _existing(dataset, f"{SCHEMA}.{name}")
+def replace_view(dataset: BigQueryDataset, view: Table, sql: str) -> None:
+    """Create or replace a view, with the descriptions of its columns, in one statement."""
+    columns = ", ".join(f"`{c.name}` OPTIONS (description = {_literal(describe(c))})" for c in view.columns)
+    described = f"({columns}) OPTIONS (description = {_literal(view.description)})"
+    dataset.query(f"CREATE OR REPLACE VIEW {dataset.sql(view.name)} {described} AS\n{sql}")
+    existing = _existing(dataset, view.qualified_name)
     if existing is not None:
         keep_for_good(dataset, existing)
+
+
+def _literal(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def create_dataset(dataset: BigQueryDataset, name: str) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.dialects import DUCKDB
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import describe, duckdb_columns, quoted, sql_literal
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
@@ -30,7 +31,7 @@ from taxi_platform.machine.locks import exclusive
 from taxi_platform.references import CleanMonth
 from taxi_platform.stores.bookkeeping import MONTHS, months_row
 from taxi_platform.stores.duckdb.raw import raw_view_sql
-from taxi_platform.stores.duckdb.tables import qualified, rows_of, sql_type
+from taxi_platform.stores.duckdb.tables import qualified, replace_view, rows_of, transaction
 from taxi_platform.stores.lake.lake import ZONES_PATH, Lake
 from taxi_platform.stores.model import SCHEMA
 
@@ -132,6 +133,7 @@ class ViewsFile:
         zones = self._lake.stored_zones()
         content = {
             "revision": _REVISION,
+            "views": repr(UNIFIED),
             "lake": self._lake.url,
             "zones": zones and zones.sha256,
             "tables": [repr((contract.trips, contract.quarantine)) for contract in contracts],
@@ -170,7 +172,8 @@ class ViewsFile:
             leftover.unlink(missing_ok=True)
         with contextlib.closing(duckdb.connect(str(new), config=_CONFIG)) as connection:
             connection.execute(f"CREATE SCHEMA {SCHEMA}")
-            self._create_views(connection, months, contracts)
+            with transaction(connection):  # one commit, and not one for each comment
+                self._create_views(connection, months, contracts)
         new.replace(self.path)
         self._note.write_text(json.dumps({"fingerprint": fingerprint, "file": self._identity()}))
 
@@ -193,9 +196,8 @@ class ViewsFile:
                 _create_view(connection, contract.quarantine, rejected)
                 existing.add(contract.trips.name)
         if existing:
-            sql = unified_view_sql(contracts, existing, lambda name: f"{SCHEMA}.{quoted(name)}", sql_type)
-            connection.execute(f"CREATE VIEW {qualified(UNIFIED)} AS {sql}")
-            _describe_view(connection, UNIFIED)
+            sql = unified_view_sql(contracts, existing, lambda name: f"{SCHEMA}.{quoted(name)}", DUCKDB)
+            replace_view(connection, UNIFIED, sql)
 
     def _create_zones(self, connection: DuckDBPyConnection) -> None:
         """A view over the zone lookup; until that is stored, an empty table, so that every view can be read."""
@@ -223,12 +225,4 @@ def _create_view(connection: DuckDBPyConnection, table: Table, files: Sequence[s
     listed = ", ".join(map(sql_literal, files))
     columns = ", ".join(map(quoted, table.column_names))
     source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-    connection.execute(f"CREATE VIEW {qualified(table)} AS SELECT {columns} FROM {source}")  # noqa: S608
-    _describe_view(connection, table)
-
-
-def _describe_view(connection: DuckDBPyConnection, table: Table) -> None:
-    connection.execute(f"COMMENT ON VIEW {qualified(table)} IS {sql_literal(table.description)}")
-    for column in table.columns:
-        comment = f"COMMENT ON COLUMN {qualified(table)}.{quoted(column.name)} IS {sql_literal(describe(column))}"
-        connection.execute(comment)
+    replace_view(connection, table, f"SELECT {columns} FROM {source}")  # noqa: S608

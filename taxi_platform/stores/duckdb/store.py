@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.dialects import DUCKDB
 from taxi_platform.contracts.model import Table
-from taxi_platform.contracts.schemas import (
-    arrow_schema,
-    quoted,
-    sql_literal,
-)
-from taxi_platform.contracts.unified import unified_view_sql
+from taxi_platform.contracts.schemas import arrow_schema, quoted
+from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreError
 from taxi_platform.marts.model import Mart
@@ -29,7 +26,6 @@ from taxi_platform.stores.bookkeeping import (
     MART_MONTHS,
     MONTHS,
     RECORDED,
-    VIEW_DESCRIPTION,
     Recorded,
     check_conserved,
     check_loaded,
@@ -58,6 +54,7 @@ from taxi_platform.stores.duckdb.tables import (
     fill_empty,
     qualified,
     replace_month_of,
+    replace_view,
     replace_whole,
     rows_of,
     sql_type,
@@ -170,13 +167,11 @@ class DuckDBStore:
         """Create or replace ``taxi.trips``; see `TableStore.refresh_views`."""
         with self._file.writing() as connection:
             ensure(connection, ZONES)
-            sql = unified_view_sql(
-                contracts, existing_tables(connection), lambda name: f"{SCHEMA}.{quoted(name)}", sql_type
-            )
+            existing = existing_tables(connection)
+            sql = unified_view_sql(contracts, existing, lambda name: f"{SCHEMA}.{quoted(name)}", DUCKDB)
             if sql:
                 with transaction(connection):
-                    connection.execute(f"CREATE OR REPLACE VIEW {SCHEMA}.trips AS {sql}")
-                    connection.execute(f"COMMENT ON VIEW {SCHEMA}.trips IS {sql_literal(VIEW_DESCRIPTION)}")
+                    replace_view(connection, UNIFIED, sql)
 
     def refresh_raw_view(self, dataset: str, lake: Lake) -> None:
         """Make ``taxi.raw_{dataset}``; not over a lake in a cloud, for which DuckDB would download an extension."""

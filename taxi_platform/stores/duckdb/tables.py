@@ -12,7 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.contracts.model import ColumnType, Table
-from taxi_platform.contracts.schemas import describe, duckdb_columns, postgres_comments, quoted, sql_literal
+from taxi_platform.contracts.schemas import duckdb_columns, postgres_comments, quoted, view_comments
 from taxi_platform.stores.catalogue import CatalogueColumn, can_become, is_current, missing_columns
 from taxi_platform.stores.model import SCHEMA, split_name
 
@@ -130,10 +130,8 @@ def replace_whole(connection: DuckDBPyConnection, table: Table, rows: pa.RecordB
 def replace_view(connection: DuckDBPyConnection, view: Table, sql: str) -> None:
     """Create or replace a view with that SELECT, and describe it and its columns."""
     connection.execute(f"CREATE OR REPLACE VIEW {qualified(view)} AS {sql}")
-    connection.execute(f"COMMENT ON VIEW {qualified(view)} IS {sql_literal(view.description)}")
-    for column in view.columns:
-        name = f"{qualified(view)}.{quoted(column.name)}"
-        connection.execute(f"COMMENT ON COLUMN {name} IS {sql_literal(describe(column))}")
+    for comment in view_comments(view, qualified(view)):
+        connection.execute(comment)
 
 
 def _create(connection: DuckDBPyConnection, table: Table) -> None:

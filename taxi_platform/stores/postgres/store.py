@@ -15,16 +15,16 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.contracts.contract import Contract
-from taxi_platform.contracts.model import ColumnType, Table
+from taxi_platform.contracts.dialects import POSTGRES
+from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import arrow_schema, quoted, sql_literal
-from taxi_platform.contracts.unified import unified_view_sql
+from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreBusyError
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.bookkeeping import (
     MONTHS,
     RECORDED,
-    VIEW_DESCRIPTION,
     Recorded,
     check_conserved,
     check_loaded,
@@ -36,7 +36,6 @@ from taxi_platform.stores.bookkeeping import (
 from taxi_platform.stores.catalogue import selected
 from taxi_platform.stores.model import SCHEMA, HeldMonth, LoadedMonth, split_name
 from taxi_platform.stores.postgres.copy import copy_in, copy_out
-from taxi_platform.stores.postgres.grants import keepsakes_of
 from taxi_platform.stores.postgres.partitions import (
     KeptPartitionError,
     attach_partitions,
@@ -53,14 +52,12 @@ from taxi_platform.stores.postgres.tables import (
     columns_of,
     ensure_tables,
     existing_tables,
-    give_to_owner_of_schema,
     table_of,
 )
+from taxi_platform.stores.postgres.views import replace_view
 from taxi_platform.stores.postgres.waiting import (
-    Locks,
     lock_for_transaction,
     wait_as_long_as_allowed,
-    with_felt_locks,
 )
 from taxi_platform.transience import waiting_at_most
 
@@ -184,28 +181,9 @@ class PostgresStore:
         with self._writing() as connection:
             ensure_tables(connection, (ZONES,), self._wait_seconds)
             lock_for_transaction(connection, f"the schema {connection.schema}", self._wait_seconds)
-            sql = unified_view_sql(contracts, existing_tables(connection), connection.qualified, _type_name)
+            sql = unified_view_sql(contracts, existing_tables(connection), connection.qualified, POSTGRES)
             if sql:
-                self._replace_view(connection, sql)
-
-    def _replace_view(self, connection: PostgresConnection, sql: str) -> None:
-        """Replace the view only if it would change, because that waits for everybody who reads it."""
-        view = connection.qualified("trips")
-        # End the transaction, so that none of the view's tables stays locked.
-        with connection.transaction(force_rollback=True):
-            if _is_view(connection, view, sql):
-                return
-
-        def replace() -> None:
-            kept = keepsakes_of(connection, view)
-            _create_view(connection, view, sql)
-            if kept:
-                kept.give_to(connection, view)
-            else:
-                give_to_owner_of_schema(connection, view)
-
-        locks = Locks(f"the view {connection.named('trips')}", (view,), self._wait_seconds, mode=None)
-        with_felt_locks(connection, replace, locks)
+                replace_view(connection, UNIFIED, sql, self._wait_seconds)
 
     # ---- reading
 
@@ -333,31 +311,6 @@ class _Loading:
         counts = MonthCounts(*rows)
         check_loaded(self._clean, counts, self._store)
         return counts
-
-
-def _is_view(connection: PostgresConnection, view: str, sql: str) -> bool:
-    """Whether the view exists and has that SELECT; compares it with a temporary view, which is rolled back."""
-    new = connection.qualified("trips_new")
-    connection.execute(f"CREATE VIEW {new} AS {sql}")
-    same = "SELECT pg_get_viewdef(%s::regclass) IS NOT DISTINCT FROM pg_get_viewdef(to_regclass(%s))"
-    return connection.execute(same, (new, view)).fetchone() == (True,)
-
-
-def _create_view(connection: PostgresConnection, view: str, sql: str) -> None:
-    from psycopg import errors
-
-    try:
-        with connection.transaction():
-            connection.execute(f"CREATE OR REPLACE VIEW {view} AS {sql}")
-    except errors.InvalidTableDefinition:
-        # A release changed the view's columns. Views that depend on it must be dropped first; the error names them.
-        connection.execute(f"DROP VIEW {view}")
-        connection.execute(f"CREATE VIEW {view} AS {sql}")
-    connection.execute(f"COMMENT ON VIEW {view} IS {sql_literal(VIEW_DESCRIPTION)}")
-
-
-def _type_name(column_type: ColumnType) -> str:
-    return column_type.postgres
 
 
 def _unchanged(connection: PostgresConnection, contract: Contract, clean: CleanMonth) -> LoadedMonth | None:

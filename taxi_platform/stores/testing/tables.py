@@ -24,7 +24,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -34,7 +34,7 @@ import pytest
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
-from taxi_platform.contracts.schemas import arrow_schema
+from taxi_platform.contracts.schemas import arrow_schema, describe
 from taxi_platform.contracts.unified import UNIFIED
 from taxi_platform.contracts.values.limits import FIRST_INSTANT, LAST_INSTANT
 from taxi_platform.contracts.zones import ZONES
@@ -337,7 +337,35 @@ class TableStoreSuite:
         assert found == [("Newark Airport",)]
         view = store.existing_table(UNIFIED.qualified_name)
         assert view is not None
-        assert view.column_names == UNIFIED.column_names
+        declared = [(column.name, column.type, describe(column)) for column in UNIFIED.columns]
+        assert [(column.name, column.type, column.description) for column in view.columns] == declared
+
+    def test_the_view_derives_the_same_in_every_store(
+        self, store: TableStore, query: Query, lake: Lake, tmp_path: Path
+    ) -> None:
+        noon = datetime(2020, 3, 5, 12)
+        taxis = [
+            {"dropoff_datetime": noon + timedelta(minutes=10), "trip_distance": 2.0, "payment_type": 1, "trip_type": 2},
+            {"dropoff_datetime": noon, "pickup_location_id": 132, "fare_amount": 10.0, "rate_code_id": 2},
+            {"dropoff_datetime": noon + timedelta(hours=7), "vendor_id": 2, "dropoff_location_id": 1},
+        ]
+        given = [{"file_month": MARCH.first_day, "pickup_datetime": noon, **taxi} for taxi in taxis]
+        trips = pa.Table.from_pylist(given, schema=arrow_schema(GREEN.trips))
+        rejected = arrow_schema(GREEN.quarantine).empty_table()
+        store.replace_month(GREEN, lake.store_clean(staged_tables(tmp_path, "c1", MARCH, trips, rejected)), lake)
+        store.refresh_views([GREEN])
+        names = "vendor_name, payment_type_name, rate_code_name, trip_type_name, pickup_airport, dropoff_airport"
+        assert query(f"SELECT duration_seconds, {names} FROM taxi.trips ORDER BY duration_seconds") == [
+            (0, None, None, "JFK", None, "JFK", None),
+            (600, None, "credit card", None, "dispatch", None, None),
+            (25_200, "Curb Mobility (VeriFone)", None, None, None, None, "EWR"),
+        ]
+        names = "speed_mph, is_airport_trip, is_plausible"
+        assert query(f"SELECT {names} FROM taxi.trips ORDER BY duration_seconds") == [
+            (None, True, False),
+            (12.0, False, True),
+            (None, True, False),
+        ]
 
     def test_a_table_of_ones_own_is_replaced_as_a_whole_with_its_columns(self, store: TableStore, own: Table) -> None:
         assert store.existing_table(own.qualified_name) is None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.dialects import Dialect
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.contracts.schemas import arrow_schema, describe, quoted
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
@@ -183,7 +184,7 @@ class SQLiteStore:
             _ensure(connection, ZONES)
             existing = {name for (name,) in connection.execute(f"SELECT name FROM {SCHEMA}.sqlite_master")}
             # A view's own names are those of its file.
-            if sql := unified_view_sql(contracts, existing, quoted, _cast_type):
+            if sql := unified_view_sql(contracts, existing, quoted, _DIALECT):
                 connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.trips")
                 connection.execute(f"CREATE VIEW {SCHEMA}.trips AS {sql}")
                 _describe(connection, UNIFIED, UNIFIED.columns)
@@ -241,6 +242,13 @@ def _sql_type(kind: ColumnType) -> str:
 
 def _cast_type(kind: ColumnType) -> str:
     return "TEXT" if kind in _TEXTS else "NUMERIC"
+
+
+def _seconds(start: str, end: str) -> str:
+    return f"CAST(strftime('%s', {end}) AS INTEGER) - CAST(strftime('%s', {start}) AS INTEGER)"
+
+
+_DIALECT = Dialect(_cast_type, _seconds)
 
 
 def _name(table: Table) -> str:

@@ -16,7 +16,9 @@ WITH counted AS (
     COUNT(*) - COUNT(payment_type) AS payment_type,
     COUNT(*) - COUNT(congestion_surcharge) AS congestion_surcharge,
     COUNT(*) - COUNT(airport_fee) AS airport_fee,
-    COUNT(*) - COUNT(cbd_congestion_fee) AS cbd_congestion_fee
+    COUNT(*) - COUNT(cbd_congestion_fee) AS cbd_congestion_fee,
+    COUNT(*) - COUNT(rate_code_id) AS rate_code_id,
+    COUNT(*) - COUNT(trip_type) AS trip_type
   FROM trips
 ), rejected AS (
   SELECT
@@ -144,4 +146,16 @@ SELECT
   'null',
   'cbd_congestion_fee',
   cbd_congestion_fee
+FROM counted
+UNION ALL
+SELECT
+  'null',
+  'rate_code_id',
+  rate_code_id
+FROM counted
+UNION ALL
+SELECT
+  'null',
+  'trip_type',
+  trip_type
 FROM counted

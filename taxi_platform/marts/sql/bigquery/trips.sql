@@ -3,7 +3,6 @@ SELECT
   *,
   CAST(pickup_datetime AS DATE) AS pickup_date,
   DATETIME_TRUNC(pickup_datetime, HOUR) AS pickup_hour,
-  DATETIME_DIFF(dropoff_datetime, pickup_datetime, SECOND) AS duration_seconds,
   CASE
     WHEN ABS(trip_distance) < 10000000
     THEN CAST(SIGN(trip_distance) * FLOOR(ABS(trip_distance) * 100 + 0.5) AS INT64)

@@ -15,7 +15,9 @@ WITH counted AS (
         COUNT(*) - COUNT(payment_type) AS payment_type,
         COUNT(*) - COUNT(congestion_surcharge) AS congestion_surcharge,
         COUNT(*) - COUNT(airport_fee) AS airport_fee,
-        COUNT(*) - COUNT(cbd_congestion_fee) AS cbd_congestion_fee
+        COUNT(*) - COUNT(cbd_congestion_fee) AS cbd_congestion_fee,
+        COUNT(*) - COUNT(rate_code_id) AS rate_code_id,
+        COUNT(*) - COUNT(trip_type) AS trip_type
     FROM trips
 ),
 
@@ -48,3 +50,5 @@ UNION ALL SELECT 'null', 'payment_type', payment_type FROM counted
 UNION ALL SELECT 'null', 'congestion_surcharge', congestion_surcharge FROM counted
 UNION ALL SELECT 'null', 'airport_fee', airport_fee FROM counted
 UNION ALL SELECT 'null', 'cbd_congestion_fee', cbd_congestion_fee FROM counted
+UNION ALL SELECT 'null', 'rate_code_id', rate_code_id FROM counted
+UNION ALL SELECT 'null', 'trip_type', trip_type FROM counted

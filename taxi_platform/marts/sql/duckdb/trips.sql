@@ -5,7 +5,6 @@ SELECT
     *,
     CAST(pickup_datetime AS DATE) AS pickup_date,
     DATE_TRUNC('hour', pickup_datetime) AS pickup_hour,
-    DATE_DIFF('second', pickup_datetime, dropoff_datetime) AS duration_seconds,
     CASE WHEN ABS(trip_distance) < 10000000
         THEN CAST(SIGN(trip_distance) * FLOOR(ABS(trip_distance) * 100 + 0.5) AS BIGINT) END AS distance_hundredths,
     CASE WHEN ABS(fare_amount) < 10000000

@@ -3,7 +3,6 @@ SELECT
   *,
   CAST(pickup_datetime AS DATE) AS pickup_date,
   DATE_TRUNC('HOUR', pickup_datetime) AS pickup_hour,
-  CAST(EXTRACT(epoch FROM DATE_TRUNC('SECOND', CAST(dropoff_datetime AS TIMESTAMP)) - DATE_TRUNC('SECOND', CAST(pickup_datetime AS TIMESTAMP))) AS BIGINT) AS duration_seconds,
   CASE
     WHEN ABS(trip_distance) < 10000000
     THEN CAST(SIGN(trip_distance) * FLOOR(ABS(trip_distance) * 100 + 0.5) AS BIGINT)
