@@ -129,6 +129,9 @@ class Settings(BaseModel):
     )
     lookback_months: int = Field(15, ge=1, le=240, description="How many of the newest months automation looks after.")
     poll_seconds: int = Field(3600, ge=1, description="How often automation looks at upstream.")
+    keep_runs_days: int = Field(
+        180, ge=1, le=36_500, description="How many days the records of runs are kept that nothing stands on any more."
+    )
     withdrawn: Literal["keep", "remove"] = Field(
         "keep", description="What automation does in every store with a month that upstream no longer has."
     )

@@ -18,6 +18,7 @@ from taxi_platform.orchestration.assets import build_assets
 from taxi_platform.orchestration.automation.conditions import build_automation_sensors
 from taxi_platform.orchestration.automation.record_job import build_record_job
 from taxi_platform.orchestration.automation.recovery import build_recovery_sensor
+from taxi_platform.orchestration.automation.retention import build_retention_job, build_retention_schedule
 from taxi_platform.orchestration.automation.schedules import build_schedules
 from taxi_platform.orchestration.automation.sensors import build_sensors
 from taxi_platform.orchestration.checks import build_checks
@@ -46,11 +47,16 @@ def build_definitions(
     """
     datasets = tuple(contracts)
     given, tables = resources(settings), settings.tables
+    checks = build_checks(datasets, tuple(tables))
     return dg.Definitions(
         assets=build_assets(datasets, tuple(tables.values())),
-        asset_checks=build_checks(datasets, tuple(tables)),
-        jobs=[*build_jobs(datasets), build_record_job(datasets, tuple(tables))],
-        schedules=build_schedules(datasets, settings),
+        asset_checks=checks,
+        jobs=[
+            *build_jobs(datasets),
+            build_record_job(datasets, tuple(tables)),
+            build_retention_job(checks, settings),
+        ],
+        schedules=[*build_schedules(datasets, settings), build_retention_schedule(settings)],
         sensors=[
             *build_sensors(datasets, settings),
             *build_automation_sensors(datasets, settings),

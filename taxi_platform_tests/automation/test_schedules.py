@@ -68,6 +68,7 @@ def test_the_calendar_is_new_yorks(deployment: Deployment) -> None:
     assert times == {
         "green_sweep": ("0 5 1 * *", "America/New_York"),
         "green_reconciliation": ("0 6 * * *", "America/New_York"),
+        "taxi_retention": ("30 4 * * *", "America/New_York"),
     }
     assert (MONTHLY, DAILY) == ("0 5 1 * *", "0 6 * * *")
 
