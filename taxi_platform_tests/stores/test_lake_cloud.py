@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from contextlib import AbstractContextManager
@@ -23,6 +22,7 @@ from taxi_platform.stores.lake.objects.model import open_objects
 from taxi_platform.stores.lake.objects.requests import PART_SIZE
 from taxi_platform.stores.testing.months import MARCH, staged_clean, staged_raw
 from taxi_platform.transience import RACE
+from taxi_platform_tests.stores.killed_writer import is_killed_before
 from taxi_platform_tests.support.answering import answering
 from tools.emulators import gcs
 from tools.emulators.process import free_port
@@ -110,35 +110,6 @@ def test_processes_that_store_one_month_at_once_all_arrive(lake_url: str, tmp_pa
     assert clean.facts.trips_rows in (5, 6, 7)
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import obstore
-from taxi_platform.stores.lake.lake import Lake
-from taxi_platform.stores.testing.months import staged_clean, staged_raw
-
-url, work, what, calls = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-count = 0
-
-def killing(real):
-    def call(*args, **kwargs):
-        global count
-        if count == calls:
-            os.kill(os.getpid(), signal.SIGKILL)
-        count += 1
-        return real(*args, **kwargs)
-    return call
-
-for name in ("put", "copy", "delete"):
-    setattr(obstore, name, killing(getattr(obstore, name)))
-if what == "raw":
-    Lake(url).store_raw(staged_raw(work, "v2", rows=7))
-else:
-    Lake(url).store_clean(staged_clean(work, "c2", trips=7))
-print("done")
-"""
-
-
 @pytest.mark.parametrize("what", ["raw", "clean"])
 @pytest.mark.parametrize(
     "cloud_url", ["gs", *(pytest.param(c, marks=pytest.mark.long) for c in ("s3", "az"))], indirect=True
@@ -153,14 +124,7 @@ def test_a_kill_between_any_two_requests_leaves_the_old_month_or_the_new_one(
         lake = Lake(url)
         old_raw = lake.store_raw(staged_raw(tmp_path / "old", "v1", rows=5))
         old_clean = lake.store_clean(staged_clean(tmp_path / "old", "c1", trips=4))
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, url, str(tmp_path / f"new{calls}"), what, str(calls)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        finished = done.stdout == "done\n"
-        assert finished or done.returncode == -signal.SIGKILL, done.stderr
+        finished = not is_killed_before(calls, url, tmp_path / f"new{calls}", what)
         raw, clean = lake.current_raw(MARCH), lake.current_clean(MARCH)
         assert raw is not None
         assert raw == old_raw or (what == "raw" and raw.version == "v2")

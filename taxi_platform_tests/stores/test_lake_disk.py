@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +15,7 @@ from taxi_platform.references import MonthCounts
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.objects.disk import DiskObjects
 from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean, staged_raw
+from taxi_platform_tests.stores.killed_writer import is_killed_before
 
 
 def test_the_url_is_an_absolute_folder_and_uris_lie_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,53 +110,6 @@ def test_a_reader_of_a_replaced_month_keeps_what_it_opened(tmp_path: Path) -> No
         assert before.read().num_rows == 4
 
 
-STOP_AFTER = """
-import os, signal, sys
-from pathlib import Path
-from taxi_platform.stores.lake.lake import Lake
-from taxi_platform.stores.lake.objects.disk import DiskObjects
-from taxi_platform.stores.testing.months import MARCH, staged_clean, staged_raw
-
-root, work, what, calls = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-real = {name: getattr(os, name) for name in ("replace", "fsync", "unlink")}
-count = 0
-
-def killing(name):
-    def call(*args, **kwargs):
-        global count
-        if count == calls:
-            os.kill(os.getpid(), signal.SIGKILL)
-        count += 1
-        return real[name](*args, **kwargs)
-    return call
-
-for name in real:
-    setattr(os, name, killing(name))
-lake = Lake(root)
-if what == "raw":
-    lake.store_raw(staged_raw(work, "v2", rows=7))
-elif what == "withdrawn":
-    lake.withdraw_raw(MARCH)
-    lake.remove_clean(MARCH)
-else:
-    lake.store_clean(staged_clean(work, "c2", trips=7))
-print("done")
-"""
-
-
-def stopped_after(calls: int, root: Path, work: Path, what: str) -> bool:
-    """Whether the writer got through before it was killed."""
-    done = subprocess.run(
-        [sys.executable, "-c", STOP_AFTER, str(root), str(work), what, str(calls)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    finished = done.stdout == "done\n"
-    assert finished or done.returncode == -signal.SIGKILL, done.stderr
-    return finished
-
-
 @pytest.mark.parametrize("what", ["raw", "clean"])
 def test_a_kill_at_any_step_leaves_the_old_month_or_the_new_one_and_a_rerun_repairs(tmp_path: Path, what: str) -> None:
     """SIGKILL before each sync and each rename in turn, until the writer gets through."""
@@ -167,7 +119,7 @@ def test_a_kill_at_any_step_leaves_the_old_month_or_the_new_one_and_a_rerun_repa
         lake = Lake(str(root))
         old_raw = lake.store_raw(staged_raw(tmp_path / "old", "v1", rows=5))
         old_clean = lake.store_clean(staged_clean(tmp_path / "old", "c1", trips=4))
-        finished = stopped_after(calls, root, tmp_path / f"new{calls}", what)
+        finished = not is_killed_before(calls, str(root), tmp_path / f"new{calls}", what)
         raw, clean = lake.current_raw(MARCH), lake.current_clean(MARCH)
         assert raw is not None
         assert raw == old_raw or (what == "raw" and raw.version == "v2")
@@ -193,7 +145,7 @@ def test_a_kill_while_a_month_is_withdrawn_leaves_no_trips_without_quarantine_an
         lake = Lake(str(root))
         stored = lake.store_raw(staged_raw(tmp_path / "old"))
         lake.store_clean(staged_clean(tmp_path / "old", trips=4, quarantined=1))
-        finished = stopped_after(calls, root, tmp_path / "new", "withdrawn")
+        finished = not is_killed_before(calls, str(root), tmp_path / "new", "withdrawn")
         left = (lake.current_raw(MARCH) is not None, lake.count_clean(MARCH))
         assert left in [(True, MonthCounts(4, 1)), (False, MonthCounts(4, 1)), (False, None)]
         seen.add(left)
