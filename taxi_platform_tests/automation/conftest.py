@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,14 +40,16 @@ class Publisher:
         for month in parse_month_range(months):
             made = self.cache / f"green_{month:%Y-%m}_{rows}.csv.gz"
             if not made.exists():
-                write_month("green", month, rows, made, "csv.gz")
+                part = made.with_suffix(f".{os.getpid()}")
+                write_month("green", month, rows, part, "csv.gz")
+                part.replace(made)
             self._put(month, made)
 
     def publish_broken(self, month: str) -> None:
         """A file that is no gzip."""
-        made = self.cache / f"broken_{month}"
-        made.write_bytes(b"<html>we are sorry</html>")
-        self._put(parse_month(month), made)
+        place = self.path(parse_month(month))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"<html>we are sorry</html>")
 
     def withdraw(self, month: str) -> None:
         self.path(parse_month(month)).unlink()
@@ -115,7 +118,12 @@ class Deployment:
 
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("generated")
+    """A folder of months that are generated once, for every process of these tests."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return tmp_path_factory.mktemp("generated")
+    folder = tmp_path_factory.getbasetemp().parent / "generated"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A deployment as all tests of a module find it: brought there by the first of them, put back for the others.
+"""Deployments as tests of a module find them: brought there by the first of them, put back for the others.
 
 Belongs here: keeping and putting back files, a database and Dagster's records, at the same addresses. Does not: what
 is brought there.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,44 +22,75 @@ from taxi_platform_tests.support.postgres import new_database
 __all__ = ["Kept", "keeping"]
 
 
+@dataclass(frozen=True)
+class _Saved:
+    """What is put back: copies of files and database under other names, and records."""
+
+    folder: Path
+    database: str
+    records: dg.DagsterInstance
+    cursor: Any
+
+
 class Kept:
     """One module's.
 
     Args:
         folder: an empty one; tests have ``place`` below it as their own.
-        server: the address of the PostgreSQL that gets the database.
-        records: an instance of nobody else's.
+        server: the address of the PostgreSQL that gets the databases.
+        opened: what is closed in the end.
     """
 
-    def __init__(self, folder: Path, server: str, records: dg.DagsterInstance) -> None:
+    def __init__(self, folder: Path, server: str, opened: ExitStack) -> None:
         self.place = folder / "place"
         self.database = new_database(server)
-        self._saved = folder / "saved"
+        self._folder = folder
         self._server = server
-        self._records = records
-        self._cursor: Any = None
+        self._opened = opened
+        self._saved: dict[str, _Saved] = {}
 
     def emptied(self) -> Path:
-        """The place, with nothing in it."""
+        """The place, with nothing in it; nor is there anything in the database."""
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS taxi CASCADE")
         shutil.rmtree(self.place, ignore_errors=True)
         self.place.mkdir(parents=True)
         return self.place
 
     def bring(self, deployment: Deployment, there: Callable[[], object]) -> None:
-        """Carry out ``there`` once; afterwards put its outcome in the place of what the deployment has."""
-        name = self.database.partition("?")[0].rpartition("/")[2]
-        if not self._saved.exists():
+        """Carry out ``there`` once; afterwards put its outcome in the place of what the deployment has.
+
+        Functions of different names bring deployments to different places.
+        """
+        saved = self._saved.get(there.__name__)
+        if saved is None:
             there()
-            shutil.copytree(self.place, self._saved)
-            self._as_administrator(f"CREATE DATABASE {name}_kept OWNER taxi TEMPLATE {name}")
-            self._cursor = deployment._cursor
-            _copy_records(deployment.instance, self._records)
+            self._saved[there.__name__] = self._save(deployment, there.__name__)
             return
         shutil.rmtree(self.place)
-        shutil.copytree(self._saved, self.place)
-        self._as_administrator(f"DROP DATABASE {name}", f"CREATE DATABASE {name} OWNER taxi TEMPLATE {name}_kept")
-        deployment._cursor = self._cursor
-        _copy_records(self._records, deployment.instance)
+        shutil.copytree(saved.folder, self.place)
+        self._as_administrator(
+            f"DROP DATABASE {self._database_name}",
+            f"CREATE DATABASE {self._database_name} OWNER taxi TEMPLATE {saved.database}",
+        )
+        deployment._cursor = saved.cursor
+        _copy_records(saved.records, deployment.instance)
+
+    def _save(self, deployment: Deployment, name: str) -> _Saved:
+        saved = _Saved(
+            folder=self._folder / name,
+            database=f"{self._database_name}_{name}",
+            records=self._opened.enter_context(dg.DagsterInstance.ephemeral()),
+            cursor=deployment._cursor,
+        )
+        shutil.copytree(self.place, saved.folder)
+        self._as_administrator(f"CREATE DATABASE {saved.database} OWNER taxi TEMPLATE {self._database_name}")
+        _copy_records(deployment.instance, saved.records)
+        return saved
+
+    @property
+    def _database_name(self) -> str:
+        return self.database.partition("?")[0].rpartition("/")[2]
 
     def _as_administrator(self, *statements: str) -> None:
         with psycopg.connect(self._server.replace("taxi@", "postgres@"), autocommit=True) as admin:
@@ -68,8 +100,8 @@ class Kept:
 
 @contextmanager
 def keeping(folder: Path, server: str) -> Iterator[Kept]:
-    with dg.DagsterInstance.ephemeral() as records:
-        yield Kept(folder, server, records)
+    with ExitStack() as opened:
+        yield Kept(folder, server, opened)
 
 
 def _copy_records(one: dg.DagsterInstance, other: dg.DagsterInstance) -> None:

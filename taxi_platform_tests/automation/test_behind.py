@@ -14,9 +14,7 @@ from taxi_platform.inspection.status import MonthStatus, month_statuses
 from taxi_platform.months import parse_month
 from taxi_platform.orchestration.automation.repairs import layers_to_repair
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
-from taxi_platform_tests.automation.test_schedules import asked, instance, tick
-
-__all__ = ["instance"]
+from taxi_platform_tests.automation.test_schedules import asked, tick
 
 BELOW = ("trips", "warehouse", "postgres")
 

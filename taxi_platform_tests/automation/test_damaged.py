@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
 from taxi_platform.inspection.status import MonthStatus, month_statuses
@@ -19,13 +18,6 @@ from taxi_platform_tests.automation.test_withdrawn import last_metadata
 
 MONTHS = "2020-01..2020-08"
 PAIR = ("raw", "trips")
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """Schedules want one that a process can open."""
-    with dg.instance_for_test() as instance:
-        yield instance
 
 
 def statuses(deployment: Deployment) -> list[MonthStatus]:

@@ -1,6 +1,6 @@
 """Nothing hides a change: what becomes of the stores when runs are executed again, are interrupted, or came too early.
 
-Real stores, real runs, a real instance on disk; that the daemon asks for what is found here is in ``test_running``.
+Real stores, real runs, real records; that the daemon asks for what is found here is in ``test_running``.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -31,7 +29,9 @@ from taxi_platform.orchestration.metadata import DATA_VERSION, RAW_VERSION, VERS
 from taxi_platform.references import Refusal
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
+from taxi_platform_tests.automation.kept import Kept, keeping
 from taxi_platform_tests.automation.test_conditions import BELOW_RAW, RAW, follows
+from taxi_platform_tests.support.forked import run_module
 
 MARCH = GREEN.month(GREEN.first_month.replace(year=2020, month=3))
 
@@ -43,25 +43,50 @@ from taxi_platform.orchestration.io_managers import isolation
 isolation.record = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
 main()
 """
+"""A module that is Dagster's command, but for that."""
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> Iterator[Kept]:
+    with keeping(tmp_path_factory.mktemp("kept"), postgres_server) as kept:
+        yield kept
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """On disk, so that another process can record what it did."""
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home/dagster.yaml").touch()
-    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as local:
-        yield local
+def tmp_path(kept: Kept) -> Path:
+    return kept.emptied()
 
 
 @pytest.fixture
-def march(deployment: Deployment) -> Deployment:
+def variables(variables: dict[str, str], kept: Kept) -> dict[str, str]:
+    return {**variables, "TAXI_POSTGRES": kept.database}
+
+
+@pytest.fixture
+def march(deployment: Deployment, kept: Kept) -> Deployment:
     """A month in every store, found unchanged by the run whose id is the newest; then it was published again."""
-    deployment.upstream.publish("2020-03")
-    assert deployment.run("2020-03").success
-    assert deployment.run("2020-03").success
-    assert deployment.evaluate() == {}
-    deployment.upstream.publish("2020-03", rows=1_100)
+
+    def march() -> None:
+        deployment.upstream.publish("2020-03")
+        assert deployment.run("2020-03").success
+        assert deployment.run("2020-03").success
+        assert deployment.evaluate() == {}
+        deployment.upstream.publish("2020-03", rows=1_100)
+
+    kept.bring(deployment, march)
+    return deployment
+
+
+@pytest.fixture
+def loaded(deployment: Deployment, kept: Kept) -> Deployment:
+    """January and February in every store, then March and April in the lake's raw layer."""
+
+    def loaded() -> None:
+        deployment.upstream.publish("2020-01..2020-04")
+        assert deployment.run("2020-01..2020-02").success
+        assert deployment.run("2020-03..2020-04", RAW).success
+
+    kept.bring(deployment, loaded)
     return deployment
 
 
@@ -103,37 +128,32 @@ def disk_is_full(*_: object) -> None:
 
 
 def test_a_worker_that_is_killed_between_manifest_and_event_hides_no_change(
-    march: Deployment, variables: dict[str, str], tmp_path: Path
+    deployment: Deployment, tmp_path: Path
 ) -> None:
-    outside = {k: v for k, v in os.environ.items() if not k.startswith(("TAXI_", "DAGSTER_"))}
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            KILLED_BEFORE_ITS_EVENT,
-            "asset",
-            "materialize",
-            "-m",
-            "taxi_platform.definitions",
-            "--select",
-            "green_raw",
-            "--partition",
-            "2020-03-01",
-        ],
-        env={**outside, **variables, "DAGSTER_HOME": str(tmp_path / "home")},
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL
-    current = Lake(march.settings.lake).current_raw(MARCH)
-    assert current is not None
-    assert current.rows == 1_100
-    assert march.evaluate() == {}
-    result = march.run("2020-03", RAW)
-    assert result.success
-    (event,) = result.asset_materializations_for_node("green_raw")
-    assert event.metadata["changed"].value is False
-    assert march.evaluate() == follows("2020-03")
+    """The instance is on disk, so that another process can record what it did."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").touch()
+    (home / "killed.py").write_text(KILLED_BEFORE_ITS_EVENT)
+    deployment.upstream.publish("2020-03")
+    with dg.DagsterInstance.from_config(str(home)) as on_disk:
+        march = replace(deployment, instance=on_disk)
+        assert march.run("2020-03").success
+        assert march.evaluate() == {}
+        march.upstream.publish("2020-03", rows=1_100)
+        asset = ("-m", "taxi_platform.definitions", "--select", "green_raw", "--partition", "2020-03-01")
+        environment = {**os.environ, "DAGSTER_HOME": str(home)}
+        done = run_module("killed", ("asset", "materialize", *asset), home, environment, timeout=300)
+        assert done.code == -signal.SIGKILL
+        current = Lake(march.settings.lake).current_raw(MARCH)
+        assert current is not None
+        assert current.rows == 1_100
+        assert march.evaluate() == {}
+        result = march.run("2020-03", RAW)
+        assert result.success
+        (event,) = result.asset_materializations_for_node("green_raw")
+        assert event.metadata["changed"].value is False
+        assert march.evaluate() == follows("2020-03")
 
 
 def test_a_range_that_is_interrupted_records_what_it_stored_and_that_is_followed(
@@ -161,12 +181,9 @@ def test_a_range_that_is_interrupted_records_what_it_stored_and_that_is_followed
     assert deployment.evaluate() == follows(*stored)
 
 
-def test_months_from_before_automation_was_switched_on_are_followed(deployment: Deployment) -> None:
-    deployment.upstream.publish("2020-01..2020-03")
-    assert deployment.run("2020-01..2020-02", RAW).success
-    assert deployment.run("2020-03").success
-    assert deployment.evaluate() == follows("2020-01", "2020-02")
-    assert deployment.evaluate() == {}
+def test_months_from_before_automation_was_switched_on_are_followed(loaded: Deployment) -> None:
+    assert loaded.evaluate() == follows("2020-03", "2020-04")
+    assert loaded.evaluate() == {}
 
 
 def test_what_is_on_record_is_read_once_however_often_a_month_was_run(deployment: Deployment) -> None:
@@ -195,45 +212,41 @@ def test_what_is_on_record_is_read_once_however_often_a_month_was_run(deployment
     assert recorded_versions(deployment.instance, asset_key("postgres", "green")) == {}
 
 
-def test_every_layer_names_the_versions_of_each_month_of_a_range(deployment: Deployment) -> None:
-    deployment.upstream.publish("2020-01..2020-02")
-    assert deployment.run("2020-01..2020-02").success
-    raw, trips, *tables = (recorded_versions(deployment.instance, asset_key(layer, "green")) for layer in ALL)
-    assert len({versions[VERSION] for versions in raw.values()}) == 2
-    for month, versions in raw.items():
-        assert trips[month][RAW_VERSION] == versions[VERSION]
+def test_every_layer_names_the_versions_of_each_month_of_a_range(loaded: Deployment) -> None:
+    raw, trips, *tables = (recorded_versions(loaded.instance, asset_key(layer, "green")) for layer in ALL)
+    assert len({versions[VERSION] for versions in raw.values()}) == 4
+    assert set(trips) == {"2020-01-01", "2020-02-01"}
+    for month in trips:
+        assert trips[month][RAW_VERSION] == raw[month][VERSION]
         assert [table[month][DATA_VERSION] for table in tables] == [trips[month][DATA_VERSION]] * 2
 
 
 @pytest.mark.parametrize("history", ["none", "under the keys of an earlier release"])
 def test_a_new_instance_over_a_whole_lake_gets_its_record_by_one_run_that_moves_nothing(
-    deployment: Deployment, history: str
+    loaded: Deployment, history: str
 ) -> None:
-    deployment.upstream.publish("2020-01..2020-03")
-    assert deployment.run("2020-01..2020-02").success
-    assert deployment.run("2020-03", ["raw"]).success
-    before = {path: path.stat().st_mtime_ns for path in deployment.settings.data.rglob("*.parquet")}
-    loaded = loaded_at(deployment)
-    for month in ("2020-01", "2020-02", "2020-03"):
-        deployment.upstream.withdraw(month)  # nothing can be fetched
-    old = [recorded_versions(deployment.instance, asset_key(layer, "green")) for layer in ALL]
+    before = {path: path.stat().st_mtime_ns for path in loaded.settings.data.rglob("*.parquet")}
+    times = loaded_at(loaded)
+    for month in ("2020-01", "2020-02", "2020-03", "2020-04"):
+        loaded.upstream.withdraw(month)  # nothing can be fetched
+    old = [recorded_versions(loaded.instance, asset_key(layer, "green")) for layer in ALL]
     with dg.DagsterInstance.ephemeral() as new:
         if history == "under the keys of an earlier release":
             for layer, day in product(ALL, ("2020-01-01", "2020-02-01")):
                 new.report_runless_asset_event(dg.AssetMaterialization([layer, "green"], partition=day))
-        anew = replace(deployment, instance=new)
+        anew = replace(loaded, instance=new)
         request = ask_to_record(anew)
         assert isinstance(request, dg.RunRequest)
         job = anew.definitions.resolve_job_def(RECORD_JOB)
         assert job.execute_in_process(instance=new, run_config=request.run_config).success
         assert [recorded_versions(new, asset_key(layer, "green")) for layer in ALL] == old
-        assert anew.evaluate() == follows("2020-03")
+        assert anew.evaluate() == follows("2020-03", "2020-04")
         assert isinstance(ask_to_record(anew), dg.SkipReason)
         # A second run finds everything on record.
         assert job.execute_in_process(instance=new, run_config=request.run_config).success
-        assert len(new.fetch_materializations(asset_key("raw", "green"), 100).records) == 3
-    assert {path: path.stat().st_mtime_ns for path in deployment.settings.data.rglob("*.parquet")} == before
-    assert loaded_at(deployment) == loaded
+        assert len(new.fetch_materializations(asset_key("raw", "green"), 100).records) == 4
+    assert {path: path.stat().st_mtime_ns for path in loaded.settings.data.rglob("*.parquet")} == before
+    assert loaded_at(loaded) == times
 
 
 def test_a_month_of_which_every_version_was_refused_has_nothing_to_record(deployment: Deployment) -> None:

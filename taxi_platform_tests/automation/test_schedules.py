@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from dagster._core.instance.ref import InstanceRef
 from pydantic import SecretStr
 
 from taxi_platform.cleaning.version import clean_version
@@ -32,19 +32,17 @@ def variables(variables: dict[str, str]) -> dict[str, str]:
     return {**variables, "TAXI_LOOKBACK_MONTHS": "6"}
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as on_disk:  # a schedule's context takes no other
-        yield on_disk
-
-
 def tick(deployment: Deployment, name: str, at: datetime) -> dg.ScheduleExecutionData:
     repository = deployment.definitions.get_repository_def()
     schedule = repository.get_schedule_def(name)
     given = {key: repository.get_top_level_resources()[key] for key in schedule.required_resource_keys}
     with dg.build_schedule_context(
-        deployment.instance, scheduled_execution_time=at, repository_def=repository, resources=given
+        scheduled_execution_time=at,
+        repository_def=repository,
+        resources=given,
+        instance_ref=InstanceRef.from_dir(str(deployment.upstream.folder)),
     ) as context:
+        context._instance = deployment.instance  # in memory; by itself it would open the one of the reference
         return schedule.evaluate_tick(context)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -19,6 +17,7 @@ from taxi_platform.orchestration.metadata import ROWS, WITHDRAWN
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
 from taxi_platform_tests.automation.kept import Kept, keeping
+from taxi_platform_tests.automation.test_schedules import morning, tick
 
 REMOVE = {"green_raw": {"config": {"remove_withdrawn": True}}}
 FEBRUARY = GREEN.month(parse_month("2020-02"))
@@ -45,14 +44,32 @@ def variables(variables: dict[str, str], kept: Kept) -> dict[str, str]:
 def withdrawn(deployment: Deployment, kept: Kept) -> Deployment:
     """Three months everywhere, of which upstream has no longer the middle one."""
 
-    def there() -> None:
+    bring_withdrawn(deployment, kept)
+    return deployment
+
+
+@pytest.fixture
+def removed(deployment: Deployment, kept: Kept) -> Deployment:
+    """The same, after a run has taken that month out of every store."""
+
+    def removed() -> None:
+        bring_withdrawn(deployment, kept)
+        result = deployment.run("2020-02", config=REMOVE)
+        assert result.success
+        deployment.evaluate()
+
+    kept.bring(deployment, removed)
+    return deployment
+
+
+def bring_withdrawn(deployment: Deployment, kept: Kept) -> None:
+    def withdrawn() -> None:
         deployment.upstream.publish("2020-01..2020-03")
         assert deployment.run("2020-01..2020-03").success
         deployment.evaluate()
         deployment.upstream.withdraw("2020-02")
 
-    kept.bring(deployment, there)
-    return deployment
+    kept.bring(deployment, withdrawn)
 
 
 def lake(deployment: Deployment) -> Lake:
@@ -113,12 +130,10 @@ def test_the_other_stores_follow_by_automation_and_once(withdrawn: Deployment) -
     assert withdrawn.evaluate() == {}
 
 
-def test_a_second_run_finds_nothing_to_do_and_nothing_follows_it(withdrawn: Deployment) -> None:
-    assert withdrawn.run("2020-02", config=REMOVE).success
-    withdrawn.evaluate()
-    assert withdrawn.run("2020-02", ["raw"], REMOVE).success
-    assert last_metadata(withdrawn, "raw")["changed"] is False
-    assert withdrawn.evaluate() == {}
+def test_a_second_run_finds_nothing_to_do_and_nothing_follows_it(removed: Deployment) -> None:
+    assert removed.run("2020-02", ["raw"], REMOVE).success
+    assert last_metadata(removed, "raw")["changed"] is False
+    assert removed.evaluate() == {}
 
 
 def test_without_the_parameter_the_month_fails_and_stays(withdrawn: Deployment) -> None:
@@ -137,13 +152,12 @@ def test_a_month_that_was_never_published_fails_with_the_parameter_too(withdrawn
     assert "has no file for green 2020-04" in failure.step_failure_data.error_display_string
 
 
-def test_a_month_that_is_published_again_comes_back(withdrawn: Deployment) -> None:
-    assert withdrawn.run("2020-02", config=REMOVE).success
-    withdrawn.upstream.publish("2020-02")
-    assert withdrawn.run("2020-02").success
-    assert status(withdrawn).is_whole
-    assert len(lake(withdrawn).raw_versions(FEBRUARY)) == 1
-    assert last_metadata(withdrawn, "raw")["changed"] is True
+def test_a_month_that_is_published_again_comes_back(removed: Deployment) -> None:
+    removed.upstream.publish("2020-02")
+    assert removed.run("2020-02").success
+    assert status(removed).is_whole
+    assert len(lake(removed).raw_versions(FEBRUARY)) == 1
+    assert last_metadata(removed, "raw")["changed"] is True
 
 
 def test_raw_views_show_it_no_longer(withdrawn: Deployment) -> None:
@@ -183,44 +197,35 @@ def test_half_a_pair_that_a_kill_left_is_no_month_and_is_removed(withdrawn: Depl
     stored.write_bytes(content)
     assert status(withdrawn).is_gone
     withdrawn.upstream.publish("2020-02", rows=1_100)
-    assert withdrawn.run("2020-02").success
+    assert withdrawn.run("2020-02", ["raw", "trips"]).success
     (standing,) = folder.glob("*.parquet")
     assert standing != stored
 
 
-def test_nothing_is_reconciled_of_a_month_that_is_gone(withdrawn: Deployment) -> None:
-    assert withdrawn.run("2020-02", config=REMOVE).success
-    with dg.instance_for_test() as instance:
-        repository = withdrawn.definitions.get_repository_def()
-        at = datetime(2020, 9, 1, 6, tzinfo=ZoneInfo("America/New_York"))
-        source = {"source": repository.get_top_level_resources()["source"]}
-        with dg.build_schedule_context(
-            instance, scheduled_execution_time=at, repository_def=repository, resources=source
-        ) as context:
-            data = repository.get_schedule_def("green_reconciliation").evaluate_tick(context)
+def test_nothing_is_reconciled_of_a_month_that_is_gone(removed: Deployment) -> None:
+    data = tick(removed, "green_reconciliation", morning(2020, 9, 1))
     assert data.run_requests == []
     assert data.skip_message
 
 
-def test_checks_over_all_months_pass_with_a_withdrawn_one_among_them(withdrawn: Deployment) -> None:
-    assert withdrawn.run("2020-02", config=REMOVE).success
-    job = withdrawn.definitions.resolve_implicit_global_asset_job_def()
+def test_checks_over_all_months_pass_with_a_withdrawn_one_among_them(removed: Deployment) -> None:
+    job = removed.definitions.resolve_implicit_global_asset_job_def()
     names = [("green_trips", "nothing_lost"), ("green_trips", "contract_known")]
     names += [(f"green_{layer}", "same_as_lake") for layer in ALL[2:]]
     keys = frozenset(dg.AssetCheckKey(dg.AssetKey(key), name) for key, name in names)
     only_checks = job.get_subset(asset_selection=frozenset(), asset_check_selection=keys)
-    result = only_checks.execute_in_process(instance=withdrawn.instance)
+    result = only_checks.execute_in_process(instance=removed.instance)
     assert len(result.get_asset_check_evaluations()) == len(keys)
     assert failed_checks(result) == []
 
 
-def test_an_earlier_version_of_a_withdrawn_month_can_be_loaded_once(withdrawn: Deployment) -> None:
-    (version,) = lake(withdrawn).raw_versions(FEBRUARY)
-    assert withdrawn.run("2020-02", config=REMOVE).success
+def test_an_earlier_version_of_a_withdrawn_month_can_be_loaded_once(removed: Deployment) -> None:
+    (version,) = lake(removed).raw_versions(FEBRUARY)
     config = {"green_trips": {"config": {"raw_version": version.version}}}
-    assert withdrawn.run("2020-02", ALL[1:], config).success
-    assert status(withdrawn).rows[1:3] != (None, None)
-    assert dict(status(withdrawn).table_rows) == dict.fromkeys(("warehouse", "postgres"), status(withdrawn).trips_rows)
+    assert removed.run("2020-02", ALL[1:], config).success
+    loaded = status(removed)
+    assert loaded.rows[1:3] != (None, None)
+    assert dict(loaded.table_rows) == dict.fromkeys(("warehouse", "postgres"), loaded.trips_rows)
 
 
 def test_a_selected_version_brings_a_withdrawn_month_back(withdrawn: Deployment) -> None:
