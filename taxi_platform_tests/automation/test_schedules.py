@@ -42,7 +42,8 @@ def tick(deployment: Deployment, name: str, at: datetime) -> dg.ScheduleExecutio
         resources=given,
         instance_ref=InstanceRef.from_dir(str(deployment.upstream.folder)),
     ) as context:
-        context._instance = deployment.instance  # in memory; by itself it would open the one of the reference
+        # In memory; by itself it would open the one of the reference.
+        context._instance = deployment.instance  # type: ignore[assignment]
         return schedule.evaluate_tick(context)
 
 
