@@ -20,11 +20,11 @@ from typing import Literal
 
 from taxi_platform.contracts import dialects
 from taxi_platform.contracts.contract import Contract
-from taxi_platform.contracts.model import FILE_MONTH, ColumnType
+from taxi_platform.contracts.model import FILE_MONTH, Column
 from taxi_platform.contracts.unified import unified_month_sql
 from taxi_platform.marts.model import Mart, MartView
 
-__all__ = ["DIALECTS", "SQL", "Dialect", "DialectName", "definition", "mart_sql", "select", "union_sql", "view_sql"]
+__all__ = ["DIALECTS", "SQL", "DialectName", "Naming", "definition", "mart_sql", "select", "union_sql", "view_sql"]
 
 DialectName = Literal["duckdb", "postgres", "bigquery"]
 DIALECTS: tuple[DialectName, ...] = ("duckdb", "postgres", "bigquery")
@@ -34,13 +34,17 @@ SQL = Path(__file__).with_name("sql")
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """A store's dialect, and how it names tables and types."""
+class Naming:
+    """A store's dialect, and how it names tables."""
 
-    name: DialectName
+    dialect: DialectName
     table: Callable[[str], str]
     """The qualified name of one of the platform's own tables."""
-    type_name: Callable[[ColumnType], str]
+
+    def cast(self, columns: Iterable[Column]) -> str:
+        """The columns in their declared types, as a list of SQL."""
+        type_name = dialects.DIALECTS[self.dialect].type_name
+        return ", ".join(f"CAST({column.name} AS {type_name(column.type)}) AS {column.name}" for column in columns)
 
 
 @cache
@@ -49,30 +53,29 @@ def select(name: str, dialect: DialectName) -> str:
     return (SQL / dialect / f"{name}.sql").read_text()
 
 
-def mart_sql(mart: Mart, contract: Contract, file_month: date, dialect: Dialect) -> str:
+def mart_sql(mart: Mart, contract: Contract, file_month: date, naming: Naming) -> str:
     """A SELECT of the mart's rows of one file month, in the columns and types of its table."""
-    relations = dict(pair for name in mart.reads for pair in _relations(name, contract, file_month, dialect))
-    columns = ", ".join(f"CAST({c.name} AS {dialect.type_name(c.type)}) AS {c.name}" for c in mart.columns)
-    body = f"SELECT DATE '{file_month}' AS {FILE_MONTH.name}, {columns}"
-    return _with(relations, f"{body}\nFROM (\n{select(mart.name, dialect.name)}) AS made", dialect)
+    relations = dict(pair for name in mart.reads for pair in _relations(name, contract, file_month, naming))
+    body = f"SELECT DATE '{file_month}' AS {FILE_MONTH.name}, {naming.cast(mart.columns)}"
+    return _with(relations, f"{body}\nFROM (\n{select(mart.name, naming.dialect)}) AS made", naming)
 
 
-def union_sql(mart: Mart, contracts: Sequence[Contract], existing: Collection[str], dialect: Dialect) -> str:
+def union_sql(mart: Mart, contracts: Sequence[Contract], existing: Collection[str], naming: Naming) -> str:
     """The SELECT of the mart's view, over the datasets whose table is in ``existing``; empty text if there are none."""
     columns = ", ".join((FILE_MONTH.name, *(column.name for column in mart.columns)))
     parts = [
-        f"SELECT '{contract.dataset}' AS dataset, {columns}\nFROM {dialect.table(mart.table(contract).name)}"
+        f"SELECT '{contract.dataset}' AS dataset, {columns}\nFROM {naming.table(mart.table(contract).name)}"
         for contract in contracts
         if mart.table(contract).name in existing
     ]
     return "\nUNION ALL\n".join(parts)
 
 
-def view_sql(view: MartView, dialect: Dialect) -> str:
+def view_sql(view: MartView, naming: Naming) -> str:
     """The SELECT of a view over marts; what it reads must exist."""
-    relations = {name: f"SELECT * FROM {dialect.table(name)}" for name in view.reads}
-    columns = ", ".join(f"CAST({c.name} AS {dialect.type_name(c.type)}) AS {c.name}" for c in view.columns)
-    return _with(relations, f"SELECT {columns}\nFROM (\n{select(view.name, dialect.name)}) AS made", dialect)
+    relations = {name: f"SELECT * FROM {naming.table(name)}" for name in view.reads}
+    body = f"SELECT {naming.cast(view.columns)}\nFROM (\n{select(view.name, naming.dialect)}) AS made"
+    return _with(relations, body, naming)
 
 
 def definition(mart: Mart, contract: Contract, marts: Iterable[Mart]) -> str:
@@ -84,27 +87,26 @@ def definition(mart: Mart, contract: Contract, marts: Iterable[Mart]) -> str:
         marts: the dataset's marts, among which are those that this one reads.
     """
     by_name = {other.name: other for other in marts}
-    plain = Dialect(DIALECTS[0], str, lambda column_type: column_type.duckdb)
-    parts = [mart_sql(mart, contract, contract.first_month, plain)]
+    parts = [mart_sql(mart, contract, contract.first_month, Naming(DIALECTS[0], str))]
     parts += [definition(by_name[name], contract, by_name.values()) for name in mart.reads if name in by_name]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def _relations(name: str, contract: Contract, file_month: date, dialect: Dialect) -> Iterable[tuple[str, str]]:
+def _relations(name: str, contract: Contract, file_month: date, naming: Naming) -> Iterable[tuple[str, str]]:
     """The relation of that name, with those before it that it is over."""
     where = f"WHERE {FILE_MONTH.name} = DATE '{file_month}'"
     if name == "trips":
-        yield "unified", unified_month_sql(contract, file_month, dialect.table, dialects.DIALECTS[dialect.name])
-        yield name, select("trips", dialect.name)
+        yield "unified", unified_month_sql(contract, file_month, naming.table, dialects.DIALECTS[naming.dialect])
+        yield name, select("trips", naming.dialect)
     elif name == "zones":
-        yield name, f"SELECT * FROM {dialect.table(name)}"
+        yield name, f"SELECT * FROM {naming.table(name)}"
     elif name == "quarantine":
-        yield name, f"SELECT * FROM {dialect.table(contract.quarantine.name)} {where}"
+        yield name, f"SELECT * FROM {naming.table(contract.quarantine.name)} {where}"
     else:
-        yield name, f"SELECT * FROM {dialect.table(f'{contract.dataset}_{name}')} {where}"
+        yield name, f"SELECT * FROM {naming.table(f'{contract.dataset}_{name}')} {where}"
 
 
-def _with(relations: Mapping[str, str], body: str, dialect: Dialect) -> str:
+def _with(relations: Mapping[str, str], body: str, naming: Naming) -> str:
     # PostgreSQL would write down a relation that is read twice, and then scan that.
-    how = "AS NOT MATERIALIZED" if dialect.name == "postgres" else "AS"
+    how = "AS NOT MATERIALIZED" if naming.dialect == "postgres" else "AS"
     return f"WITH {', '.join(f'{name} {how} ({sql})' for name, sql in relations.items())}\n{body}"

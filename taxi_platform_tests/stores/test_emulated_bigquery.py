@@ -58,6 +58,34 @@ def test_a_load_into_a_partition_replaces_that_partition_alone(dataset: BigQuery
     assert [table.table_id for table in dataset.client.list_tables(dataset.name)] == ["t"]
 
 
+def test_a_query_s_results_replace_a_partition_alone(dataset: BigQueryDataset) -> None:
+    """A query may have a partition as its destination; its columns are nullable, and are those of the table.
+
+    https://cloud.google.com/bigquery/docs/managing-partitioned-table-data#write-to-partition
+    https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationQuery.FIELDS.write_disposition
+    """
+    from google.api_core.exceptions import BadRequest
+
+    load(dataset, "t$202003", [{"file_month": MARCH, "number": 1}, {"file_month": MARCH, "number": 2}])
+    load(dataset, "t$202004", [{"file_month": APRIL, "number": 3}])
+    config = bigquery.QueryJobConfig(
+        destination=dataset.table_id("t$202003"), write_disposition="WRITE_TRUNCATE", create_disposition="CREATE_NEVER"
+    )
+
+    def into_march(sql: str) -> None:
+        job: Any = dataset.client.query(sql, job_config=config)
+        if error := job.exception():
+            raise error
+
+    into_march(f"SELECT file_month, 10 * number AS number FROM {dataset.sql('t')} WHERE number = 2")
+    assert rows(dataset) == [(MARCH, 20), (APRIL, 3)]
+    with pytest.raises(BadRequest, match="different partitions"):
+        into_march(f"SELECT file_month, number FROM {dataset.sql('t')}")
+    with pytest.raises(BadRequest, match="does not match"):
+        into_march("SELECT DATE '2020-03-01' AS file_month, 1 AS other")
+    assert rows(dataset) == [(MARCH, 20), (APRIL, 3)]
+
+
 def test_rows_of_another_partition_refuse_the_load(dataset: BigQueryDataset) -> None:
     """The data to write must belong to the partition of the decorator; a job that fails changes nothing.
 

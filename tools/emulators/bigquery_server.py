@@ -1,10 +1,10 @@
 """local-bigquery with partition decorators and external tables, run by the interpreter that has local-bigquery.
 
 The package takes ``table$202003`` for a table of that name. What is added here: a WRITE_TRUNCATE load into a partition
-of a table partitioned by a column replaces that partition alone, all or nothing, and may add fields; tables and jobs
-are created once, whoever asks at once; a view's query can be updated. External tables are a module of their own
-(``bigquery_external``). Each behaviour has a test of its own in ``test_emulated_bigquery`` that cites
-Google's reference.
+of a table partitioned by a column replaces that partition alone, all or nothing, and may add fields; so do the results
+of a query, in the fields that the table has; tables and jobs are created once, whoever asks at once; a view's query can
+be updated. External tables are a module of their own (``bigquery_external``). Each behaviour has a test of its own in
+``test_emulated_bigquery`` that cites Google's reference.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ COMMIT_ATTEMPTS = 50
 
 objects_by_duckdb = database.objects
 load_whole_table = load.run
+write_whole_table = tables.write
 create_in_catalogue = tables.create
 update_catalogue = tables.update
 replacing = threading.Lock()
@@ -63,6 +64,40 @@ def run(cursor: Any, config: Any, upload: str | None) -> Any:
     finally:
         tables.delete(*staging)
     return statistics
+
+
+def write(
+    cursor: Any, sql: str, bound: Any, reference: tuple[str, str, str], config: Any, *rest: Any, **how: Any
+) -> Any:
+    """Write the results of a query; into a partition where its destination names one."""
+    match = DECORATED.fullmatch(reference[2])
+    if match is None:
+        return write_whole_table(cursor, sql, bound, reference, config, *rest, **how)
+    target = (*reference[:2], match["table"])
+    standing = tables.get(*target)
+    field, bounds = partition(config, standing, match["partition"])
+    same_fields(cursor, sql, bound, standing)
+    staging = (*reference[:2], f"staging_{uuid.uuid4().hex}")
+    whole = config.replace(createDisposition="CREATE_IF_NEEDED")
+    try:
+        write_whole_table(cursor, sql, bound, staging, whole, isolated=True)
+        replace_partition(target, staging, standing, field, bounds)
+    finally:
+        tables.delete(*staging)
+    return False
+
+
+def same_fields(cursor: Any, sql: str, bound: Any, table: Any) -> None:
+    """Refuse results whose fields are not those of the table, or where one of these is required."""
+    found = [name.casefold() for name in cursor.sql(sql, params=bound).columns]
+    wanted = table.schema_.fields
+    if required := [field.name for field in wanted if field.mode == "REQUIRED"]:
+        raise BigQueryError(
+            "invalid",
+            f"Provided Schema does not match Table. Field {required[0]} has changed mode from REQUIRED to NULLABLE",
+        )
+    if found != [field.name.casefold() for field in wanted]:
+        raise BigQueryError("invalid", "Provided Schema does not match Table")
 
 
 def partition(config: Any, table: Any, digits: str) -> tuple[str, tuple[date, date]]:
@@ -214,6 +249,7 @@ bigquery_external.install()
 bigquery_external.create = settled(bigquery_external.create)
 tables.create = create
 tables.update = update
+tables.write = write
 load.run = runner.HANDLERS["load"] = run
 runner.submit = one_at_a_time(runner.submit)
 tables.load = one_at_a_time(tables.load)  # a table is made first, and how it is partitioned is written after

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from taxi_platform.stores.lake.lake import Lake
 
-__all__ = ["LoadedPartition", "MonthLoad", "load_config", "partition"]
+__all__ = ["LoadedPartition", "MonthLoad", "facts_of", "load_config", "partition"]
 
 _MOST_ATTEMPTS = 100
 
@@ -102,7 +102,8 @@ class MonthLoad:
             job, own = self._started(lake, self.job_id(attempt))
             if own or (adopt and _is_still_loaded(job, since)):
                 job.result()
-                return LoadedPartition(int(job.output_rows or 0), not own, self._facts(job))
+                bytes_moved = {"input_bytes": job.input_file_bytes, "output_bytes": job.output_bytes}
+                return LoadedPartition(int(job.output_rows or 0), not own, {**facts_of(job), **bytes_moved})
         raise StoreError(f"{self.destination} was tried {_MOST_ATTEMPTS} times in this data version: clean it again")
 
     def _started(self, lake: Lake, job_id: str) -> tuple[Any, bool]:
@@ -122,16 +123,15 @@ class MonthLoad:
                 job.exception()  # waits for the job's end
             return job, False
 
-    def _facts(self, job: Any) -> dict[str, Any]:
-        """What the job cost, and where to see it."""
-        place = f"project={job.project}&j=bq:{job.location}:{job.job_id}"
-        return {
-            "job": job.job_id,
-            "job_url": f"https://console.cloud.google.com/bigquery?{place}&page=queryresults",
-            "input_bytes": job.input_file_bytes,
-            "output_bytes": job.output_bytes,
-            "slot_ms": int(job.to_api_repr().get("statistics", {}).get("totalSlotMs", 0)),
-        }
+
+def facts_of(job: Any) -> dict[str, Any]:
+    """What a job cost, and where to see it."""
+    place = f"project={job.project}&j=bq:{job.location}:{job.job_id}"
+    return {
+        "job": job.job_id,
+        "job_url": f"https://console.cloud.google.com/bigquery?{place}&page=queryresults",
+        "slot_ms": int(job.to_api_repr().get("statistics", {}).get("totalSlotMs", 0)),
+    }
 
 
 def _is_still_loaded(job: Any, since: datetime | None) -> bool:

@@ -9,10 +9,10 @@ there: its row is written last, and only if nobody else replaced the month in be
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dialects import BIGQUERY
@@ -21,9 +21,18 @@ from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreBusyError, StoreError
+from taxi_platform.marts.model import Mart
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.bigquery.connection import BigQueryDataset, parse_address
 from taxi_platform.stores.bigquery.jobs import LoadedPartition, MonthLoad
+from taxi_platform.stores.bigquery.marts import (
+    current_marts,
+    delete_marts_sql,
+    make_marts,
+    record_marts,
+    recorded_marts,
+    refresh_mart_views,
+)
 from taxi_platform.stores.bigquery.queries import result
 from taxi_platform.stores.bigquery.raw import refresh_raw_view
 from taxi_platform.stores.bigquery.tables import (
@@ -35,18 +44,21 @@ from taxi_platform.stores.bigquery.tables import (
     replace_view,
 )
 from taxi_platform.stores.bookkeeping import (
+    MART_MONTHS,
     MONTHS,
     RECORDED,
     LoadRecord,
+    Recorded,
     check_conserved,
     check_loaded,
     counts_of,
     held_months,
     months_row,
     recorded_months,
+    trips_for_marts,
 )
 from taxi_platform.stores.catalogue import months_sql, selected
-from taxi_platform.stores.model import HeldMonth, LoadedMonth
+from taxi_platform.stores.model import HeldMart, HeldMonth, LoadedMonth, MadeMarts
 from taxi_platform.transience import RACE
 
 if TYPE_CHECKING:
@@ -55,6 +67,8 @@ if TYPE_CHECKING:
     from taxi_platform.stores.lake.lake import Lake
 
 __all__ = ["BigQueryStore"]
+
+T = TypeVar("T")
 
 _LOADS_OF_ONE_MONTH = replace(RACE, attempts=5, charges_attempts=False)
 """How often a month is loaded again because another run replaced it in between."""
@@ -107,6 +121,10 @@ class BigQueryStore:
             facts = {"trips": trips.facts, "quarantine": quarantine.facts}
             return LoadedMonth(MonthCounts(trips.rows, quarantine.rows), True, name, facts)
 
+        return self._repeated(attempt)
+
+    def _repeated(self, attempt: Callable[[], T]) -> T:
+        """Call it again as long as another run replaces the month in between."""
         return _LOADS_OF_ONE_MONTH.call(
             attempt,
             wait_seconds=self._dataset.wait_seconds,
@@ -166,6 +184,7 @@ class BigQueryStore:
             f"{' AND dataset = @dataset' if table is MONTHS else ''};\n"
             for table in tables
         )
+        deletes += delete_marts_sql(self._dataset, contract, file_month)
         sql = f"BEGIN TRANSACTION;\n{deletes}COMMIT TRANSACTION;"
         self._dataset.query(sql, file_month=file_month, dataset=contract.dataset)
 
@@ -192,6 +211,41 @@ class BigQueryStore:
         """Make ``taxi.raw_{dataset}``; only over a lake on Cloud Storage, the only place of external tables."""
         if lake.url.startswith("gs://"):
             refresh_raw_view(self._dataset, dataset, lake)
+
+    # ---- marts
+
+    def make_marts(self, contract: Contract, marts: Sequence[Mart], file_month: date) -> MadeMarts:
+        """Make the month's marts; `MartStore.make_marts` says what holds."""
+        ensure_table(self._dataset, MONTHS)
+        ensure_table(self._dataset, ZONES)
+
+        def attempt() -> MadeMarts:
+            record, since = self._record(contract, file_month)
+            recorded = None if record is None else Recorded(record.data_version, record.recorded)
+            trips = trips_for_marts(recorded, contract, file_month, str(self._dataset))
+            if unchanged := current_marts(self._dataset, contract, marts, file_month, trips):
+                return unchanged
+            made = make_marts(self._dataset, contract, marts, file_month, trips)
+            if self._record(contract, file_month)[1] != since:
+                raise _ReplacedMeanwhileError(
+                    f"other runs keep replacing {contract.month(file_month)} in {self._dataset}: let them end first"
+                )
+            record_marts(self._dataset, contract, marts, file_month, made)
+            return made
+
+        return self._repeated(attempt)
+
+    def held_marts(
+        self, contract: Contract, months: Sequence[date] | None = None
+    ) -> Mapping[date, Mapping[str, HeldMart]]:
+        """What the dataset's record says of marts; see `MartStore.held_marts`."""
+        return recorded_marts(self._dataset, contract, months)
+
+    def refresh_mart_views(self, contracts: Sequence[Contract]) -> None:
+        """Create or replace the views over marts; see `MartStore.refresh_mart_views`."""
+        for table in (ZONES, MART_MONTHS):
+            ensure_table(self._dataset, table)
+        refresh_mart_views(self._dataset, contracts)
 
     # ---- reading
 

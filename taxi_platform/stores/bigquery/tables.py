@@ -19,10 +19,11 @@ from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
 from taxi_platform.contracts.schemas import bigquery_schema, describe
 from taxi_platform.contracts.unified import UNIFIED
 from taxi_platform.errors import StoreBusyError, StoreError
+from taxi_platform.marts import VIEWS, marts_of
 from taxi_platform.stores.bigquery.connection import LABELS, BigQueryDataset
 from taxi_platform.stores.bigquery.jobs import load_config, partition
 from taxi_platform.stores.bigquery.upload import load_file
-from taxi_platform.stores.bookkeeping import MONTHS
+from taxi_platform.stores.bookkeeping import RECORDS
 from taxi_platform.stores.catalogue import CatalogueColumn, declaration, missing_columns
 from taxi_platform.transience import RACE
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 __all__ = [
+    "add_columns",
     "create_dataset",
     "create_table",
     "ensure_table",
@@ -68,6 +70,20 @@ def ensure_table(dataset: BigQueryDataset, table: Table) -> None:
     existing = keep_for_good(dataset, existing)
     with dataset.clear_errors(f"describe {table.qualified_name}"):
         _describe(dataset, existing, table)
+
+
+def add_columns(dataset: BigQueryDataset, table: Table) -> bigquery.Table:
+    """Add the columns that the table lacks, all of them nullable; returns the table."""
+    from google.cloud import bigquery
+
+    def change(existing: bigquery.Table) -> list[str]:
+        missing = {column.name for column in missing_columns(table, _catalogue(existing), _type_name)}
+        added = [field for field in bigquery_schema(table) if field["name"] in missing]
+        existing.schema = [*existing.schema, *map(bigquery.SchemaField.from_api_repr, added)]
+        return ["schema"] if added else []
+
+    with dataset.clear_errors(f"extend {table.qualified_name}"):
+        return _changed(dataset, dataset.client.get_table(dataset.table_id(table.qualified_name)), change)
 
 
 def create_table(dataset: BigQueryDataset, table: Table) -> None:
@@ -231,7 +247,7 @@ def _declared(dataset: BigQueryDataset, table: Table) -> bigquery.Table:
     declared = bigquery.Table(dataset.table_id(table.qualified_name), schema=_schema(table))
     declared.description = table.description
     declared.labels = dict(LABELS)
-    if FILE_MONTH.name in table.column_names and table is not MONTHS:
+    if FILE_MONTH.name in table.column_names and table not in RECORDS:
         declared.time_partitioning = bigquery.TimePartitioning(
             type_=bigquery.TimePartitioningType.MONTH, field=FILE_MONTH.name
         )
@@ -328,6 +344,11 @@ def _known_tables() -> Iterator[Table]:
     for contract in CONTRACTS.values():
         yield contract.trips
         yield contract.quarantine
+        for mart in marts_of(contract):
+            yield mart.table(contract)
+            yield mart.view
+    for view in VIEWS:
+        yield view.view
     yield UNIFIED
 
 

@@ -16,7 +16,7 @@ from taxi_platform.contracts.model import SCHEMA
 from taxi_platform.contracts.schemas import quoted
 from taxi_platform.marts import MARTS, VIEWS
 from taxi_platform.marts.model import Mart
-from taxi_platform.marts.queries import Dialect, mart_sql, union_sql, view_sql
+from taxi_platform.marts.queries import Naming, mart_sql, union_sql, view_sql
 from taxi_platform.stores.bookkeeping import MART_MONTHS, MARTS_RECORDED, check_marts, held_marts, mart_rows
 from taxi_platform.stores.duckdb.tables import (
     columns_of,
@@ -24,7 +24,6 @@ from taxi_platform.stores.duckdb.tables import (
     qualified,
     replace_view,
     rows_of,
-    sql_type,
 )
 from taxi_platform.stores.model import HeldMart, MadeMarts
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["count_marts", "delete_marts", "make_marts", "recorded_marts", "refresh_mart_views"]
 
-_DIALECT = Dialect("duckdb", lambda name: f"{SCHEMA}.{quoted(name)}", sql_type)
+_NAMING = Naming("duckdb", lambda name: f"{SCHEMA}.{quoted(name)}")
 
 
 def recorded_marts(
@@ -83,7 +82,7 @@ def make_marts(
     rows, sums = {}, {}
     for mart in marts:
         table = qualified(mart.table(contract))
-        sql = f"INSERT INTO {table} BY NAME {mart_sql(mart, contract, file_month, _DIALECT)}"
+        sql = f"INSERT INTO {table} BY NAME {mart_sql(mart, contract, file_month, _NAMING)}"
         rows[mart.name] = int(rows_of(connection, sql)[0][0])
         if mart.adds_up:
             sql = f"SELECT coalesce(sum(trips), 0)::BIGINT FROM {table} WHERE file_month = ?"
@@ -110,10 +109,10 @@ def refresh_mart_views(connection: DuckDBPyConnection, contracts: Sequence[Contr
     """Create or replace the views over marts, within the caller's transaction."""
     existing = existing_tables(connection)
     for mart in MARTS:
-        if sql := union_sql(mart, contracts, existing, _DIALECT):
+        if sql := union_sql(mart, contracts, existing, _NAMING):
             replace_view(connection, mart.view, sql)
             existing.add(mart.name)
     for view in VIEWS:
         if existing.issuperset(view.reads):
-            replace_view(connection, view.view, view_sql(view, _DIALECT))
+            replace_view(connection, view.view, view_sql(view, _NAMING))
             existing.add(view.name)

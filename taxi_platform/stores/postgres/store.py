@@ -21,8 +21,10 @@ from taxi_platform.contracts.schemas import arrow_schema, quoted, sql_literal
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreBusyError
+from taxi_platform.marts.model import Mart
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.bookkeeping import (
+    MART_MONTHS,
     MONTHS,
     RECORDED,
     Recorded,
@@ -32,18 +34,24 @@ from taxi_platform.stores.bookkeeping import (
     held_months,
     months_row,
     recorded_months,
+    trips_for_marts,
 )
 from taxi_platform.stores.catalogue import selected
-from taxi_platform.stores.model import SCHEMA, HeldMonth, LoadedMonth, split_name
+from taxi_platform.stores.model import SCHEMA, HeldMart, HeldMonth, LoadedMonth, MadeMarts, split_name
 from taxi_platform.stores.postgres.copy import copy_in, copy_out
+from taxi_platform.stores.postgres.exchange import replace_partitions
+from taxi_platform.stores.postgres.marts import (
+    forget_marts,
+    make_marts,
+    recorded_marts,
+    recorded_tables,
+    refresh_mart_views,
+)
 from taxi_platform.stores.postgres.partitions import (
     KeptPartitionError,
-    attach_partitions,
-    create_partition,
     drop_partitions,
     empty_partition,
     existing_partitions,
-    finish_partition,
     partition,
 )
 from taxi_platform.stores.postgres.replace import fill_empty, replace_month_of, replace_whole
@@ -132,13 +140,7 @@ class PostgresStore:
             if unchanged := _unchanged(connection, contract, clean):
                 return unchanged
             _record(connection, clean)
-            loading = _Loading(connection, contract, clean, lake, str(self), self._wait_seconds)
-            try:
-                with connection.transaction():
-                    counts = loading.exchange()
-                refilled: list[str] = []
-            except KeptPartitionError:
-                counts, refilled = loading.refill()
+            counts, refilled = _load(connection, contract, clean, lake, str(self), self._wait_seconds)
         self._address.vacuum(refilled)
         return LoadedMonth(counts, changed=True, table=f"{self._address.schema}.{contract.trips.name}")
 
@@ -149,8 +151,10 @@ class PostgresStore:
                 return
             lock = connection.own_lock(str(contract.month(file_month)))
             lock_for_transaction(connection, lock, self._wait_seconds)
+            tables = (contract.trips, contract.quarantine, *recorded_tables(connection, contract, file_month))
             _forget(connection, contract, file_month)
-            old = existing_partitions(connection, (contract.trips, contract.quarantine), file_month)
+            forget_marts(connection, contract, file_month)
+            old = existing_partitions(connection, tables, file_month)
             try:
                 with connection.transaction():
                     drop_partitions(connection, old, file_month, self._wait_seconds)
@@ -184,6 +188,36 @@ class PostgresStore:
             sql = unified_view_sql(contracts, existing_tables(connection), connection.qualified, POSTGRES)
             if sql:
                 replace_view(connection, UNIFIED, sql, self._wait_seconds)
+
+    # ---- marts
+
+    def make_marts(self, contract: Contract, marts: Sequence[Mart], file_month: date) -> MadeMarts:
+        """Make the month's marts; `MartStore.make_marts` says what holds."""
+        tables = (MONTHS, ZONES, MART_MONTHS, *(mart.table(contract) for mart in marts))
+        with self._writing() as connection:
+            ensure_tables(connection, tables, self._wait_seconds)
+            # The lock of a load: trips are not replaced meanwhile.
+            lock = connection.own_lock(str(contract.month(file_month)))
+            lock_for_transaction(connection, lock, self._wait_seconds)
+            recorded = _recorded(connection, contract).get(file_month)
+            trips = trips_for_marts(recorded, contract, file_month, str(self))
+            made, refilled = make_marts(connection, contract, marts, file_month, trips, self._wait_seconds)
+        self._address.vacuum(refilled)
+        return made
+
+    def held_marts(
+        self, contract: Contract, months: Sequence[date] | None = None
+    ) -> Mapping[date, Mapping[str, HeldMart]]:
+        """What the database's record says of marts; see `MartStore.held_marts`."""
+        with self._reading() as connection:
+            return recorded_marts(connection, contract, months)
+
+    def refresh_mart_views(self, contracts: Sequence[Contract]) -> None:
+        """Create or replace the views over marts; see `MartStore.refresh_mart_views`."""
+        with self._writing() as connection:
+            ensure_tables(connection, (ZONES, MART_MONTHS), self._wait_seconds)
+            lock_for_transaction(connection, f"the schema {connection.schema}", self._wait_seconds)
+            refresh_mart_views(connection, contracts, self._wait_seconds)
 
     # ---- reading
 
@@ -246,71 +280,28 @@ class PostgresStore:
         return f"PostgreSQL at {self._address}"
 
 
-class _Loading:
-    """Loads one month into its partitions, in one transaction.
+def _load(
+    connection: PostgresConnection, contract: Contract, clean: CleanMonth, lake: Lake, store: str, wait_seconds: float
+) -> tuple[MonthCounts, list[str]]:
+    """Load the month into its partitions; returns its rows, and the tables to vacuum after the commit."""
+    paths = {contract.trips.name: clean.trips_path, contract.quarantine.name: clean.quarantine_path}
+    counts: list[MonthCounts] = []
 
-    Both ways count the new rows before any reader can be affected.
-    """
-
-    def __init__(
-        self,
-        connection: PostgresConnection,
-        contract: Contract,
-        clean: CleanMonth,
-        lake: Lake,
-        store: str,
-        wait_seconds: float,
-    ) -> None:
-        self._connection = connection
-        self._tables = (contract.trips, contract.quarantine)
-        self._paths = {contract.trips.name: clean.trips_path, contract.quarantine.name: clean.quarantine_path}
-        self._clean = clean
-        self._lake = lake
-        self._store = store
-        self._wait_seconds = wait_seconds
-
-    def exchange(self) -> MonthCounts:
-        """Exchange the old partitions for new ones; raises `KeptPartitionError` if the old ones should stay."""
-        counts = self._checked([self._create(table) for table in self._tables])
-        # This comes last, because from here to the commit readers of the old month wait.
-        attach_partitions(self._connection, self._tables, self._clean.file_month, self._wait_seconds)
-        return counts
-
-    def refill(self) -> tuple[MonthCounts, list[str]]:
-        """Delete and copy inside the existing partitions; no reader waits. Also returns the tables to vacuum."""
-        month = self._clean.file_month
-        existing = existing_partitions(self._connection, self._tables, month)
-        missing = [table for table in self._tables if table not in existing]
-        rows = []
-        for table in self._tables:
-            if table in existing:
-                empty_partition(self._connection, table, month, self._wait_seconds)
-                rows.append(self._copy(table, partition(table, month), frozen=False))
-            else:
-                rows.append(self._create(table))
-        counts = self._checked(rows)
-        attach_partitions(self._connection, missing, month, self._wait_seconds)
-        return counts, [self._connection.qualified(partition(table, month)) for table in existing]
-
-    def _create(self, table: Table) -> int:
-        """Make a new partition with its rows and indexes, to be attached; returns its rows."""
-        month = self._clean.file_month
-        rows = self._copy(table, create_partition(self._connection, table, month), frozen=True)
-        finish_partition(self._connection, table, month, self._wait_seconds)
-        return rows
-
-    def _copy(self, table: Table, name: str, *, frozen: bool) -> int:
-        """Fill a partition from the table's Parquet object in the lake; returns its rows."""
-        with self._lake.open_parquet(self._paths[table.name]) as file:
+    def fill(table: Table, name: str, is_new: bool) -> int:
+        """Fill a partition from the table's Parquet object in the lake."""
+        with lake.open_parquet(paths[table.name]) as file:
             present = tuple(column for column in table.columns if column.name in file.schema_arrow.names)
             schema = arrow_schema(Table(table.name, table.description, present))
             batches = file.iter_batches(_BATCH_ROWS, columns=schema.names, use_threads=False)
-            return copy_in(self._connection, self._connection.qualified(name), schema, batches, frozen=frozen)
+            return copy_in(connection, connection.qualified(name), schema, batches, frozen=is_new)
 
-    def _checked(self, rows: Sequence[int]) -> MonthCounts:
-        counts = MonthCounts(*rows)
-        check_loaded(self._clean, counts, self._store)
-        return counts
+    def check(rows: Sequence[int]) -> None:
+        counts.append(MonthCounts(*rows))
+        check_loaded(clean, counts[-1], store)
+
+    tables = (contract.trips, contract.quarantine)
+    refilled = replace_partitions(connection, tables, clean.file_month, fill, check, wait_seconds)
+    return counts[-1], refilled
 
 
 def _unchanged(connection: PostgresConnection, contract: Contract, clean: CleanMonth) -> LoadedMonth | None:

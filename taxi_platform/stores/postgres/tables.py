@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
 from taxi_platform.contracts.schemas import postgres_columns, postgres_comments, quoted, sql_literal
 from taxi_platform.errors import StoreError
-from taxi_platform.stores.bookkeeping import MONTHS
+from taxi_platform.stores.bookkeeping import RECORDS
 from taxi_platform.stores.catalogue import CatalogueColumn, declaration, is_current, missing_columns
 from taxi_platform.stores.model import SCHEMA, split_name
 from taxi_platform.stores.postgres.session import new_transaction
@@ -191,7 +191,7 @@ def _describe(connection: PostgresConnection, table: Table) -> None:
 
 
 def _is_partitioned(table: Table) -> bool:
-    return FILE_MONTH in table.columns and table is not MONTHS and table.schema == SCHEMA
+    return FILE_MONTH in table.columns and table not in RECORDS and table.schema == SCHEMA
 
 
 def columns_of(connection: PostgresConnection, name: str) -> list[CatalogueColumn]:
