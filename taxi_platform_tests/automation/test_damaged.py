@@ -4,20 +4,51 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from taxi_platform.inspection.status import MonthStatus, month_statuses
 from taxi_platform.months import parse_month, parse_month_range
+from taxi_platform.settings import Settings
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
+from taxi_platform_tests.automation.kept import Kept, keeping
 from taxi_platform_tests.automation.test_schedules import asked, morning, tick
 from taxi_platform_tests.automation.test_withdrawn import last_metadata
 
 MONTHS = "2020-01..2020-08"
 PAIR = ("raw", "trips")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> Iterator[Kept]:
+    with keeping(tmp_path_factory.mktemp("kept"), postgres_server) as kept:
+        yield kept
+
+
+@pytest.fixture
+def tmp_path(kept: Kept) -> Path:
+    return kept.emptied()
+
+
+@pytest.fixture
+def variables(variables: dict[str, str], kept: Kept) -> dict[str, str]:
+    return {**variables, "TAXI_POSTGRES": kept.database}
+
+
+@pytest.fixture
+def two_months(deployment: Deployment, kept: Kept) -> Deployment:
+    """January and February in every store."""
+
+    def two_months() -> None:
+        deployment.upstream.publish("2020-01..2020-02")
+        assert deployment.run("2020-01..2020-02").success
+
+    kept.bring(deployment, two_months)
+    return deployment
 
 
 def statuses(deployment: Deployment) -> list[MonthStatus]:
@@ -103,15 +134,15 @@ def test_pages_that_do_not_read_fail_one_run_with_a_sentence_and_the_next_makes_
     assert [status.is_whole for status in statuses(deployment)] == [True, True]
 
 
-def test_a_month_that_upstream_has_no_longer_outlives_its_manifest(deployment: Deployment) -> None:
-    deployment.upstream.publish("2020-01")
-    assert deployment.run("2020-01").success
-    (whole,) = statuses(deployment)
+def test_a_month_that_upstream_has_no_longer_outlives_its_manifest(two_months: Deployment) -> None:
+    deployment = two_months
+    (whole, other) = statuses(deployment)
     deployment.upstream.withdraw("2020-01")
     emptied(deployment.settings.data / "lake/raw/green/month=2020-01/manifest.json")
     assert not deployment.run("2020-01").success
-    (status,) = statuses(deployment)
+    (status, beside) = statuses(deployment)
     assert (status.rows, status.is_whole) == (whole.rows, True)
+    assert beside == other
 
 
 def as_an_earlier_release_left_it(lake: Path, label: str) -> None:
@@ -130,12 +161,10 @@ def as_an_earlier_release_left_it(lake: Path, label: str) -> None:
 
 @pytest.mark.parametrize("grace", ["0", "24"])
 def test_a_lake_of_an_earlier_release_works_without_fetching_or_cleaning(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, grace: str
+    two_months: Deployment, monkeypatch: pytest.MonkeyPatch, grace: str
 ) -> None:
     monkeypatch.setenv("TAXI_GRACE_HOURS", grace)
-    deployment.settings = type(deployment.settings).from_environment()
-    deployment.upstream.publish("2020-01..2020-02")
-    assert deployment.run("2020-01..2020-02").success
+    deployment = replace(two_months, settings=Settings.from_environment())
     lake, before = deployment.settings.data / "lake", statuses(deployment)
     for label in ("2020-01", "2020-02"):
         as_an_earlier_release_left_it(lake, label)

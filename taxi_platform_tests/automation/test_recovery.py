@@ -14,8 +14,9 @@ import pytest
 from dagster._core.remote_representation.code_location import CodeLocation
 from dagster._core.test_utils import create_test_daemon_workspace_context
 from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import ModuleTarget
+from dagster._core.workspace.load_target import GrpcServerTarget, ModuleTarget
 from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
+from dagster._grpc.server import GrpcServerProcess
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.orchestration.automation import recovery
@@ -29,6 +30,7 @@ from taxi_platform_tests.support.upstream import Fault, serve
 # Dagster's daemon calls its logger by an old name.
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
 
+LOCATION = "taxi_platform"
 QUIET = "every run that crashed is seen to"
 _WORKER = """
 import sys, time, pathlib
@@ -116,22 +118,39 @@ class Daemon:
                 process.kill()
 
 
+@pytest.fixture(scope="module")
+def code_server() -> Iterator[GrpcServerTarget]:
+    """The platform's code location, which all instances of these tests ask."""
+    target = ModuleTarget("taxi_platform.definitions", None, None, LOCATION)
+    (origin,) = target.create_origins()
+    with (
+        dg.instance_for_test() as instance,
+        GrpcServerProcess(
+            instance_ref=instance.get_ref(),
+            location_name=LOCATION,
+            loadable_target_origin=origin.loadable_target_origin,
+            startup_timeout=300,
+            wait_on_exit=True,
+        ) as server,
+    ):
+        yield GrpcServerTarget("localhost", server.port, server.socket, LOCATION)
+
+
 @pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
+def daemon(code_server: GrpcServerTarget, tmp_path: Path) -> Iterator[Daemon]:
     configured = {
         "run_retries": {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False},
         "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "QueuedRunCoordinator"},
     }
-    target = ModuleTarget("taxi_platform.definitions", None, None, "taxi_platform")
     settings = Settings.from_environment({"TAXI_DATA": str(tmp_path)})
     with (
         dg.instance_for_test(overrides=configured) as instance,
-        create_test_daemon_workspace_context(target, instance) as context,
+        create_test_daemon_workspace_context(code_server, instance) as context,
     ):
         daemon = Daemon(
             instance,
             context,
-            context.create_request_context().get_code_location("taxi_platform"),
+            context.create_request_context().get_code_location(LOCATION),
             build_definitions(settings, [CONTRACTS["green"]]),
             tmp_path / "staging" / "runs",
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -16,17 +18,38 @@ from taxi_platform.orchestration.keys import asset_key
 from taxi_platform.orchestration.metadata import VERSION
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform_tests.automation.conftest import GREEN, Deployment
+from taxi_platform_tests.automation.kept import Kept, keeping
 from taxi_platform_tests.automation.test_withdrawn import failed_checks, last_metadata
 
 FEBRUARY = GREEN.month(parse_month("2020-02"))
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> Iterator[Kept]:
+    with keeping(tmp_path_factory.mktemp("kept"), postgres_server) as kept:
+        yield kept
+
+
 @pytest.fixture
-def refused(deployment: Deployment) -> Deployment:
+def tmp_path(kept: Kept) -> Path:
+    return kept.emptied()
+
+
+@pytest.fixture
+def variables(variables: dict[str, str], kept: Kept) -> dict[str, str]:
+    return {**variables, "TAXI_POSTGRES": kept.database}
+
+
+@pytest.fixture
+def refused(deployment: Deployment, kept: Kept) -> Deployment:
     """Two months everywhere; of the second, upstream has since a file whose pickups lie in another month."""
-    deployment.upstream.publish("2020-01..2020-02")
-    assert deployment.run("2020-01..2020-02").success
-    shifted(deployment)
+
+    def refused() -> None:
+        deployment.upstream.publish("2020-01..2020-02")
+        assert deployment.run("2020-01..2020-02").success
+        shifted(deployment)
+
+    kept.bring(deployment, refused)
     return deployment
 
 
