@@ -22,6 +22,7 @@ from taxi_platform.orchestration.automation.retention import build_retention_job
 from taxi_platform.orchestration.automation.schedules import build_schedules
 from taxi_platform.orchestration.automation.sensors import build_sensors
 from taxi_platform.orchestration.checks import build_checks
+from taxi_platform.orchestration.executor import steps_in_threads
 from taxi_platform.orchestration.freshness import build_freshness_sensor
 from taxi_platform.orchestration.io_managers import io_managers
 from taxi_platform.orchestration.jobs import build_jobs
@@ -65,6 +66,6 @@ def build_definitions(
             *build_alert_sensors(alerts or AlertSettings.from_environment({}), datasets),
         ],
         resources={**given, **io_managers(settings, given), **(overrides or {})},
-        # Runs are the unit of parallelism: one process per run imports everything once.
-        executor=dg.in_process_executor,
+        # A process per run imports everything once; in it, stores that do not need each other load at the same time.
+        executor=steps_in_threads,
     )

@@ -34,9 +34,9 @@ ROOMS = {
         ("assets",),
         ("automation", "checks"),
         ("io_managers", "freshness"),
-        ("resources", "checked_months"),
+        ("resources", "checked_months", "executor"),
         ("metadata", "partitions", "jobs", "gcp"),
-        ("keys", "betas"),
+        ("keys", "betas", "interrupts"),
     ),
     "stores": (
         ("testing",),

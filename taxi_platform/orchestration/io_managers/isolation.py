@@ -14,8 +14,9 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ import dagster as dg
 from taxi_platform.errors import TaxiError, TransientError
 from taxi_platform.machine.memory import thrifty_pool
 from taxi_platform.months import TripMonth
+from taxi_platform.orchestration.interrupts import interruptible
 from taxi_platform.orchestration.io_managers.failures import ExpectedFailureError
 from taxi_platform.transience import MONTH
 
@@ -36,6 +38,7 @@ _LOG = logging.getLogger(__name__)
 
 ATTEMPTS = MONTH.attempts or 1
 """How often a month is tried if it fails with a `TransientError`."""
+_HEARING_SECONDS = 0.2
 _GRACE = 1.5
 """Seconds that running months have after an interrupt to end, and to be recorded as well."""
 
@@ -84,14 +87,17 @@ def store_each(
 
     if len(months) == 1:
         # Work in this thread, so that an interrupt ends the work and not only the wait for it.
-        _settle(outcome, months[0], lambda: one(months[0]))
+        with interruptible():
+            _settle(outcome, months[0], lambda: one(months[0]))
         return outcome
     with ThreadPoolExecutor(max_workers=max(1, at_once), thread_name_prefix="month") as pool:
-        futures = {pool.submit(one, month): month for month in months}
+        # In a copy of this context, so that what a month logs is logged by its own step.
+        futures = {pool.submit(copy_context().run, one, month): month for month in months}
         try:
-            for future in as_completed(futures):
-                _settle(outcome, futures[future], future.result)
-                _LOG.debug("%d of %d months done", outcome.total, len(months))
+            with interruptible():
+                for future in _as_ended(futures):
+                    _settle(outcome, futures[future], future.result)
+                    _LOG.debug("%d of %d months done", outcome.total, len(months))
         except BaseException:
             stopping.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -102,6 +108,21 @@ def store_each(
             _settle_ended(outcome, futures)
             raise
     return outcome
+
+
+def _as_ended(futures: Iterable[Future[T]]) -> Iterator[Future[T]]:
+    """Futures as they end. Waits in short pieces, because an interrupt reaches a thread only between two of them."""
+    waiting = set(futures)
+    while waiting:
+        ended, waiting = wait(waiting, _HEARING_SECONDS, FIRST_COMPLETED)
+        yield from ended
+
+
+def _sleep(seconds: float, until: threading.Event) -> None:
+    """Sleep in short pieces, likewise."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not until.wait(min(left, _HEARING_SECONDS)):
+        pass
 
 
 def _settle_ended(outcome: Outcome, futures: Mapping[Future[Metadata | None], TripMonth]) -> None:
@@ -133,15 +154,12 @@ def trying_again(
         failures.append(error)
         _LOG.warning("%s: %s; trying again in %.1f s", what, describe(error), seconds)
 
-    def sleep(seconds: float) -> None:
-        stopping.wait(seconds)
-
     return replace(MONTH, attempts=attempts).call(
         attempt,
         wait_seconds=wait_seconds,
         worth=lambda error: isinstance(error, TransientError) and not stopping.is_set(),
         tell=tell,
-        sleep=sleep,
+        sleep=lambda seconds: _sleep(seconds, stopping),
     )
 
 
