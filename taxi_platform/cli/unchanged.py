@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING
 from taxi_platform.cli.instance import dagster_home, has_instance
 from taxi_platform.cli.record import Record, read_record
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.dimensions import DIMENSIONS
+from taxi_platform.contracts.model import Table
+from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import TaxiError
@@ -29,6 +32,8 @@ from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.ownership import is_owner
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from taxi_platform.sources.model import Source
     from taxi_platform.stores.model import TableStore
 
@@ -173,7 +178,8 @@ def _source(settings: Settings) -> Source:
 
 
 def _zones_assets(settings: Settings) -> list[str]:
-    return [*(asset_name(layer, LOOKUP) for layer in (LOOKUP, *settings.tables)), asset_name(SHAPES, SHAPES)]
+    tables = [asset_name(layer, name) for name in (LOOKUP, *DIMENSIONS) for layer in (name, *settings.tables)]
+    return [*tables, asset_name(SHAPES, SHAPES)]
 
 
 def _are_upstreams_zones(source: Source, lake: Lake) -> bool:
@@ -194,10 +200,26 @@ def _have_zones(stores: Mapping[str, TableStore | None], lake: Lake, record: Rec
     shapes = lake.stored_zone_shapes()
     if shapes is not None and record[asset_name(SHAPES, SHAPES)].get(None, {}).get("sha256") != shapes.sha256:
         return False
-    lookup = rows.select(ZONES.column_names).to_pylist()
-    return all(metadata.get("sha256") == stored.sha256 for metadata in said) and all(
-        store is not None and _zones_in(store) == lookup for store in stores.values()
-    )
+    is_said = all(metadata.get("sha256") == stored.sha256 for metadata in said)
+    return is_said and _have_rows(stores, ZONES, rows) and _have_dimensions(stores, lake, record)
+
+
+def _have_dimensions(stores: Mapping[str, TableStore | None], lake: Lake, record: Record) -> bool:
+    """Whether the lake has dates and codes as they are today, every store has the lake's, and the record says so."""
+    for name, dimension in DIMENSIONS.items():
+        rows, version = lake.dimensions.rows(name), dimension.version
+        said = [record[asset_name(layer, name)].get(None, {}) for layer in (name, *stores)]
+        if rows is None or any(metadata.get("sha256") != version for metadata in said):
+            return False
+        if not _have_rows(stores, dimension.table, rows):
+            return False
+    return True
+
+
+def _have_rows(stores: Mapping[str, TableStore | None], table: Table, rows: pa.Table) -> bool:
+    """Whether every store has exactly those rows, which are in the order of the key, in its table."""
+    wanted = rows.select(table.column_names)
+    return all(store is not None and wanted.equals(_rows_in(store, table)) for store in stores.values())
 
 
 @contextmanager
@@ -211,8 +233,10 @@ def _has_view(store: TableStore) -> bool:
     return store.existing_table(UNIFIED.qualified_name) is not None
 
 
-def _zones_in(store: TableStore) -> list[dict[str, object]]:
-    if store.existing_table(ZONES.qualified_name) is None:
-        return []
-    rows = store.read_months(ZONES.qualified_name, None, ZONES.column_names).read_all()
-    return sorted(rows.to_pylist(), key=lambda row: int(row["location_id"]))
+def _rows_in(store: TableStore, table: Table) -> pa.Table | None:
+    """The table's rows in the order of its key; None if there is no such table, or one of other columns."""
+    existing = store.existing_table(table.qualified_name)
+    if existing is None or not set(table.column_names) <= set(existing.column_names):
+        return None
+    rows = store.read_months(table.qualified_name, None, table.column_names).read_all()
+    return rows.cast(arrow_schema(table)).sort_by([(name, "ascending") for name in table.key])

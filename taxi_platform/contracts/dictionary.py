@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from taxi_platform.contracts.bounds import DESCRIPTION
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.contracts.model import Column, ColumnType, Table
 from taxi_platform.contracts.rules import ZERO_PASSENGERS
 from taxi_platform.contracts.unified import UNIFIED, UNIFIED_COLUMNS
@@ -65,13 +66,14 @@ def render_dictionary(contracts: Sequence[Contract]) -> str:
         *(section for contract in contracts for section in _dataset(contract)),
         *_view(contracts),
         *_zones(),
+        *_dimensions(),
         _links([*(contract.trips for contract in contracts), ZONES]),
     ]
     return "\n".join(sections)
 
 
 def _contents(contracts: Sequence[Contract]) -> str:
-    headings = ["Types", *map(_heading, contracts), "All trips in one view", "Zones"]
+    headings = ["Types", *map(_heading, contracts), "All trips in one view", "Zones", "Dates and codes"]
     return "".join(f"* [{heading}](#{_anchor(heading)})\n" for heading in headings)
 
 
@@ -109,6 +111,12 @@ def _view(contracts: Sequence[Contract]) -> Iterator[str]:
 def _zones() -> Iterator[str]:
     yield f"## Zones\n\n`{ZONES.name}`: {ZONES.description} The texts NA and N/A are data, never null.\n"
     yield _columns(ZONES)
+
+
+def _dimensions() -> Iterator[str]:
+    yield "## Dates and codes\n\nTables that the platform makes by itself, to be joined with trips.\n"
+    for dimension in DIMENSIONS.values():
+        yield f"`{dimension.table.name}`: {dimension.table.description}\n\n" + _plain(dimension.table)
 
 
 def _columns(table: Table) -> str:

@@ -33,6 +33,8 @@ def build_jobs(contracts: Sequence[Contract]) -> list[dg.UnresolvedAssetJobDefin
         for contract in contracts
     ]
     zones = dg.define_asset_job(
-        ZONES_JOB, dg.AssetSelection.groups("zones"), description="The taxi zone lookup into every store."
+        ZONES_JOB,
+        dg.AssetSelection.groups("zones"),
+        description="The taxi zone lookup, dates and codes into every store.",
     )
     return [*jobs, zones]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def place(key: dg.AssetKey) -> Place | None:
     if len(key.path) != 1:
         return None
     (name,) = key.path
-    if name in (LOOKUP, SHAPES):
+    if name in (LOOKUP, SHAPES, *DIMENSIONS):
         return Place(name, name)
     dataset, _, layer = name.rpartition("_")
     return Place(layer, dataset) if dataset and layer in LAYERS else None

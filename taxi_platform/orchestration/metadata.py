@@ -16,6 +16,7 @@ from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import describe
 from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.references import CleanMonth, RawMonth
+from taxi_platform.stores.lake.dimensions import StoredDimension
 from taxi_platform.stores.lake.shapes import StoredShapes
 from taxi_platform.stores.lake.zones import StoredZones
 from taxi_platform.stores.model import LoadedMonth
@@ -31,6 +32,7 @@ __all__ = [
     "WITHDRAWN",
     "clean_metadata",
     "column_schema",
+    "dimension_metadata",
     "loaded_metadata",
     "raw_metadata",
     "withdrawn_metadata",
@@ -153,6 +155,11 @@ def zones_metadata(stored: StoredZones) -> Mapping[str, Any]:
         SHA256: stored.sha256,
         "fetched_at": stored.fetched_at,
     }
+
+
+def dimension_metadata(stored: StoredDimension) -> Mapping[str, Any]:
+    """Rows and version of a table that the platform makes by itself."""
+    return {"dagster/row_count": stored.rows, SHA256: stored.sha256, "made_at": stored.made_at}
 
 
 def zone_shapes_metadata(stored: StoredShapes) -> Mapping[str, Any]:

@@ -30,7 +30,7 @@ from taxi_platform_tests.support.platform import Platform
 RUN = ("run", "--datasets", "green", "--months", "2021-06..2021-07")
 MONTHS = {"green": [date(2021, 6, 1), date(2021, 7, 1)]}
 ASSETS = [asset_name(layer, "green") for layer in ("raw", "trips", "warehouse", "postgres")]
-ZONES = ["zones", "zones_warehouse", "zones_postgres"]
+ZONES = [asset_name(layer, name) for name in ("zones", "dates", "codes") for layer in (name, "warehouse", "postgres")]
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,14 @@ def lose_a_row_of_postgres(platform: Platform) -> None:
 
 def rename_a_zone_of_postgres(platform: Platform) -> None:
     in_postgres(platform, "UPDATE taxi.zones SET zone = 'Somewhere' WHERE location_id = 7")
+
+
+def forget_a_holiday_of_postgres(platform: Platform) -> None:
+    in_postgres(platform, "UPDATE taxi.dates SET holiday = NULL, is_holiday = false WHERE date = '2024-07-04'")
+
+
+def lose_the_codes(platform: Platform) -> None:
+    (platform.data / "lake" / "dimensions" / "codes.parquet").unlink()
 
 
 def lose_the_shapes(platform: Platform) -> None:

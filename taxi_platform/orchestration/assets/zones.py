@@ -5,8 +5,7 @@ Belongs here: whether lookup and shapes have to be fetched. Does not: reading th
 ``stores.lake.shapes``).
 
 Who calls whom: ``zones`` returns a `ZonesFile`, ``zone_shapes`` a `ZoneShapesFile`, and ``LakeIOManager.handle_output``
-opens it, which calls ``fetch``. A table's function returns a `ReferenceTable`, and ``TableIOManager.handle_output``
-calls its ``read``, which is `_rows`.
+opens it, which calls ``fetch``. The tables are those of ``reference_tables``.
 """
 
 # No postponed annotations here: Dagster reads the types of arguments when it gets the function.
@@ -20,15 +19,13 @@ import dagster as dg
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreError
 from taxi_platform.orchestration.assets.raw import UPSTREAM_POOL
-from taxi_platform.orchestration.assets.tables import kinds_of
-from taxi_platform.orchestration.automation.conditions import follows
-from taxi_platform.orchestration.io_managers.values import ReferenceTable, ZonesFile, ZoneShapesFile
+from taxi_platform.orchestration.assets.reference_tables import reference_table
+from taxi_platform.orchestration.io_managers.values import ZonesFile, ZoneShapesFile
 from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_name
-from taxi_platform.orchestration.metadata import TABLE, column_schema
+from taxi_platform.orchestration.metadata import column_schema
 from taxi_platform.orchestration.resources import LakeResource, SourceResource, StagingResource
 from taxi_platform.stores.lake.zones import StoredZones
 from taxi_platform.stores.layer import StoreAt
-from taxi_platform.stores.model import SCHEMA
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +40,8 @@ _LOG = logging.getLogger(__name__)
 
 def zones_assets(stores: Iterable[StoreAt]) -> list[dg.AssetsDefinition]:
     """The assets of the lookup: one in the lake, and a table in each store; and the zones' shapes in the lake."""
-    return [_zones(), _zone_shapes(), *map(_zones_table, stores)]
+    tables = [reference_table(store, LOOKUP, ZONES, StoredZones, _rows) for store in stores]
+    return [_zones(), _zone_shapes(), *tables]
 
 
 def _zones() -> dg.AssetsDefinition:
@@ -103,26 +101,6 @@ def _zone_shapes() -> dg.AssetsDefinition:
         return ZoneShapesFile(fetch)
 
     return zone_shapes
-
-
-def _zones_table(store: StoreAt) -> dg.AssetsDefinition:
-    layer = store.layer
-
-    @dg.asset(
-        key=asset_name(layer.name, LOOKUP),
-        ins={"zones": dg.AssetIn(key=asset_name(LOOKUP, LOOKUP))},
-        group_name=LOOKUP,
-        io_manager_key=layer.io_manager_key,
-        pool=layer.name,
-        automation_condition=follows(LOOKUP),
-        kinds=kinds_of(store),
-        metadata={TABLE: f"{SCHEMA}.{ZONES.name}", **column_schema(ZONES)},
-        description=f"{ZONES.description} In {layer.title} as `{SCHEMA}.{ZONES.name}`.",
-    )
-    def zones_table(zones: StoredZones) -> ReferenceTable:
-        return ReferenceTable(ZONES, zones.sha256, _rows)
-
-    return zones_table
 
 
 def _rows(lake: "Lake") -> "pa.Table":

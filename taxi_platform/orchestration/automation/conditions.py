@@ -17,8 +17,10 @@ import dagster as dg
 from dagster import AutomationCondition as Condition
 
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.orchestration.automation.recorded import recorded_versions
 from taxi_platform.orchestration.betas import knowingly
+from taxi_platform.orchestration.keys import LOOKUP
 from taxi_platform.orchestration.metadata import DATA_VERSION, RAW_VERSION, SHA256, VERSION
 from taxi_platform.settings import Settings
 
@@ -26,7 +28,11 @@ __all__ = ["Behind", "build_automation_sensors", "follows"]
 
 _LONGEST_INTERVAL = 30
 
-_NAMES = {"raw": (VERSION, RAW_VERSION), "trips": (DATA_VERSION, DATA_VERSION), "zones": (SHA256, SHA256)}
+_NAMES = {
+    "raw": (VERSION, RAW_VERSION),
+    "trips": (DATA_VERSION, DATA_VERSION),
+    **dict.fromkeys((LOOKUP, *DIMENSIONS), (SHA256, SHA256)),
+}
 """Input → the name of its version in its own materializations, and in those of the assets made from it."""
 
 

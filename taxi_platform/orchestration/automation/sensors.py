@@ -19,6 +19,7 @@ from typing import Any
 import dagster as dg
 
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.errors import TaxiError
 from taxi_platform.inspection.comparison import Comparison, compare, version_label
 from taxi_platform.months import TripMonth, month_label
@@ -33,6 +34,7 @@ from taxi_platform.settings import Settings
 from taxi_platform.sources import RetryPolicy
 from taxi_platform.sources.looking import Look, look_at
 from taxi_platform.sources.model import Version
+from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.shapes import StoredShapes
 from taxi_platform.stores.lake.zones import StoredZones
 
@@ -114,7 +116,8 @@ def _zones_sensor(settings: Settings) -> dg.SensorDefinition:
         job_name=ZONES_JOB,
         minimum_interval_seconds=settings.poll_seconds,
         default_status=_status(running=settings.automation == "on"),
-        description="Looks at the taxi zone lookup and the zones' shapes upstream and asks for them when one is new.",
+        description="Looks at the taxi zone lookup and the zones' shapes upstream, and asks for what is new, also "
+        "where dates or codes are out of date.",
     )
     def zones_published(
         context: dg.SensorEvaluationContext,  # noqa: ARG001 - Dagster passes it by position
@@ -130,12 +133,20 @@ def _zones_sensor(settings: Settings) -> dg.SensorDefinition:
         except TaxiError as error:
             return dg.SkipReason(str(error))
         new = [version_label(version) for version, stored in looked_at if version and _is_new(version, stored)]
+        new += [f"{name} {version[:8]}" for name, version in _outdated(held).items()]
         if not new:
             return dg.SkipReason("the lake has what upstream has")
         # Seldom enough to be repeated once a day where it fails.
         return dg.RunRequest(run_key=f"zones|{'|'.join(new)}|{date.today().isoformat()}")  # noqa: DTZ011
 
     return zones_published
+
+
+def _outdated(lake: Lake) -> dict[str, str]:
+    """Dates and codes that the lake has not as they are today → their version."""
+    stored = {name: lake.dimensions.stored(name) for name in DIMENSIONS}
+    versions = {name: dimension.version for name, dimension in DIMENSIONS.items()}
+    return {name: version for name, version in versions.items() if getattr(stored[name], "sha256", None) != version}
 
 
 def _is_new(version: Version, stored: StoredZones | StoredShapes | None) -> bool:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import dagster as dg
 
+from taxi_platform.contracts.dimensions import DIMENSIONS, Dimension
 from taxi_platform.errors import DamagedError, RefusedMonthError, StoreError
 from taxi_platform.months import TripMonth
 from taxi_platform.orchestration.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each
@@ -29,6 +30,7 @@ from taxi_platform.orchestration.io_managers.values import CleanMonths, RawMonth
 from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_key, asset_name
 from taxi_platform.orchestration.metadata import (
     clean_metadata,
+    dimension_metadata,
     raw_metadata,
     withdrawn_metadata,
     zone_shapes_metadata,
@@ -69,24 +71,24 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return type(cls.__name__, (cls,), {"__module__": cls.__module__, "__doc__": cls.__doc__, "_tables": tables})
 
     def handle_output(
-        self, context: dg.OutputContext, obj: RawMonths | CleanMonths | ZonesFile | ZoneShapesFile
+        self, context: dg.OutputContext, obj: RawMonths | CleanMonths | ZonesFile | ZoneShapesFile | Dimension
     ) -> None:
         """Open each month that the asset returned, which runs the asset's function for it, and store the result.
 
         Raises:
-            StoreError: the asset returned anything else than months, the zone lookup or the zones' shapes.
+            StoreError: the asset returned anything else than months or a reference table.
             dagster.Failure: some months failed; it names them, and the others are stored and recorded.
         """
         if isinstance(obj, ZoneShapesFile):
             context.add_output_metadata(self._store_zone_shapes(obj))
             return
-        if not isinstance(obj, RawMonths | CleanMonths | ZonesFile):
+        if not isinstance(obj, RawMonths | CleanMonths | ZonesFile | Dimension):
             raise StoreError(
                 f"lake_io stores raw and clean months, and {context.asset_key.to_user_string()} returned a "
                 f"{type(obj).__name__}: give it io_manager_key warehouse_io or postgres_io"
             )
-        if isinstance(obj, ZonesFile):
-            metadata = self._store_zones(obj)
+        if isinstance(obj, ZonesFile | Dimension):
+            metadata = self._store_zones(obj) if isinstance(obj, ZonesFile) else self._store_dimension(obj)
             context.add_output_metadata(metadata)
             if metadata["changed"]:
                 self._refresh_views()
@@ -128,6 +130,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
             return self._load_zones(context)
         if layer == SHAPES:
             return self._load_zone_shapes(context)
+        if layer in DIMENSIONS:
+            return self._load_dimension(context, layer)
         wanted = context.dagster_type.typing_type
         if wanted is RawMonths:
             return RawMonths(input_months(context), self._raw)
@@ -171,6 +175,13 @@ class LakeIOManager(dg.ConfigurableIOManager):
         assert stored is not None, "the lake has just stored them, or had them before"
         return {**zones_metadata(stored), "changed": is_new}
 
+    def _store_dimension(self, dimension: Dimension) -> Metadata:
+        dimensions = self.lake.open().dimensions
+        is_new = dimensions.store(dimension)
+        stored = dimensions.stored(dimension.table.name)
+        assert stored is not None, "the lake has just stored it, or had it before"
+        return {**dimension_metadata(stored), "changed": is_new}
+
     def _store_zone_shapes(self, shapes: ZoneShapesFile) -> Metadata:
         lake = self.lake.open()
         is_new = _store_what_is_new(shapes, lake.store_zone_shapes)
@@ -184,6 +195,16 @@ class LakeIOManager(dg.ConfigurableIOManager):
             raise StoreError(f"{self.lake.url} has no shapes of the zones: materialize {SHAPES} first")
         columns = chosen_columns(context)
         return as_annotated(context, (shapes if columns is None else shapes.select(columns)).to_reader())
+
+    def _load_dimension(self, context: dg.InputContext, name: str) -> Any:
+        dimensions = self.lake.open().dimensions
+        rows, stored = dimensions.rows(name), dimensions.stored(name)
+        if rows is None or stored is None:
+            raise StoreError(f"{self.lake.url} has no {name}: materialize {name} first")
+        if context.dagster_type.typing_type is type(stored):
+            return stored
+        columns = chosen_columns(context)
+        return as_annotated(context, (rows if columns is None else rows.select(columns)).to_reader())
 
     def _load_zones(self, context: dg.InputContext) -> Any:
         lake = self.lake.open()

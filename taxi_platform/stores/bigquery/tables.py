@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
 from taxi_platform.contracts.schemas import bigquery_schema, describe
 from taxi_platform.contracts.unified import UNIFIED
@@ -350,6 +351,7 @@ def _known_tables() -> Iterator[Table]:
     for view in VIEWS:
         yield view.view
     yield UNIFIED
+    yield from (dimension.table for dimension in DIMENSIONS.values())
 
 
 def _catalogue(existing: bigquery.Table) -> list[CatalogueColumn]:

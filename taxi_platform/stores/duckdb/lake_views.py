@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dialects import DUCKDB
+from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import describe, duckdb_columns, quoted, sql_literal
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
@@ -32,6 +33,7 @@ from taxi_platform.references import CleanMonth
 from taxi_platform.stores.bookkeeping import MONTHS, months_row
 from taxi_platform.stores.duckdb.raw import raw_view_sql
 from taxi_platform.stores.duckdb.tables import qualified, replace_view, rows_of, transaction
+from taxi_platform.stores.lake.dimensions import dimension_path
 from taxi_platform.stores.lake.lake import ZONES_PATH, Lake
 from taxi_platform.stores.model import SCHEMA
 
@@ -136,6 +138,7 @@ class ViewsFile:
             "views": repr(UNIFIED),
             "lake": self._lake.url,
             "zones": zones and zones.sha256,
+            "dimensions": [stored and stored.sha256 for stored in map(self._lake.dimensions.stored, DIMENSIONS)],
             "tables": [repr((contract.trips, contract.quarantine)) for contract in contracts],
             "months": {
                 dataset: {
@@ -181,6 +184,9 @@ class ViewsFile:
         self, connection: DuckDBPyConnection, months: Mapping[str, Mapping[str, _Month]], contracts: Sequence[Contract]
     ) -> None:
         self._create_zones(connection)
+        for name, dimension in DIMENSIONS.items():
+            if self._lake.dimensions.stored(name) is not None:
+                _create_view(connection, dimension.table, [self._lake.uri(dimension_path(name))])
         _create_months(
             connection, [month.clean for named in months.values() for month in named.values() if month.clean]
         )

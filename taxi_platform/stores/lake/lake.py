@@ -13,6 +13,7 @@ whole (``raw``, ``clean``), what a manifest says (``manifest``), the transport (
     zones/taxi_zone_lookup.parquet
     zones/shapes/{version}.parquet                                   one per version of the zones' shapes
     zones/shapes.json                                                names them, the current one last
+    dimensions/{table}.parquet                                       dates and codes
 
 Every reader goes by the manifest, which is written last and in one write. Earlier raw versions stay. The next writer of
 a month removes superseded pairs after a grace period. The footers of a pair have its `CleanFacts` under the key
@@ -35,6 +36,7 @@ from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.months import TripMonth, parse_month
 from taxi_platform.references import CleanMonth, MonthCounts, RawMonth, Refusal, StagedClean, StagedRaw
 from taxi_platform.stores.lake.clean import CleanPairs
+from taxi_platform.stores.lake.dimensions import Dimensions
 from taxi_platform.stores.lake.identity import Holds, Identities, LakeIdentity, holds_of
 from taxi_platform.stores.lake.looks import Looks
 from taxi_platform.stores.lake.manifest import Manifest
@@ -86,6 +88,8 @@ class Lake:
         self._raw = RawVersions(self._objects, self._manifests)
         self._clean = CleanPairs(self._objects, self._manifests, grace)
         self._looks = Looks(self._objects)
+        self.dimensions = Dimensions(self._objects)
+        """The tables that the platform makes by itself."""
         self._identities = Identities(self._objects)
 
     @property
