@@ -13,6 +13,7 @@ import pytest
 from taxi_platform.cleaning.keys import hash_rows
 from taxi_platform.cleaning.spilling import HashBuckets, RowBuckets
 from taxi_platform.contracts import CONTRACTS
+from taxi_platform.references import CleanFacts
 from taxi_platform.sources.sample import write_month
 from taxi_platform_tests.cleaning.months import MARCH, clean_file
 
@@ -24,6 +25,14 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("generated") / "yellow.parquet"
     write_month("yellow", MARCH, 250_000, file, "parquet")
     return file
+
+
+@pytest.fixture(scope="module")
+def month_to_repeat(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CleanFacts]:
+    """A smaller one, and what cleaning says of it; twice as large it needs several buckets."""
+    folder = tmp_path_factory.mktemp("repeated")
+    write_month("yellow", MARCH, 100_000, folder / "yellow.parquet", "parquet")
+    return folder / "yellow.parquet", clean_file(folder / "yellow.parquet", folder / "clean").facts
 
 
 def _sql_reasons(raw: Path) -> dict[int, list[str]]:
@@ -87,20 +96,14 @@ def test_a_generated_month_is_judged_as_sql_judges_it(month: Path, tmp_path: Pat
     }
 
 
-def test_a_file_that_holds_a_month_twice_keeps_it_once(month: Path, tmp_path: Path) -> None:
-    _check_copies(month, tmp_path, times=2)
-
-
-def test_a_file_that_holds_a_month_three_times_keeps_it_once(month: Path, tmp_path: Path) -> None:
-    _check_copies(month, tmp_path, times=3)
-
-
-def _check_copies(month: Path, directory: Path, times: int) -> None:
-    once = pq.read_table(month)
-    file = directory / "repeated.parquet"
-    pq.write_table(pa.concat_tables([once] * times), file, row_group_size=131_072)
-    facts = clean_file(file, directory / "clean").facts
-    single = clean_file(month, directory / "single").facts
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_file_that_holds_a_month_several_times_keeps_it_once(
+    month_to_repeat: tuple[Path, CleanFacts], tmp_path: Path, times: int
+) -> None:
+    month, single = month_to_repeat
+    file = tmp_path / "repeated.parquet"
+    pq.write_table(pa.concat_tables([pq.read_table(month)] * times), file, row_group_size=131_072)
+    facts = clean_file(file, tmp_path / "clean").facts
     distinct = single.raw_rows - single.reasons["exact_duplicate"]
     assert facts.raw_rows == single.raw_rows * times
     assert facts.reasons["exact_duplicate"] == facts.raw_rows - distinct

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,9 +55,23 @@ def _reversed(total: Any) -> Any:
     return None if total is None else -total
 
 
-@settings(max_examples=60, deadline=None)
-@given(rows=_months(), row_group_size=st.sampled_from([1, 3, 100]))
+_ANY_MONTH = given(rows=_months(), row_group_size=st.sampled_from([1, 3, 100]))
+
+
+@settings(max_examples=20, deadline=None)
+@_ANY_MONTH
 def test_any_month_is_judged_as_the_reference_judges_it(rows: list[dict[str, Any]], row_group_size: int) -> None:
+    _check_judged(rows, row_group_size)
+
+
+@pytest.mark.long
+@settings(max_examples=300, deadline=None)
+@_ANY_MONTH
+def test_so_are_a_great_many_months(rows: list[dict[str, Any]], row_group_size: int) -> None:
+    _check_judged(rows, row_group_size)
+
+
+def _check_judged(rows: list[dict[str, Any]], row_group_size: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         cleaned = clean(rows, Path(directory), row_group_size=row_group_size)
         expected = judge(rows, datetime(2020, 3, 1), datetime(2020, 4, 1))

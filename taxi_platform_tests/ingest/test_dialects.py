@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,8 @@ from taxi_platform_tests.ingest.staging import columns_of, stage_csv
 from taxi_platform_tests.support.dialects import GENERATIONS, PARSERS, Generation, Value
 from taxi_platform_tests.support.escapes import original
 
-_EXAMPLES = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_MANY_EXAMPLES = settings(_EXAMPLES, max_examples=400)
 
 
 def _decimal_text(number: Decimal, style: str) -> str:
@@ -44,8 +46,12 @@ def _cells(generation: Generation) -> st.SearchStrategy[tuple[str, ...]]:
     return st.tuples(*(st.just("") | kinds[kind] for kind in generation.kinds))
 
 
+_File = tuple[Generation, list[tuple[str, ...]], bytes]
+"""Its dialect, the cells of its records, and its bytes."""
+
+
 @st.composite
-def _files(draw: st.DrawFn) -> tuple[Generation, list[tuple[str, ...]], bytes]:
+def _files(draw: st.DrawFn) -> _File:
     generation = draw(st.sampled_from(GENERATIONS))
     rows = draw(st.lists(_cells(generation), min_size=1, max_size=12))
     ends = draw(st.lists(_LINE_ENDS, min_size=len(rows), max_size=len(rows)))
@@ -62,7 +68,18 @@ def _values(generation: Generation, rows: Sequence[Sequence[str]], column: int) 
 
 @_EXAMPLES
 @given(_files())
-def test_a_file_in_any_dialect_reads_back_whole(file: tuple[Generation, list[tuple[str, ...]], bytes]) -> None:
+def test_a_file_in_any_dialect_reads_back_whole(file: _File) -> None:
+    _check_whole(file)
+
+
+@pytest.mark.long
+@_MANY_EXAMPLES
+@given(_files())
+def test_so_do_a_great_many_files(file: _File) -> None:
+    _check_whole(file)
+
+
+def _check_whole(file: _File) -> None:
     generation, rows, data = file
     with tempfile.TemporaryDirectory() as folder:
         staged = stage_csv(data, Path(folder), generation.dataset, generation.first)
@@ -129,6 +146,17 @@ _FAULTS = st.sampled_from(
 @_EXAMPLES
 @given(st.data())
 def test_a_record_that_does_not_fit_is_kept_as_text_at_its_place_and_changes_no_other(data: st.DataObject) -> None:
+    _check_misfits(data)
+
+
+@pytest.mark.long
+@_MANY_EXAMPLES
+@given(st.data())
+def test_so_are_the_records_of_a_great_many_files(data: st.DataObject) -> None:
+    _check_misfits(data)
+
+
+def _check_misfits(data: st.DataObject) -> None:
     generation = data.draw(st.sampled_from(GENERATIONS))
     rows = data.draw(st.lists(_cells(generation), min_size=3, max_size=12))
     places = st.integers(1, len(rows) - 1)
