@@ -33,17 +33,23 @@ _LOG = logging.getLogger(__name__)
 
 
 def refresh_raw_view(
-    layer: TableLayer, opened: Callable[[], AbstractContextManager[TableStore]], dataset: str, lake: Lake
+    layer: TableLayer,
+    opened: Callable[[], AbstractContextManager[TableStore]],
+    dataset: str,
+    lake: Lake,
+    *,
+    claimed: bool = False,
 ) -> None:
     """Refresh the view over a dataset's raw months, if the store has such views.
 
-    If the store cannot be opened, refuses, or belongs to another lake, a warning is logged.
+    If the store cannot be opened, refuses, or belongs to another lake, a warning is logged. Whoever has just claimed it
+    for the lake says so, and its owner is not read again.
     """
     try:
         with opened() as store:
             if not isinstance(store, RawViews):
                 return
-            problem = stranger(store, layer, lake)
+            problem = None if claimed else stranger(store, layer, lake)
             if problem is None:
                 store.refresh_raw_view(dataset, lake)
     except TaxiError as error:

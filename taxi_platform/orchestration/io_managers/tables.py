@@ -106,7 +106,8 @@ class TableIOManager(dg.ConfigurableIOManager):
             store_each(months.months, load, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
             if outcome.stored:
                 self._patiently("the views", lambda: store.refresh_views(months.all_contracts))
-                refresh_raw_view(self.tables.layer, lambda: nullcontext(store), months.contract.dataset, lake)
+                dataset = months.contract.dataset
+                refresh_raw_view(self.tables.layer, lambda: nullcontext(store), dataset, lake, claimed=True)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read the rows of a table in the type of the input's annotation."""

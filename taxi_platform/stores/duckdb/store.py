@@ -52,6 +52,7 @@ from taxi_platform.stores.duckdb.tables import (
     ensure,
     existing_tables,
     fill_empty,
+    has_table,
     qualified,
     replace_month_of,
     replace_view,
@@ -317,7 +318,7 @@ def _count(connection: DuckDBPyConnection, contract: Contract, file_month: date)
 
 
 def _months(connection: DuckDBPyConnection, table: Table, months: Sequence[date] | None) -> dict[date, int]:
-    if not columns_of(connection, table.qualified_name):
+    if not has_table(connection, table):
         return {}
     chosen = "" if months is None else "WHERE list_contains(?, file_month)"
     sql = f"SELECT file_month, count(*) FROM {qualified(table)} {chosen} GROUP BY file_month"
@@ -325,7 +326,7 @@ def _months(connection: DuckDBPyConnection, table: Table, months: Sequence[date]
 
 
 def _recorded(connection: DuckDBPyConnection, contract: Contract) -> dict[date, Recorded]:
-    if not columns_of(connection, MONTHS.qualified_name):
+    if not has_table(connection, MONTHS):
         return {}
     sql = f"SELECT {RECORDED} FROM {qualified(MONTHS)} WHERE dataset = ?"
     return recorded_months(rows_of(connection, sql, [contract.dataset]))
@@ -334,9 +335,7 @@ def _recorded(connection: DuckDBPyConnection, contract: Contract) -> dict[date, 
 def _unchanged(connection: DuckDBPyConnection, contract: Contract, clean: CleanMonth) -> LoadedMonth | None:
     """The month as it is, if it has this data version and is whole; otherwise None."""
     recorded = _recorded(connection, contract).get(clean.file_month)
-    if recorded is None or not all(
-        columns_of(connection, table.qualified_name) for table in (contract.trips, contract.quarantine)
-    ):
+    if recorded is None or not all(has_table(connection, table) for table in (contract.trips, contract.quarantine)):
         return None
     counted = _count(connection, contract, clean.file_month)
     return recorded.beside(counted).unchanged(clean, contract.trips.qualified_name)

@@ -24,6 +24,7 @@ __all__ = [
     "columns_of",
     "ensure",
     "existing_tables",
+    "has_table",
     "qualified",
     "replace_month_of",
     "replace_view",
@@ -78,6 +79,16 @@ def columns_of(connection: DuckDBPyConnection, name: str) -> list[CatalogueColum
         WHERE schema_name = ? AND table_name = ? ORDER BY column_index
     """
     return [CatalogueColumn(*row) for row in rows_of(connection, sql, split_name(name))]
+
+
+def has_table(connection: DuckDBPyConnection, table: Table) -> bool:
+    """Whether there is such a table; found without DuckDB's list of columns, which takes twenty times as long."""
+    import duckdb
+
+    try:
+        return bool(rows_of(connection, "SELECT 1 FROM pragma_table_info(?) LIMIT 1", [qualified(table)]))
+    except duckdb.CatalogException:
+        return False
 
 
 def ensure(connection: DuckDBPyConnection, table: Table) -> None:
