@@ -131,7 +131,7 @@ class CleanFacts:
     """Facts about one cleaning of a raw version; both files that it made have them in their footers."""
 
     version: str
-    """The data version: raw version, contract, cleaning code and options."""
+    """The data version: raw version, contract, cleaning code, options, and the zones' shapes if points were located."""
     raw_version: str
     raw_rows: int
     trips_rows: int
@@ -152,6 +152,11 @@ class CleanFacts:
     """Records with bytes that are not UTF-8, read as Windows-1252."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Upstream's time column → its zones, and how they were read as New York's wall clock."""
+    located: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Derived column of taxi zones → what became of the trips' points → trips; empty if the file has no points, and
+    without counts if there were no shapes of the zones."""
+    zone_shapes: str | None = None
+    """The version of the shapes that taxi zones were derived by; None if none were derived."""
 
     def to_json(self) -> dict[str, Any]:
         """The facts as JSON-compatible values."""

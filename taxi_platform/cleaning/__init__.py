@@ -10,5 +10,6 @@ from __future__ import annotations
 from taxi_platform.cleaning.month import clean_month
 from taxi_platform.cleaning.options import CleaningOptions
 from taxi_platform.cleaning.version import CLEANING_REVISION, clean_version, code_version
+from taxi_platform.cleaning.zone_shapes import ZoneShapes
 
-__all__ = ["CLEANING_REVISION", "CleaningOptions", "clean_month", "clean_version", "code_version"]
+__all__ = ["CLEANING_REVISION", "CleaningOptions", "ZoneShapes", "clean_month", "clean_version", "code_version"]

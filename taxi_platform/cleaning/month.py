@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from taxi_platform.cleaning.options import CleaningOptions
+from taxi_platform.cleaning.zone_shapes import ZoneShapes
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.references import RawMonth, StagedClean
 
@@ -21,6 +22,7 @@ def clean_month(
     source: Path | BinaryIO,
     directory: Path,
     options: CleaningOptions | None = None,
+    shapes: ZoneShapes | None = None,
 ) -> StagedClean:
     """Clean a raw month into ``trips.parquet`` and ``quarantine.parquet`` below ``directory``.
 
@@ -30,6 +32,7 @@ def clean_month(
         source: its Parquet file, as a local path or an object that reads ranges; it is read two to three times.
         directory: an existing private folder; for a while it also holds some bytes per row.
         options: choices beyond the contract; all off by default.
+        shapes: what taxi zones are derived by, where the file has points and no zones; without, they stay null.
 
     Returns:
         The pair of files and its facts, which both footers have too. Rows are in the order of the raw file.
@@ -43,4 +46,4 @@ def clean_month(
     """
     from taxi_platform.cleaning.splitting import split_month
 
-    return split_month(contract, raw, source, directory, options or CleaningOptions())
+    return split_month(contract, raw, source, directory, options or CleaningOptions(), shapes)

@@ -20,12 +20,14 @@ import pyarrow as pa
 from taxi_platform.cleaning.casting import Cells
 from taxi_platform.cleaning.format_change import FormatWatch
 from taxi_platform.cleaning.judging import Evidence, ZeroPassengers, hits
+from taxi_platform.cleaning.locating import Locator
 from taxi_platform.cleaning.options import CleaningOptions
 from taxi_platform.cleaning.rawtext import json_objects
 from taxi_platform.cleaning.reading import RawBatch, RawFile
 from taxi_platform.cleaning.repeats import Repeats, find_repeats
 from taxi_platform.cleaning.version import clean_version
 from taxi_platform.cleaning.writing import TableFile
+from taxi_platform.cleaning.zone_shapes import ZoneShapes
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.rules import ZERO_PASSENGERS, ExactDuplicate, Rule
 from taxi_platform.errors import BrokenFileError, ChangedFormatError, StoreError
@@ -39,7 +41,12 @@ _PASSENGERS = "passenger_count"
 
 
 def split_month(
-    contract: Contract, raw: RawMonth, source: Path | BinaryIO, directory: Path, options: CleaningOptions
+    contract: Contract,
+    raw: RawMonth,
+    source: Path | BinaryIO,
+    directory: Path,
+    options: CleaningOptions,
+    shapes: ZoneShapes | None,
 ) -> StagedClean:
     """Does the work of ``cleaning.clean_month``, whose docstring holds here too."""
     with (
@@ -49,7 +56,7 @@ def split_month(
         with tempfile.TemporaryDirectory(prefix="repeats-", dir=directory) as folder:
             repeats = find_repeats(contract, file, Path(folder))
         with TableFile(contract.trips, trips) as clean_rows, TableFile(contract.quarantine, rejected) as rejected_rows:
-            facts = _Split(contract, raw, file, options).into(clean_rows, rejected_rows, repeats)
+            facts = _Split(contract, raw, file, options, shapes).into(clean_rows, rejected_rows, repeats)
         return StagedClean(raw.month, facts, trips, rejected)
 
 
@@ -69,7 +76,9 @@ def _kept_if_whole(raw: RawMonth, directory: Path) -> Iterator[tuple[Path, Path]
 class _Split:
     """The pass over the month, and its counts."""
 
-    def __init__(self, contract: Contract, raw: RawMonth, file: RawFile, options: CleaningOptions) -> None:
+    def __init__(
+        self, contract: Contract, raw: RawMonth, file: RawFile, options: CleaningOptions, shapes: ZoneShapes | None
+    ) -> None:
         self._contract = contract
         self._raw = raw
         self._file = file
@@ -82,6 +91,7 @@ class _Split:
         self._unknown_codes: dict[str, Counter[str]] = {}
         self._equal_rows = 0
         self._watch = FormatWatch(contract, raw, file)
+        self._locator = Locator(contract, file.match, shapes)
 
     def into(self, trips: TableFile, quarantine: TableFile, repeats: Repeats) -> CleanFacts:
         """Write every row to one of the two files.
@@ -149,14 +159,15 @@ class _Split:
 
     def _clean_columns(self, cells: Mapping[str, Cells], clean: Flags) -> list[pa.Array]:
         mask = None if clean.all() else pa.array(clean)
-        columns = []
+        columns = {}
         for name, cell in cells.items():
             values = cell.values if mask is None else cell.values.filter(mask)
             if name == _PASSENGERS and self._options.fill_missing_passengers:
                 values = values.fill_null(0)
-            self._nulls[name] += values.null_count
-            columns.append(values)
-        return [self._file_month(len(columns[0])), *columns]
+            columns[name] = values
+        columns.update(self._locator.located(columns))
+        self._nulls.update({name: values.null_count for name, values in columns.items()})
+        return [self._file_month(int(np.count_nonzero(clean))), *columns.values()]
 
     def _file_month(self, rows: int) -> pa.Array:
         return pa.repeat(pa.scalar(self._raw.month.first_day, pa.date32()), rows)
@@ -168,7 +179,7 @@ class _Split:
 
     def _facts(self, trips: TableFile, quarantine: TableFile) -> CleanFacts:
         return CleanFacts(
-            version=clean_version(self._contract, self._raw.version, self._options),
+            version=clean_version(self._contract, self._raw.version, self._options, self._locator.version),
             raw_version=self._raw.version,
             raw_rows=self._raw.rows,
             trips_rows=trips.num_rows,
@@ -181,6 +192,8 @@ class _Split:
             equal_rows=self._equal_rows,
             decoded_rows=self._raw.decoded_rows,
             zones=dict(self._file.clock.zones),
+            located=self._locator.counts,
+            zone_shapes=self._locator.version,
         )
 
 

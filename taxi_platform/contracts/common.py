@@ -17,6 +17,8 @@ __all__ = [
     "CBD_CONGESTION_FEE",
     "CBD_FEE_SINCE",
     "CONGESTION_SURCHARGE",
+    "DERIVED_DROPOFF_LOCATION_ID",
+    "DERIVED_PICKUP_LOCATION_ID",
     "DISPATCHING_BASE_NUM",
     "DROPOFF_DATETIME",
     "DROPOFF_LATITUDE",
@@ -50,6 +52,8 @@ __all__ = [
 PARQUET_ONLY_SINCE = date(2022, 1, 1)
 """No file from this month on was ever published as CSV. CSV files had fewer columns."""
 CBD_FEE_SINCE = date(2025, 1, 1)
+_ZONE_SHAPES = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
+"""Where upstream publishes the polygons of the zones."""
 _COORDINATES = Span(until=date(2016, 6, 1))
 _LOCATION_IDS = Span(since=date(2016, 7, 1))
 """Taxi zone ids replace longitude and latitude in the CSV files from this month on."""
@@ -91,6 +95,17 @@ def _coordinate(name: str, end: str, instead: str) -> Column:
     )
 
 
+def _derived_location(name: str, end: str, longitude: Column, latitude: Column) -> Column:
+    return Column(
+        name,
+        ColumnType.SMALLINT,
+        f"Taxi zone in which the trip {end}, derived by this platform from longitude and latitude; null where the file "
+        "has none, or they are in no zone.",
+        source=_ZONE_SHAPES,
+        derived_from=(longitude.name, latitude.name),
+    )
+
+
 PICKUP_DATETIME = _instant("pickup_datetime", "When the trip began, in New York wall-clock time.")
 DROPOFF_DATETIME = _instant("dropoff_datetime", "When the trip ended, in New York wall-clock time.")
 PICKUP_LOCATION_ID = _location("pickup_location_id", "Taxi zone in which the trip began")
@@ -99,6 +114,10 @@ PICKUP_LONGITUDE = _coordinate("pickup_longitude", "began", PICKUP_LOCATION_ID.n
 PICKUP_LATITUDE = _coordinate("pickup_latitude", "began", PICKUP_LOCATION_ID.name)
 DROPOFF_LONGITUDE = _coordinate("dropoff_longitude", "ended", DROPOFF_LOCATION_ID.name)
 DROPOFF_LATITUDE = _coordinate("dropoff_latitude", "ended", DROPOFF_LOCATION_ID.name)
+DERIVED_PICKUP_LOCATION_ID = _derived_location("derived_pickup_location_id", "began", PICKUP_LONGITUDE, PICKUP_LATITUDE)
+DERIVED_DROPOFF_LOCATION_ID = _derived_location(
+    "derived_dropoff_location_id", "ended", DROPOFF_LONGITUDE, DROPOFF_LATITUDE
+)
 
 STORE_AND_FWD_FLAG = Column(
     "store_and_fwd_flag",

@@ -82,6 +82,11 @@ class Contract:
                 return column
         raise KeyError(name)
 
+    @property
+    def derived(self) -> tuple[Column, ...]:
+        """The columns that no file has, because cleaning computes them."""
+        return tuple(column for column in self.columns if column.derived_from)
+
     def month(self, first_day: date) -> TripMonth:
         """The dataset's month that begins on ``first_day``."""
         return TripMonth(self.dataset, first_day)
@@ -133,6 +138,7 @@ def _nowhere(contract: Contract) -> Iterator[str]:
         ("cluster_by", contract.cluster_by),
         ("unified", contract.unified.values()),
         *((f"the rule {rule.reason!r}", rule.columns) for rule in contract.rules),
+        *((f"the origin of {column.name!r}", column.derived_from) for column in contract.columns),
         *((f"unless of {column.name!r}", column.unless) for column in contract.columns),
     ]
     for where, names in references:

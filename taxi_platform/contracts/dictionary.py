@@ -15,7 +15,7 @@ from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.contracts.model import Column, ColumnType, Table
 from taxi_platform.contracts.rules import ZERO_PASSENGERS
-from taxi_platform.contracts.unified import UNIFIED, UNIFIED_COLUMNS
+from taxi_platform.contracts.unified import UNIFIED, UNIFIED_COLUMNS, origins
 from taxi_platform.contracts.zones import ZONES
 
 __all__ = ["render_dictionary"]
@@ -164,6 +164,8 @@ def _nullability(column: Column) -> str:
 
 
 def _spellings(column: Column) -> str:
+    if column.derived_from:
+        return "none: derived from " + ", ".join(f"`{name}`" for name in column.derived_from)
     if column.source is None:
         return _NONE
     return ", ".join(f"`{spelling}`" for spelling in column.spellings or (column.name,))
@@ -177,8 +179,7 @@ def _required(column: Column) -> str:
 
 
 def _origin(contract: Contract, name: str) -> str:
-    column = contract.unified.get(name, name)
-    return f"`{column}`" if column in contract.trips.column_names else _NONE
+    return ", else ".join(f"`{column.name}`" for column in origins(contract, name)) or _NONE
 
 
 def _clustering(table: Table) -> str:

@@ -71,5 +71,7 @@ GREEN = Contract(
         spelled(common.DROPOFF_LONGITUDE, "Dropoff_longitude"),
         spelled(common.DROPOFF_LATITUDE, "Dropoff_latitude"),
         spelled(common.REQUEST_SOURCE, "request_source"),
+        common.DERIVED_PICKUP_LOCATION_ID,
+        common.DERIVED_DROPOFF_LOCATION_ID,
     ),
 )

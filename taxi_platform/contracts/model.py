@@ -122,6 +122,9 @@ class Column:
     """File months whose files must carry the column."""
     unless: tuple[str, ...] = ()
     """If the file has any of these columns, the required column may be absent."""
+    derived_from: tuple[str, ...] = ()
+    """Columns that the value is computed from (longitude and latitude of a point → its zone); no file has a derived
+    column."""
     filled: Span = NEVER
     """File months in which a null sends the row to quarantine (timestamps only)."""
     nullable: bool = True
@@ -132,7 +135,9 @@ class Column:
 
     @cached_property
     def known_as(self) -> tuple[str, ...]:
-        """The normalised spellings, most trusted first."""
+        """The normalised spellings, most trusted first; none of a derived column."""
+        if self.derived_from:
+            return ()
         return tuple(dict.fromkeys(normalised(spelling) for spelling in self.spellings or (self.name,)))
 
     def is_text_in(self, first_day: date) -> bool:

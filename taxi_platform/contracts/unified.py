@@ -19,7 +19,7 @@ from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.contracts.schemas import sql_literal
 from taxi_platform.contracts.zones import AIRPORTS, ZONES
 
-__all__ = ["PLAUSIBLE", "UNIFIED", "UNIFIED_COLUMNS", "unified_month_sql", "unified_view_sql"]
+__all__ = ["PLAUSIBLE", "UNIFIED", "UNIFIED_COLUMNS", "origins", "unified_month_sql", "unified_view_sql"]
 
 _ENDS = {"pickup": "began", "dropoff": "ended"}
 _ZONE_NAMES = {"borough": "Borough", "zone": "Name of the taxi zone"}
@@ -39,6 +39,9 @@ _PLAUSIBLE_RULE = (
     + ", ".join(f"{name} from {least:,} to {most:,}" for name, (least, most) in PLAUSIBLE.items())
     + ", each included; what is null is not judged."
 )
+
+_DERIVED_FROM_POINTS = "derived_"
+"""What the name of a column begins with that has the same from coordinates, where upstream gives nothing."""
 
 _SHARED = (
     FILE_MONTH,
@@ -97,6 +100,15 @@ _DERIVED = (
         nullable=False,
     ),
     Column("is_plausible", ColumnType.BOOLEAN, _PLAUSIBLE_RULE, nullable=False),
+    *(
+        Column(
+            f"{end}_location_is_derived",
+            ColumnType.BOOLEAN,
+            f"Whether {end}_location_id is derived from longitude and latitude, because upstream gives no zone.",
+            nullable=False,
+        )
+        for end in _ENDS
+    ),
 )
 
 UNIFIED = Table(
@@ -179,17 +191,28 @@ def _columns(contract: Contract, dialect: Dialect) -> dict[str, str]:
 
 
 def _origin(contract: Contract, name: str) -> Column | None:
-    """The dataset's own column for a column of the view."""
+    """The dataset's own column for a column of the view, as upstream gives it."""
+    return next(iter(origins(contract, name)), None)
+
+
+def origins(contract: Contract, name: str) -> tuple[Column, ...]:
+    """The dataset's own columns for a column of the view; the first that is not null counts."""
     own = contract.unified.get(name, name)
-    return next((column for column in contract.trips.columns if column.name == own), None)
+    return tuple(column for column in contract.trips.columns if column.name in (own, f"{_DERIVED_FROM_POINTS}{own}"))
 
 
 def _value(contract: Contract, name: str, kind: ColumnType, dialect: Dialect) -> str:
-    """A column of the view from the dataset's own column, cast only where the types differ."""
-    column = _origin(contract, name)
-    if column is None:
+    """A column of the view from the dataset's own columns, cast only where the types differ."""
+    columns = origins(contract, name)
+    if not columns:
         return _null(kind, dialect)
-    return f"t.{column.name}" if column.type is kind else f"CAST(t.{column.name} AS {dialect.type_name(kind)})"
+    values = [f"t.{c.name}" if c.type is kind else f"CAST(t.{c.name} AS {dialect.type_name(kind)})" for c in columns]
+    return values[0] if len(values) == 1 else f"COALESCE({', '.join(values)})"
+
+
+def _is_derived(contract: Contract, name: str) -> str:
+    columns = origins(contract, name)
+    return f"(t.{columns[0].name} IS NULL AND t.{columns[1].name} IS NOT NULL)" if len(columns) > 1 else "FALSE"
 
 
 def _null(kind: ColumnType, dialect: Dialect) -> str:
@@ -213,6 +236,7 @@ def _derived(contract: Contract, own: Mapping[str, str], dialect: Dialect) -> di
         "speed_mph": speed,
         "is_airport_trip": f"({' OR '.join(at_airports)})",
         "is_plausible": f"({' AND '.join(bounds)})",
+        **{f"{end}_location_is_derived": _is_derived(contract, f"{end}_location_id") for end in _ENDS},
     }
 
 

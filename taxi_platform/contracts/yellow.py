@@ -87,5 +87,7 @@ YELLOW = Contract(
         spelled(common.DROPOFF_LONGITUDE, "dropoff_longitude", "End_Lon"),
         spelled(common.DROPOFF_LATITUDE, "dropoff_latitude", "End_Lat"),
         spelled(common.REQUEST_SOURCE, "request_source"),
+        common.DERIVED_PICKUP_LOCATION_ID,
+        common.DERIVED_DROPOFF_LOCATION_ID,
     ),
 )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from taxi_platform.cleaning.options import CleaningOptions
 from taxi_platform.cleaning.refusals import is_refused
-from taxi_platform.cleaning.version import clean_version
+from taxi_platform.cleaning.version import clean_version, version_now
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.references import CleanFacts, RawMonth
 from taxi_platform.stores.lake.month import MonthInLake
@@ -59,8 +59,12 @@ def _trips_gap(contract: Contract, raw: RawMonth, found: MonthInLake) -> str | N
     facts = clean.facts
     if facts.raw_version != raw.version:
         return f"trips were made from raw version {facts.raw_version}, and {raw.version} is current"
-    if facts.version != clean_version(contract, raw.version, _options(raw, facts)):
+    options = _options(raw, facts)
+    if facts.version != clean_version(contract, raw.version, options, facts.zone_shapes):
         return "trips were cleaned by an earlier contract or cleaning revision"
+    if facts.version != version_now(contract, raw.version, facts, found.zone_shapes, options):
+        by = f"by the zones' shapes {facts.zone_shapes}" if facts.zone_shapes else "without the zones' shapes"
+        return f"trips were located {by}, and {found.zone_shapes} are current"
     if not facts.is_conserved or facts.raw_rows != (raw.rows if found.raw_rows is None else found.raw_rows):
         return (
             f"{facts.trips_rows:,} trips and {facts.quarantined_rows:,} quarantined rows are not the "

@@ -15,7 +15,7 @@ import dagster as dg
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import describe
 from taxi_platform.contracts.values.foreign_text import excerpt
-from taxi_platform.references import CleanMonth, RawMonth
+from taxi_platform.references import CleanFacts, CleanMonth, RawMonth
 from taxi_platform.stores.lake.dimensions import StoredDimension
 from taxi_platform.stores.lake.shapes import StoredShapes
 from taxi_platform.stores.lake.zones import StoredZones
@@ -23,6 +23,7 @@ from taxi_platform.stores.model import LoadedMonth
 
 __all__ = [
     "DATA_VERSION",
+    "NO_SHAPES",
     "RAW_VERSION",
     "ROWS",
     "SHA256",
@@ -30,6 +31,7 @@ __all__ = [
     "VERSION",
     "VERSION_NAMES",
     "WITHDRAWN",
+    "ZONE_SHAPES",
     "clean_metadata",
     "column_schema",
     "dimension_metadata",
@@ -54,7 +56,10 @@ DATA_VERSION = "data_version"
 """Of trips and tables: raw version, contract, cleaning code and options."""
 SHA256 = "sha256"
 """The digest of upstream's file, which is the version of the zone lookup and its tables."""
-VERSION_NAMES = (VERSION, RAW_VERSION, DATA_VERSION, SHA256)
+ZONE_SHAPES = "zone_shapes"
+"""Of trips with points: the version of the zones' shapes that their zones are derived by, or `NO_SHAPES`."""
+NO_SHAPES = "none"
+VERSION_NAMES = (VERSION, RAW_VERSION, DATA_VERSION, SHA256, ZONE_SHAPES)
 """The names that automation compares; every materialization has all that apply to it."""
 
 _MOST_CODES = 100
@@ -120,9 +125,18 @@ def clean_metadata(clean: CleanMonth, uri: str, *, changed: bool) -> Mapping[str
         "equal_rows": facts.equal_rows,
         "decoded_rows": facts.decoded_rows,
         "zones": dict(facts.zones),
+        **_located(facts),
         "bytes": clean.trips_size + clean.quarantine_size,
         "changed": changed,
     }
+
+
+def _located(facts: CleanFacts) -> dict[str, Any]:
+    """What became of the trips' points, each kind as a number of its own; nothing for a file without points."""
+    if not facts.located:
+        return {}
+    counts = {f"{column}/{kind}": rows for column, by_kind in facts.located.items() for kind, rows in by_kind.items()}
+    return {ZONE_SHAPES: facts.zone_shapes or NO_SHAPES, **counts}
 
 
 def _most_frequent(codes: Mapping[str, int]) -> dict[str, int]:

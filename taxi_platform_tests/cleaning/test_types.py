@@ -241,7 +241,7 @@ def test_the_yellow_parquet_of_2009_reads_into_the_contract(tmp_path: Path) -> N
 @pytest.mark.parametrize("dataset", sorted(CONTRACTS))
 def test_a_file_of_nulls_in_every_column_is_quarantined_whole_in_every_dataset(dataset: str, tmp_path: Path) -> None:
     contract = CONTRACTS[dataset]
-    names = [column.known_as[0] for column in contract.columns]
+    names = [column.known_as[0] for column in contract.columns if column.known_as]
     cleaned = clean(pa.table({name: pa.nulls(2) for name in names}), tmp_path, contract, date(2025, 1, 1))
     is_judged = dataset in ("yellow", "green")  # rows of the others that say nothing are no copies of one another
     assert cleaned.reasons == {

@@ -39,16 +39,18 @@ TAXI_COLUMNS = [
     "cbd_congestion_fee",
 ]
 COORDINATES = ["pickup_longitude", "pickup_latitude", "dropoff_longitude", "dropoff_latitude"]
+DERIVED = ["derived_pickup_location_id", "derived_dropoff_location_id"]
 
 
 def test_taxi_trips_have_the_field_s_names_in_the_field_s_order() -> None:
-    assert list(CONTRACTS["yellow"].trips.column_names) == [*TAXI_COLUMNS, *COORDINATES, "request_source"]
+    assert list(CONTRACTS["yellow"].trips.column_names) == [*TAXI_COLUMNS, *COORDINATES, "request_source", *DERIVED]
     assert list(CONTRACTS["green"].trips.column_names) == [
         *TAXI_COLUMNS,
         "trip_type",
         "ehail_fee",
         *COORDINATES,
         "request_source",
+        *DERIVED,
     ]
 
 

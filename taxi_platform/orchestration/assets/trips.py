@@ -11,21 +11,24 @@ manager then stores the pair of files.
 # No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 import contextlib
 import logging
+import threading
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 from pydantic import Field
 
 from taxi_platform.cleaning.options import CleaningOptions
 from taxi_platform.cleaning.refusals import is_refused, refusal
-from taxi_platform.cleaning.version import clean_version, code_version
+from taxi_platform.cleaning.version import code_version, version_now
+from taxi_platform.cleaning.zone_shapes import ZoneShapes
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import BrokenFileError, ChangedFormatError, DamagedError, RefusedMonthError
 from taxi_platform.months import TripMonth
 from taxi_platform.orchestration.automation.conditions import follows
 from taxi_platform.orchestration.io_managers.failures import ExpectedFailureError
 from taxi_platform.orchestration.io_managers.values import CleanMonths, RawMonths
-from taxi_platform.orchestration.keys import asset_name
+from taxi_platform.orchestration.keys import SHAPES, asset_name
 from taxi_platform.orchestration.metadata import column_schema
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.resources import LakeResource, StagingResource
@@ -67,13 +70,14 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset_name("trips", contract.dataset),
         ins={"raw": dg.AssetIn(key=asset_name("raw", contract.dataset))},
+        deps=[asset_name(SHAPES, SHAPES)] if contract.derived else [],
         partitions_def=monthly_partitions(contract),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=contract.dataset,
         io_manager_key="lake_io",
         kinds={"parquet", "silver"},
         code_version=code_version(contract),
-        automation_condition=follows("raw"),
+        automation_condition=follows("raw", and_shapes=bool(contract.derived)),
         metadata=column_schema(contract.trips),
         description=(
             f"{contract.description} One contract for every month since {contract.first_month:%Y-%m}; rows that break "
@@ -81,6 +85,8 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
         ),
     )
     def trips(config: CleaningConfig, raw: RawMonths, lake: LakeResource, staging: StagingResource) -> CleanMonths:
+        shapes = _CurrentShapes(lake)
+
         # Called by LakeIOManager.handle_output, once for each month, when it opens the month.
         @contextlib.contextmanager
         def clean(month: TripMonth) -> Iterator[StagedClean | CleanMonth | WithdrawnMonth]:
@@ -88,7 +94,7 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
                 if isinstance(raw_month, WithdrawnMonth):
                     yield raw_month
                     return
-                with cleaned(contract, raw_month, lake, staging, config.options) as value:
+                with cleaned(contract, raw_month, lake, staging, config.options, shapes) as value:
                     yield value
 
         if config.raw_version is not None and len(raw) != 1:
@@ -98,9 +104,39 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
     return trips
 
 
+class _CurrentShapes:
+    """The zones' shapes of one step, whose months are cleaned in several threads."""
+
+    def __init__(self, lake: LakeResource) -> None:
+        self._lake = lake
+        self._turn = threading.Lock()
+        self._is_said = False
+
+    def get(self) -> ZoneShapes | None:
+        """The lake's current version; None if it has none."""
+        lake = self._lake.open()
+        stored = lake.stored_zone_shapes()
+        return None if stored is None else ZoneShapes(stored.version, partial(lake.zone_polygons, stored))
+
+    def say_missing(self) -> None:
+        """Say once that months with points get no zones."""
+        with self._turn:
+            if not self._is_said:
+                _LOG.warning(
+                    "the lake has no shapes of the zones: trips with coordinates have no zones until %s brings them",
+                    SHAPES,
+                )
+            self._is_said = True
+
+
 @contextlib.contextmanager
 def cleaned(
-    contract: Contract, raw: RawMonth, lake: LakeResource, staging: StagingResource, options: CleaningOptions
+    contract: Contract,
+    raw: RawMonth,
+    lake: LakeResource,
+    staging: StagingResource,
+    options: CleaningOptions,
+    shapes: "_CurrentShapes",
 ) -> Iterator[StagedClean | CleanMonth]:
     """One month for the lake. The IO manager calls it, through ``clean`` in `trips_asset`, and stores what it yields.
 
@@ -121,13 +157,16 @@ def cleaned(
         raise RefusedMonthError(raw.refused.sentence)
     options = options.model_copy(update={"accept_changed_format": raw.accepts_changed_format})
     current = store.current_clean(raw.month)
-    if current is not None and current.facts.version == clean_version(contract, raw.version, options):
+    current_shapes = shapes.get() if contract.derived else None
+    if current is not None and current.facts.version == version_now(
+        contract, raw.version, current.facts, current_shapes.version if current_shapes else None, options
+    ):
         _LOG.info("%s: clean months unchanged", raw.month)
         yield current
         return
     with staging.open() as folder, store.local_copy(raw.path) as file:
         try:
-            staged = clean_month(contract, raw, file, folder, options)
+            staged = clean_month(contract, raw, file, folder, options, current_shapes)
         except BrokenFileError as error:
             if problem := store.set_aside_unreadable_raw(raw):
                 raise DamagedError(f"{problem}; run {raw.month} again, which fetches it again") from error
@@ -139,6 +178,8 @@ def cleaned(
         _LOG.info("%s: %s trips, %s quarantined", raw.month, f"{facts.trips_rows:,}", f"{facts.quarantined_rows:,}")
         for column, zones in facts.zones.items():
             _LOG.warning("%s: times of %s have a zone: %s", raw.month, column, zones)
+        if facts.located and facts.zone_shapes is None:
+            shapes.say_missing()
         yield staged
 
 

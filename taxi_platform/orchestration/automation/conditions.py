@@ -11,7 +11,7 @@ no sensor that was off. Dagster's own conditions look at events: ``eager()`` onl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import dagster as dg
 from dagster import AutomationCondition as Condition
@@ -20,11 +20,11 @@ from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.orchestration.automation.recorded import recorded_versions
 from taxi_platform.orchestration.betas import knowingly
-from taxi_platform.orchestration.keys import LOOKUP
-from taxi_platform.orchestration.metadata import DATA_VERSION, RAW_VERSION, SHA256, VERSION
+from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_name, place
+from taxi_platform.orchestration.metadata import DATA_VERSION, RAW_VERSION, SHA256, VERSION, WITHDRAWN, ZONE_SHAPES
 from taxi_platform.settings import Settings
 
-__all__ = ["Behind", "build_automation_sensors", "follows"]
+__all__ = ["Behind", "Relocated", "build_automation_sensors", "follows"]
 
 _LONGEST_INTERVAL = 30
 
@@ -54,17 +54,53 @@ class Behind(Condition[dg.AssetKey]):
         """The candidate months whose recorded input version is not the input's current one."""
         own_name, input_name = _NAMES[self.layer]
         view = context.asset_graph_view
-        (source,) = view.asset_graph.get(context.key).parent_keys
+        (source,) = (
+            key
+            for key in view.asset_graph.get(context.key).parent_keys
+            if (at := place(key)) and at.layer == self.layer
+        )
         wanted = {month: names[own_name] for month, names in _recorded(context, source) if own_name in names}
         made_from = {month: names.get(input_name) for month, names in _recorded(context, context.key)}
         behind = {month for month, version in wanted.items() if made_from.get(month) != version}
-        partitions = view.asset_graph.get(context.key).partitions_def
-        if partitions is None:
-            found = context.candidate_subset if behind else context.get_empty_subset()
-        else:
-            keys = {key for key in context.candidate_subset.expensively_compute_partition_keys() if key in behind}
-            found = view.get_subset_from_partition_keys(context.key, partitions, keys)
-        return dg.AutomationResult(context, found)
+        return _among_candidates(context, behind)
+
+
+class Relocated(Condition[dg.AssetKey]):
+    """True for a month whose points were located by another version of the zones' shapes than the newest recorded one.
+
+    A month without points records no such version, and is never meant.
+    """
+
+    @property
+    def name(self) -> str:
+        """The condition as the web interface names it."""
+        return f"located by another version of {SHAPES}"
+
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        """The candidate months whose recorded shapes are not the current ones."""
+        current = {
+            names[VERSION]
+            for _, names in _recorded(context, dg.AssetKey(asset_name(SHAPES, SHAPES)))
+            if VERSION in names
+        }
+        located = {
+            month: names[ZONE_SHAPES] for month, names in _recorded(context, context.key) if ZONE_SHAPES in names
+        }
+        behind = {month for month, by in located.items() if current and by not in (*current, WITHDRAWN)}
+        return _among_candidates(context, behind)
+
+
+def _among_candidates(
+    context: dg.AutomationContext[dg.AssetKey], months: Collection[str | None]
+) -> dg.AutomationResult[dg.AssetKey]:
+    view = context.asset_graph_view
+    partitions = view.asset_graph.get(context.key).partitions_def
+    if partitions is None:
+        found = context.candidate_subset if months else context.get_empty_subset()
+    else:
+        keys = {key for key in context.candidate_subset.expensively_compute_partition_keys() if key in months}
+        found = view.get_subset_from_partition_keys(context.key, partitions, keys)
+    return dg.AutomationResult(context, found)
 
 
 def _recorded(
@@ -73,18 +109,22 @@ def _recorded(
     return recorded_versions(context.asset_graph_view.instance, asset).items()
 
 
-def follows(layer: str) -> Condition[dg.AssetKey]:
+def follows(layer: str, *, and_shapes: bool = False) -> Condition[dg.AssetKey]:
     """True for a month that is behind its input in that layer and was not requested since the input's last run.
 
     A month is requested once, never before every input exists, and never while an input or the asset itself runs. After
     a failure it is requested again when its input was looked at again (at least once a month), and by the
-    reconciliation.
+    reconciliation. Months with points also follow the zones' shapes ``and_shapes``, but do not wait for them to exist.
     """
     asked = Condition.newly_requested().since(Condition.any_deps_match(Condition.newly_updated()))
     with_its_input = Condition.any_deps_match(Condition.will_be_requested()).with_label("its input is requested")
+    is_behind = Behind(layer) | Relocated() if and_shapes else Behind(layer)
+    missing = Condition.any_deps_missing()
+    if and_shapes:
+        missing = missing.ignore(dg.AssetSelection.assets(asset_name(SHAPES, SHAPES)))
     return (
-        (with_its_input | (Behind(layer) & ~asked.with_label("asked for since its input was last recorded")))
-        & ~Condition.any_deps_missing()
+        (with_its_input | (is_behind & ~asked.with_label("asked for since its input was last recorded")))
+        & ~missing
         & ~Condition.any_deps_in_progress()
         & ~Condition.in_progress()
     ).with_label(f"follows {layer}")

@@ -202,8 +202,11 @@ class BigQueryStore:
 
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace ``taxi.trips``; see `TableStore.refresh_views`."""
-        ensure_table(self._dataset, ZONES)
-        sql = unified_view_sql(contracts, existing_tables(self._dataset), self._dataset.sql, BIGQUERY)
+        existing = existing_tables(self._dataset)
+        # A release may have added a column that the view has.
+        for table in (ZONES, *(contract.trips for contract in contracts if contract.trips.name in existing)):
+            ensure_table(self._dataset, table)
+        sql = unified_view_sql(contracts, existing, self._dataset.sql, BIGQUERY)
         if sql:
             replace_view(self._dataset, UNIFIED, sql)
 

@@ -57,7 +57,7 @@ class _ChangedMeanwhileError(StoreBusyError):
 
 
 def ensure_table(dataset: BigQueryDataset, table: Table) -> None:
-    """Create the table if it is missing; update its descriptions and remove an expiry. A load adds new columns.
+    """Create the table, or add the columns that it lacks; update its descriptions and remove an expiry.
 
     Raises:
         StoreError: a column has another type than declared, or the table is not partitioned by month.
@@ -67,8 +67,8 @@ def ensure_table(dataset: BigQueryDataset, table: Table) -> None:
         create_table(dataset, table)
         return
     _check_partitions(dataset, existing, table)
-    missing_columns(table, _catalogue(existing), _type_name)
-    existing = keep_for_good(dataset, existing)
+    missing = missing_columns(table, _catalogue(existing), _type_name)
+    existing = keep_for_good(dataset, add_columns(dataset, table) if missing else existing)
     with dataset.clear_errors(f"describe {table.qualified_name}"):
         _describe(dataset, existing, table)
 

@@ -14,7 +14,7 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -228,7 +228,20 @@ def _create_months(connection: DuckDBPyConnection, cleans: Sequence[CleanMonth])
 
 def _create_view(connection: DuckDBPyConnection, table: Table, files: Sequence[str]) -> None:
     """A view of the table's columns over those files, matched by name, because older files lack newer columns."""
+    import duckdb
+
     listed = ", ".join(map(sql_literal, files))
-    columns = ", ".join(map(quoted, table.column_names))
     source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-    replace_view(connection, table, f"SELECT {columns} FROM {source}")  # noqa: S608
+    try:
+        replace_view(connection, table, _selected(table, table.column_names, source))
+    except duckdb.BinderException:  # every file is of a release whose contract did not have all columns yet
+        there = {name for name, *_ in rows_of(connection, f"DESCRIBE SELECT * FROM {source}")}  # noqa: S608
+        replace_view(connection, table, _selected(table, there, source))
+
+
+def _selected(table: Table, there: Collection[str], source: str) -> str:
+    columns = ", ".join(
+        quoted(c.name) if c.name in there else f"CAST(NULL AS {c.type.duckdb}) AS {quoted(c.name)}"
+        for c in table.columns
+    )
+    return f"SELECT {columns} FROM {source}"  # noqa: S608

@@ -169,6 +169,9 @@ class DuckDBStore:
         with self._file.writing() as connection:
             ensure(connection, ZONES)
             existing = existing_tables(connection)
+            for contract in contracts:
+                if contract.trips.name in existing:  # a release may have added a column that the view has
+                    ensure(connection, contract.trips)
             sql = unified_view_sql(contracts, existing, lambda name: f"{SCHEMA}.{quoted(name)}", DUCKDB)
             if sql:
                 with transaction(connection):

@@ -27,6 +27,7 @@ import io
 import logging
 import re
 import tempfile
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -159,7 +160,9 @@ class Lake:
         if clean is not None and (problem := self._clean.problem(clean)):
             problems.append(problem)
             clean = None
-        return MonthInLake(month, manifest, raw_rows, clean, tuple(problems))
+        shapes = self.stored_zone_shapes() if clean is not None and clean.facts.located else None
+        version = shapes.version if shapes else None
+        return MonthInLake(month, manifest, raw_rows, clean, tuple(problems), zone_shapes=version)
 
     def manifest(self, month: TripMonth) -> Manifest:
         """The month's manifest; without versions if the month was never stored."""
@@ -422,6 +425,18 @@ class Lake:
             return None
         with self.open_parquet(stored.path) as file:
             return file.read()
+
+    def zone_polygons(self, stored: StoredShapes) -> Mapping[int, bytes]:
+        """Location id → polygon in feet of EPSG:2263, as well-known binary, of one version of the shapes.
+
+        Raises:
+            DamagedError: its object is lost or is not a Parquet file.
+        """
+        from taxi_platform.stores.lake.shapes import FEET
+
+        with self.open_parquet(stored.path) as file:
+            rows = file.read(columns=["location_id", FEET])
+        return dict(zip(rows["location_id"].to_pylist(), rows[FEET].to_pylist(), strict=True))
 
     def stored_zone_shapes(self) -> StoredShapes | None:
         """The provenance of the current shapes; None where they were never stored, or are lost."""

@@ -29,6 +29,8 @@ class MonthInLake:
     problems: tuple[str, ...] = ()
     """One sentence for each damaged object."""
     is_manifest_damaged: bool = False
+    zone_shapes: str | None = None
+    """The version of the lake's shapes of the zones, where the pair has points that are located by them."""
 
     @property
     def trips_rows(self) -> int | None:

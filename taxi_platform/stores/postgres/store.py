@@ -183,7 +183,10 @@ class PostgresStore:
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace ``taxi.trips``; see `TableStore.refresh_views`."""
         with self._writing() as connection:
-            ensure_tables(connection, (ZONES,), self._wait_seconds)
+            existing = existing_tables(connection)
+            # A release may have added a column that the view has.
+            trips = (contract.trips for contract in contracts if contract.trips.name in existing)
+            ensure_tables(connection, (ZONES, *trips), self._wait_seconds)
             lock_for_transaction(connection, f"the schema {connection.schema}", self._wait_seconds)
             sql = unified_view_sql(contracts, existing_tables(connection), connection.qualified, POSTGRES)
             if sql:

@@ -310,6 +310,18 @@ class TableStoreSuite:
         assert surge.schema.field("surge").metadata == {b"description": b"How much dearer the trip was."}
         assert surge.read_all()["surge"].to_pylist() == [None] * 4
 
+    def test_the_view_has_a_column_that_the_contract_gained(
+        self, store: TableStore, query: Query, lake: Lake, tmp_path: Path
+    ) -> None:
+        store.replace_month(GREEN, clean(lake, tmp_path), lake)
+        store.refresh_views([GREEN])
+        gained = Column("surge", ColumnType.DOUBLE, "How much dearer the trip was.")
+        later = replace(GREEN, columns=(*GREEN.columns, gained), unified={**GREEN.unified, "airport_fee": "surge"})
+        store.refresh_views([later])
+        assert query("SELECT count(*), count(airport_fee) FROM taxi.trips") == [(4, 0)]
+        store.replace_month(later, april(lake, tmp_path), lake)
+        assert query("SELECT count(*) FROM taxi.trips") == [(9,)]
+
     def test_a_column_of_another_type_is_refused_by_name(self, store: TableStore, lake: Lake, tmp_path: Path) -> None:
         store.replace_month(GREEN, clean(lake, tmp_path), lake)
         other = tuple(replace(c, type=ColumnType.TEXT) if c.name == "extra" else c for c in GREEN.columns)

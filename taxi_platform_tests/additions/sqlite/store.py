@@ -183,6 +183,9 @@ class SQLiteStore:
         with self._writing(SCHEMA) as connection:
             _ensure(connection, ZONES)
             existing = {name for (name,) in connection.execute(f"SELECT name FROM {SCHEMA}.sqlite_master")}
+            for contract in contracts:
+                if contract.trips.name in existing:
+                    _ensure(connection, contract.trips)
             # A view's own names are those of its file.
             if sql := unified_view_sql(contracts, existing, quoted, _DIALECT):
                 connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.trips")
