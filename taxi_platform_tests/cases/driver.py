@@ -1,9 +1,10 @@
-"""Runs ``taxi run`` over one case after another, in one process, and notes what stands in every store afterwards.
+"""Brings one case after another and notes what stands in every store afterwards.
 
     python -m taxi_platform_tests.cases.driver CASES.json OUTCOMES.json
 
-Belongs here: one instance, one source folder, one server for all cases, which replace one another's months. Does not:
-what should come of a case. The settings come from the environment, as for every command.
+Belongs here: one source folder, one lake, one server for all cases, which replace one another's months; by ``taxi run``
+(the command above, whose settings come from the environment), or by the job that it runs, in this process. Does not:
+what should come of a case.
 
 A case: {"name", "source", "dataset", "month", "before"}; its files lie in the folder NAME beside CASES.json, as the
 source lays them out, and those of the month before it in NAME/before.
@@ -12,37 +13,90 @@ source lays them out, and those of the month before it in NAME/before.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click.testing
+import dagster as dg
 import duckdb
 import pyarrow as pa
 
 from taxi_platform.cli import main as taxi
+from taxi_platform.cli.launch import build_repository
+from taxi_platform.cli.report import MonthWork
+from taxi_platform.cli.runs import Session, run_range
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.months import TripMonth, parse_month
+from taxi_platform.inspection.status import month_statuses
+from taxi_platform.months import TripMonth, month_label, parse_month
 from taxi_platform.settings import Settings
 from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.postgres.store import PostgresStore
 
-
-def _bring(case: dict[str, Any], folder: Path) -> click.testing.Result:
-    """The case's file in the place of the one before, and the command."""
-    layout = folder / case["source"]
-    shutil.copytree(layout, os.environ["TAXI_SOURCE_URL"], dirs_exist_ok=True)
-    return click.testing.CliRunner().invoke(
-        taxi, ["run", "--datasets", case["dataset"], "--months", case["month"]], env={"COLUMNS": "200"}
-    )
+__all__ = ["by_command", "by_job", "outcomes"]
 
 
-def _stores(month: TripMonth) -> dict[str, Any]:
+class Done(NamedTuple):
+    """What somebody is told of a month: the exit code and the words."""
+
+    exit: int
+    text: str
+
+
+Bring = Callable[[TripMonth], Done]
+
+
+def by_command(month: TripMonth) -> Done:
+    """``taxi run``, in this process; its settings come from the environment."""
+    choice = ["--datasets", month.dataset, "--months", month_label(month.first_day)]
+    done = click.testing.CliRunner().invoke(taxi, ["run", *choice], env={"COLUMNS": "200"})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return Done(done.exit_code, done.output)
+
+
+@contextmanager
+def by_job(settings: Settings) -> Iterator[Bring]:
+    """The job that the command runs, recorded in memory; its definitions are built once for all months."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        session = Session(instance, build_repository(settings), threading.Event())
+
+        def bring(month: TripMonth) -> Done:
+            contract, work = CONTRACTS[month.dataset], {month: MonthWork()}
+            run_range(session, contract, [month.first_day], {}, work)
+            (status,) = month_statuses(settings, [contract], {month.dataset: [month.first_day]})
+            return Done(int(bool(work[month].error) or not status.is_whole), work[month].error or "")
+
+        yield bring
+
+
+def outcomes(cases: Sequence[dict[str, Any]], folder: Path, settings: Settings, bring: Bring) -> dict[str, Any]:
+    """An outcome for each of the cases, whose files are in the folder, by its name."""
+    found = {case["name"]: _outcome(case, folder / case["name"], settings, bring) for case in cases}
+    plain: dict[str, Any] = json.loads(json.dumps(found, default=str))
+    return plain
+
+
+def _outcome(case: dict[str, Any], folder: Path, settings: Settings, bring: Bring) -> dict[str, Any]:
+    month = TripMonth(case["dataset"], parse_month(case["month"]))
+
+    def brought(folder: Path) -> dict[str, Any]:
+        """With the files of that folder in the place of those before."""
+        shutil.copytree(folder / case["source"], settings.source_url or "", dirs_exist_ok=True)
+        return {**bring(month)._asdict(), **_stores(month, settings)}
+
+    before = brought(folder / "before") if case["before"] else None
+    return {"before": before, **brought(folder)}
+
+
+def _stores(month: TripMonth, settings: Settings) -> dict[str, Any]:
     """Store → its trips and rejected rows of the month, in the order of all their columns."""
-    settings, contract = Settings.from_environment(), CONTRACTS[month.dataset]
+    contract = CONTRACTS[month.dataset]
     lake, server = Lake(settings.lake), PostgresStore(settings.postgres.get_secret_value())
     warehouse_store = DuckDBStore(settings.warehouse)
     found: dict[str, Any] = {"raw_version": None, "raw_rows": None}
@@ -66,22 +120,10 @@ def _rows(table: pa.Table) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: [repr(value) for value in row.values()])
 
 
-def _outcome(case: dict[str, Any], folder: Path) -> dict[str, Any]:
-    month = TripMonth(case["dataset"], parse_month(case["month"]))
-    before = None
-    if case["before"]:
-        first = _bring(case, folder / "before")
-        before = {"exit": first.exit_code, "text": first.output, **_stores(month)}
-    done = _bring(case, folder)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return {"before": before, "exit": done.exit_code, "text": done.output, **_stores(month)}
-
-
-def main(cases: Path, outcomes: Path) -> None:
-    """Run them all; an outcome for each."""
-    found = {case["name"]: _outcome(case, cases.parent / case["name"]) for case in json.loads(cases.read_text())}
-    outcomes.write_text(json.dumps(found, default=str))
+def main(cases: Path, found: Path) -> None:
+    """Bring them all by the command, and write the outcomes."""
+    settings = Settings.from_environment()
+    found.write_text(json.dumps(outcomes(json.loads(cases.read_text()), cases.parent, settings, by_command)))
 
 
 if __name__ == "__main__":

@@ -6,14 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
+from taxi_platform.settings import Settings
 from taxi_platform.sources.sample.zones import lookup_csv
+from taxi_platform_tests.cases.driver import by_job, outcomes
 from taxi_platform_tests.cases.own import write_cases
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -31,43 +33,59 @@ def _shared(folder: Path) -> list[dict[str, Any]]:
     return cases
 
 
-@pytest.mark.parametrize("source", ["dtc", "tlc"])
-@pytest.mark.parametrize(
-    "origin", [pytest.param(_shared, id="shared"), pytest.param(write_cases, id="own", marks=pytest.mark.long)]
-)
-def test_every_case_comes_out_as_it_says(origin: Any, source: str, postgres_server: str, tmp_path: Path) -> None:
-    folder = tmp_path / "cases"
-    folder.mkdir()
-    cases = [case for case in origin(folder) if case["source"] == source]
-    outcomes = _run(cases, source, postgres_server, folder, tmp_path)
-    assert len(cases) >= 6
-    problems = {case["name"]: [*_problems(case, outcomes[case["name"]])] for case in cases}
-    assert {name: found for name, found in problems.items() if found} == {}
-
-
-def _run(cases: list[dict[str, Any]], source: str, server: str, folder: Path, tmp_path: Path) -> dict[str, Any]:
-    """All of one source in one process, on stores of their own."""
-    import psycopg
-
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS taxi CASCADE")
+@pytest.fixture(params=["dtc", "tlc"])
+def variables(request: pytest.FixtureRequest, postgres_database: str, tmp_path: Path) -> dict[str, str]:
+    """The settings of a platform with one upstream of that layout, which has the zones."""
     upstream = tmp_path / "upstream"
     (upstream / "misc").mkdir(parents=True)
     (upstream / "misc" / "taxi_zone_lookup.csv").write_bytes(lookup_csv())
+    source = {"TAXI_SOURCE": request.param, "TAXI_SOURCE_URL": str(upstream)}
+    return {**source, "TAXI_DATA": str(tmp_path / "data"), "TAXI_POSTGRES": postgres_database}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "cases"
+    folder.mkdir()
+    return folder
+
+
+def test_every_case_comes_out_as_it_says(variables: dict[str, str], folder: Path) -> None:
+    """By the job that ``taxi run`` runs."""
+    cases = _of_the_source(_shared(folder), variables)
+    settings = Settings.from_environment(variables)
+    with by_job(settings) as bring:
+        _assert_they_come_out_as_they_say(cases, outcomes(cases, folder, settings, bring))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("origin", [pytest.param(_shared, id="shared"), pytest.param(write_cases, id="own")])
+def test_every_case_comes_out_as_it_says_by_the_command(
+    origin: Callable[[Path], list[dict[str, Any]]], variables: dict[str, str], folder: Path, tmp_path: Path
+) -> None:
+    cases = _of_the_source(origin(folder), variables)
     (folder / "chosen.json").write_text(json.dumps(cases))
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("TAXI_", "DAGSTER_"))}
-    settings = {"TAXI_DATA": str(tmp_path / "data"), "TAXI_SOURCE": source, "TAXI_SOURCE_URL": str(upstream)}
     done = subprocess.run(
         [sys.executable, "-m", "taxi_platform_tests.cases.driver", folder / "chosen.json", tmp_path / "outcomes.json"],
-        env={**outside, **settings, "TAXI_POSTGRES": server, "PYTHONPATH": str(_REPOSITORY)},
+        env={**outside, **variables, "PYTHONPATH": str(_REPOSITORY)},
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    outcomes: dict[str, Any] = json.loads((tmp_path / "outcomes.json").read_text())
-    return outcomes
+    _assert_they_come_out_as_they_say(cases, json.loads((tmp_path / "outcomes.json").read_text()))
+
+
+def _of_the_source(cases: list[dict[str, Any]], variables: dict[str, str]) -> list[dict[str, Any]]:
+    return [case for case in cases if case["source"] == variables["TAXI_SOURCE"]]
+
+
+def _assert_they_come_out_as_they_say(cases: list[dict[str, Any]], found: dict[str, Any]) -> None:
+    assert len(cases) >= 6
+    problems = {case["name"]: [*_problems(case, found[case["name"]])] for case in cases}
+    assert {name: problem for name, problem in problems.items() if problem} == {}
 
 
 def _problems(case: dict[str, Any], outcome: dict[str, Any]) -> Iterator[str]:
