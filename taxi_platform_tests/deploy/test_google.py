@@ -18,7 +18,7 @@ def says() -> None:
     sys.stdout.write("printed by a run\n")
 
 
-@dg.job
+@dg.job(executor_def=dg.in_process_executor)
 def says_job() -> None:
     says()
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from taxi_platform.sources.sample import write_month
+from taxi_platform.sources.sample.zones import lookup_csv
 from taxi_platform_tests.support.platform import Done, Platform
 from taxi_platform_tests.support.postgres import new_database
 from taxi_platform_tests.support.upstream import Fault, Upstream, serve
 
 APRIL = "green/green_tripdata_2020-04.csv.gz"
-
-
-def published(tlc: Path, folder: Path) -> Path:
-    (folder / "green").mkdir(parents=True)
-    shutil.copy(tlc / "dtc" / APRIL, folder / APRIL)
-    shutil.copytree(tlc / "dtc" / "misc", folder / "misc")
-    return folder
+# Rows raw, in trips, quarantined, in the warehouse, in PostgreSQL.
+REAL, GENERATED = (35_612, 35_354, 258, 35_354, 35_354), (1_000, 991, 9, 991, 991)
 
 
 def on(upstream: Upstream, folder: Path, database: str) -> Platform:
@@ -29,8 +27,14 @@ def on(upstream: Upstream, folder: Path, database: str) -> Platform:
 
 
 @pytest.fixture
-def upstream(tlc: Path, tmp_path: Path) -> Iterator[Upstream]:
-    with serve(published(tlc, tmp_path / "upstream")) as running:
+def upstream(tmp_path: Path) -> Iterator[Upstream]:
+    """One that has a generated April and the zones."""
+    folder = tmp_path / "upstream"
+    for name in ("green", "misc"):
+        (folder / name).mkdir(parents=True)
+    write_month("green", date(2020, 4, 1), 1_000, folder / APRIL, "csv.gz")
+    (folder / "misc" / "taxi_zone_lookup.csv").write_bytes(lookup_csv())
+    with serve(folder) as running:
         yield running
 
 
@@ -40,16 +44,24 @@ def platform(upstream: Upstream, tmp_path: Path, postgres_database: str) -> Plat
 
 
 @pytest.fixture(scope="module")
+def real_upstream(tlc: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    """One that has the real April, and is about to fail twice and recover."""
+    folder = tmp_path_factory.mktemp("upstream")
+    (folder / "green").mkdir()
+    shutil.copy(tlc / "dtc" / APRIL, folder / APRIL)
+    shutil.copytree(tlc / "dtc" / "misc", folder / "misc")
+    with serve(folder) as running:
+        running.fail(APRIL, Fault.status(500), Fault.reset(after=100_000), method="GET")
+        yield running
+
+
+@pytest.fixture(scope="module")
 def brought(
-    tlc: Path, tmp_path_factory: pytest.TempPathFactory, postgres_server: str
-) -> Iterator[tuple[Platform, Upstream]]:
-    """A platform that has the month already, for files after which it still stands."""
-    folder = tmp_path_factory.mktemp("brought")
-    with serve(published(tlc, folder / "upstream")) as upstream:
-        platform = on(upstream, folder, new_database(postgres_server))
-        done = platform.taxi("run", "--datasets", "green", "--months", "2020-04")
-        assert done.code == 0, done.text
-        yield platform, upstream
+    real_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory, postgres_server: str
+) -> tuple[Platform, Done]:
+    """A platform that has brought April from there, for broken files after which it still stands; and what it said."""
+    platform = on(real_upstream, tmp_path_factory.mktemp("brought"), new_database(postgres_server))
+    return platform, platform.taxi("run", "--datasets", "green", "--months", "2020-04")
 
 
 def is_one_sentence(done: Done) -> bool:
@@ -94,7 +106,7 @@ def test_a_month_that_upstream_does_not_have_fails_alone(platform: Platform) -> 
     done = platform.taxi("run", "--datasets", "green", "--months", "2020-04..2020-05")
     assert is_one_sentence(done)
     assert "has no file for green 2020-05" in done.out
-    assert platform.rows() == {"green 2020-04": (35_612, 35_354, 258, 35_354, 35_354)}
+    assert platform.rows() == {"green 2020-04": GENERATED}
 
 
 def test_months_arrive_without_the_zone_lookup_and_the_run_says_that_it_is_missing(
@@ -104,28 +116,28 @@ def test_months_arrive_without_the_zone_lookup_and_the_run_says_that_it_is_missi
     done = platform.taxi("run", "--datasets", "green", "--months", "2020-04")
     assert is_one_sentence(done)
     assert "The taxi zones are as they were: there is no taxi zone lookup at misc/taxi_zone_lookup.csv" in done.err
-    assert platform.rows() == {"green 2020-04": (35_612, 35_354, 258, 35_354, 35_354)}
+    assert platform.rows() == {"green 2020-04": GENERATED}
 
 
-def test_a_server_that_fails_and_recovers_is_not_even_noticed(platform: Platform, upstream: Upstream) -> None:
-    upstream.fail(APRIL, Fault.status(500), Fault.reset(after=100_000), method="GET")
-    done = platform.taxi("run", "--datasets", "green", "--months", "2020-04")
+def test_a_server_that_fails_and_recovers_is_not_even_noticed(
+    brought: tuple[Platform, Done], real_upstream: Upstream
+) -> None:
+    platform, done = brought
     assert done.code == 0, done.text
-    assert platform.rows() == {"green 2020-04": (35_612, 35_354, 258, 35_354, 35_354)}
+    assert real_upstream.count("GET", APRIL) > 2
+    assert platform.rows() == {"green 2020-04": REAL}
 
 
 @pytest.mark.parametrize("name", ["json_error_saved_as.csv", "html_403_saved_as.parquet", "truncated.parquet"])
 def test_a_broken_file_leaves_the_month_before_in_every_store(
-    brought: tuple[Platform, Upstream], tlc: Path, name: str
+    brought: tuple[Platform, Done], real_upstream: Upstream, tlc: Path, name: str
 ) -> None:
-    platform, upstream = brought
-    before = platform.rows()
-    assert before == {"green 2020-04": (35_612, 35_354, 258, 35_354, 35_354)}
-    shutil.copy(tlc / "broken" / name, upstream.folder / APRIL)
+    platform, _ = brought
+    shutil.copy(tlc / "broken" / name, real_upstream.folder / APRIL)
     done = platform.taxi("run", "--datasets", "green", "--months", "2020-04")
     assert is_one_sentence(done)
     assert "green 2020-04" in done.out
-    assert platform.rows() == before
+    assert platform.rows() == {"green 2020-04": REAL}
 
 
 def test_a_port_that_is_taken_is_one_sentence(platform: Platform) -> None:

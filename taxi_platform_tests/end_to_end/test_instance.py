@@ -13,15 +13,9 @@ from taxi_platform_tests.support.platform import Platform
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """Two generated months, brought by ``taxi run``."""
-    folder = tmp_path_factory.mktemp("platform")
-    platform = Platform(
-        folder, {"TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "3000", "TAXI_DATA": str(folder / "data")}
-    )
-    done = platform.taxi("run", "--datasets", "green", "--months", "2021-06..2021-07")
-    assert done.code == 0, done.text
-    return platform
+def platform(made: Platform, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """Two generated months, for this file to change."""
+    return made.copied(tmp_path_factory.mktemp("platform"))
 
 
 @pytest.fixture
@@ -45,11 +39,11 @@ def test_each_month_has_its_own_metadata(instance: dg.DagsterInstance, platform:
         records = instance.fetch_materializations(dg.AssetKey("green_trips"), limit=10).records
     rows = {record.partition_key: record.asset_materialization.metadata for record in records}  # type: ignore[union-attr]
     assert set(rows) == {"2021-06-01", "2021-07-01"}
-    for status in platform.status():
-        metadata = rows[status["file_month"]]
-        assert metadata["dagster/partition_row_count"].value == status["trips_rows"]
-        assert metadata["raw_rows"].value == status["raw_rows"]
-        assert metadata["quarantined_rows"].value == status["quarantined_rows"]
+    for status in platform.statuses():
+        metadata = rows[status.file_month.isoformat()]
+        assert metadata["dagster/partition_row_count"].value == status.trips_rows
+        assert metadata["raw_rows"].value == status.raw_rows
+        assert metadata["quarantined_rows"].value == status.quarantined_rows
 
 
 def test_plain_dagster_commands_use_the_same_instance(platform: Platform, instance: dg.DagsterInstance) -> None:
@@ -61,10 +55,10 @@ def test_plain_dagster_commands_use_the_same_instance(platform: Platform, instan
     assert done.code == 0, done.text
     with instance:
         assert "2021-05-01" in instance.get_materialized_partitions(dg.AssetKey("green_trips"))
-    may = next(s for s in platform.status() if s["file_month"] == "2021-05-01")
-    assert may["trips_rows"] == may["raw_rows"] - may["quarantined_rows"]
-    assert may["warehouse_rows"] is None
-    assert may["postgres_rows"] is None
+    raw, trips, quarantined, warehouse, postgres = platform.rows()["green 2021-05"]
+    assert raw == (trips or 0) + (quarantined or 0) == 2_000
+    assert warehouse is None
+    assert postgres is None
 
 
 def test_status_is_a_sorted_json_array_of_the_documented_keys(platform: Platform) -> None:
@@ -86,8 +80,8 @@ def test_status_counts_and_does_not_believe_what_was_recorded(platform: Platform
     assert june["postgres_rows"] == left[0] < june["trips_rows"]
     mended = platform.taxi("run", "--datasets", "green", "--months", "2021-06")
     assert mended.code == 0, mended.text
-    june = next(s for s in platform.status() if s["file_month"] == "2021-06-01")
-    assert june["postgres_rows"] == june["trips_rows"]
+    _, trips, _, _, in_postgres = platform.rows()["green 2021-06"]
+    assert in_postgres == trips
 
 
 def test_commands_after_a_run_find_its_data_root_again(tmp_path: Path) -> None:

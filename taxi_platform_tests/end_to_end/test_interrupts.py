@@ -84,6 +84,7 @@ def test_what_was_stored_before_ctrl_c_is_recorded_and_the_run_counts_as_cancell
     platform: Platform, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     never_answers(upstream, FEBRUARY)
+    platform.variables.update(TAXI_WAREHOUSE="off", TAXI_POSTGRES="off")
     run = platform.start("run", "--datasets", "green", "--months", "2021-01..2021-02")
     manifest = platform.data / "lake/raw/green/month=2021-01/manifest.json"
     wait_for_request(upstream, FEBRUARY)

@@ -7,18 +7,14 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pytest
 
 from taxi_platform.sources.sample import write_month
 from taxi_platform_tests.support.platform import Platform
+from taxi_platform_tests.support.postgres import new_database
 
 MONTH = ("--datasets", "green", "--months", "2021-07")
-
-
-@pytest.fixture
-def server(postgres_database: str) -> str:
-    """A database of a server that the platform under test did not start."""
-    return postgres_database
 
 
 @pytest.fixture
@@ -27,26 +23,42 @@ def platform(tmp_path: Path) -> Platform:
     return Platform(tmp_path, {"TAXI_DATA": data, "TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "1000"})
 
 
-def test_months_arrive_in_a_server_of_ones_own(platform: Platform, server: str) -> None:
-    platform.variables["TAXI_POSTGRES"] = server
+@pytest.fixture(scope="module")
+def owner(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> Platform:
+    """A platform that has brought the month into a server of its user's own."""
+    folder = tmp_path_factory.mktemp("owner")
+    source = {"TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "1000", "TAXI_DATA": str(folder / "data")}
+    platform = Platform(folder, {**source, "TAXI_POSTGRES": new_database(postgres_server)})
     done = platform.taxi("run", *MONTH)
     assert done.code == 0, done.text
-    raw, trips, quarantined, warehouse, postgres = platform.rows()["green 2021-07"]
+    return platform
+
+
+def test_months_arrive_in_a_server_of_ones_own(owner: Platform) -> None:
+    raw, trips, quarantined, warehouse, postgres = owner.rows()["green 2021-07"]
     assert raw == 1_000 == (trips or 0) + (quarantined or 0)
     assert trips == warehouse == postgres
-    assert not (platform.data / "postgres").exists(), "a server of our own was started beside the user's"
+    assert not (owner.data / "postgres").exists(), "a server of our own was started beside the user's"
 
 
-def test_a_warehouse_that_will_not_open_stops_nothing_else(platform: Platform) -> None:
+def test_a_warehouse_that_will_not_open_stops_nothing_else(platform: Platform, postgres_database: str) -> None:
     broken = platform.folder / "broken.duckdb"
     broken.write_text("no database" * 1_000)
-    platform.variables["TAXI_WAREHOUSE"] = str(broken)
+    platform.variables.update(TAXI_WAREHOUSE=str(broken), TAXI_POSTGRES=postgres_database)
     done = platform.taxi("run", *MONTH)
     assert done.code == 1
     assert "broken.duckdb" in done.text
     assert "Traceback" not in done.text
     assert list(platform.data.glob("lake/raw/green/month=2021-07/*.parquet"))
     assert list(platform.data.glob("lake/trips/green/month=2021-07/*.parquet"))
+    assert _rows_of(postgres_database) == 991
+
+
+def _rows_of(database: str) -> int:
+    with psycopg.connect(database) as connection:
+        counted = connection.execute("SELECT count(*) FROM taxi.green_trips").fetchone()
+    assert counted is not None
+    return int(counted[0])
 
 
 @pytest.mark.parametrize("option", ["--months", "--datasets"])
@@ -83,18 +95,16 @@ def test_the_views_show_the_months_also_without_any_store_of_tables(platform: Pl
     assert not (platform.data / "postgres").exists()
 
 
-def test_two_platforms_do_not_write_over_one_another(platform: Platform, server: str, tmp_path: Path) -> None:
-    platform.variables["TAXI_POSTGRES"] = server
-    assert platform.taxi("run", *MONTH).code == 0
-    rows = platform.rows()
-    another = Platform(tmp_path, {**platform.variables, "TAXI_DATA": str(tmp_path / "another")})
-    another.variables["TAXI_SAMPLE_ROWS"] = "2000"
+def test_two_platforms_do_not_write_over_one_another(owner: Platform, tmp_path: Path) -> None:
+    rows = owner.rows()
+    without = {**owner.variables, "TAXI_WAREHOUSE": "off", "TAXI_SAMPLE_ROWS": "2000"}
+    another = Platform(tmp_path, {**without, "TAXI_DATA": str(tmp_path / "another")})
     done = another.taxi("run", *MONTH)
     assert done.code == 1
     assert "postgres holds the months of another lake" in done.text
     assert "taxi adopt postgres" in done.text
     assert "Traceback" not in done.text
-    assert platform.rows() == rows
+    assert owner.rows() == rows
     shown = another.taxi("status")
     assert shown.code == 1
     assert "postgres holds the months of another lake" in shown.text
@@ -103,14 +113,15 @@ def test_two_platforms_do_not_write_over_one_another(platform: Platform, server:
     assert done.code == 0, done.text
     assert "TABLE second.zones" in done.text
     assert apart.rows()["green 2021-07"][0] == 2_000
-    assert platform.rows() == rows
-    moved = tmp_path / "moved"
-    platform.data.rename(moved)
-    platform.variables["TAXI_DATA"] = str(moved)
-    assert platform.taxi("run", *MONTH).code == 0, "a lake that has moved is the same lake"
+    assert owner.rows() == rows
+    moved = owner.folder / "moved"
+    owner.data.rename(moved)
+    owner.variables["TAXI_DATA"] = str(moved)
+    assert owner.taxi("run", *MONTH).code == 0, "a lake that has moved is the same lake"
     assert another.taxi("adopt", "postgres").code == 0
     assert another.taxi("run", *MONTH).code == 0
-    assert another.rows()["green 2021-07"][0] == 2_000
+    raw, trips, _, _, postgres = another.rows()["green 2021-07"]
+    assert (raw, postgres) == (2_000, trips)
 
 
 def test_generated_months_stay_out_of_a_lake_of_published_ones(platform: Platform, tmp_path: Path) -> None:
@@ -130,18 +141,19 @@ def test_generated_months_stay_out_of_a_lake_of_published_ones(platform: Platfor
     assert real.rows() == before
 
 
-def test_a_store_that_is_switched_on_again_is_behind_and_is_loaded(platform: Platform, server: str) -> None:
+def test_a_store_that_is_switched_on_again_is_behind_and_is_loaded(platform: Platform, postgres_database: str) -> None:
     platform.variables.update(TAXI_WAREHOUSE="off", TAXI_POSTGRES="off")
     assert platform.taxi("run", *MONTH).code == 0
     (status,) = platform.status()
     assert (status["state"], status["warehouse_rows"], status["postgres_rows"]) == ("whole", "off", "off")
-    platform.variables.update(TAXI_WAREHOUSE=str(platform.folder / "my.duckdb"), TAXI_POSTGRES=server)
+    platform.variables.update(TAXI_WAREHOUSE=str(platform.folder / "my.duckdb"), TAXI_POSTGRES=postgres_database)
     shown = platform.taxi("status", "--datasets", "green")
     assert shown.code == 1
     assert "behind" in shown.out
     done = platform.taxi("run", "--behind")
     assert done.code == 0, done.text
     assert "fetching" not in done.text
-    (status,) = platform.status()
-    assert status["state"] == "whole"
-    assert status["trips_rows"] == status["warehouse_rows"] == status["postgres_rows"]
+    (status,) = platform.statuses()
+    assert status.state == "whole"
+    _, trips, _, warehouse, postgres = status.rows
+    assert trips == warehouse == postgres

@@ -33,22 +33,10 @@ ASSETS = [asset_name(layer, "green") for layer in ("raw", "trips", "warehouse", 
 ZONES = [asset_name(layer, name) for name in ("zones", "dates", "codes") for layer in (name, "warehouse", "postgres")]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """Two generated months, brought by ``taxi run``."""
-    folder = tmp_path_factory.mktemp("made")
-    variables = {"TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "2000", "TAXI_DATA": str(folder / "data")}
-    platform = Platform(folder, variables)
-    done = platform.taxi(*RUN)
-    assert done.code == 0, done.text
-    return platform
-
-
 @pytest.fixture
 def platform(made: Platform, tmp_path: Path) -> Platform:
-    """The same, for one test to change."""
-    shutil.copytree(made.data, tmp_path / "data", symlinks=True)
-    return Platform(tmp_path, {**made.variables, "TAXI_DATA": str(tmp_path / "data")})
+    """The months of ``RUN``, for one test to change."""
+    return made.copied(tmp_path)
 
 
 def look(platform: Platform, **variables: str) -> list[str] | None:

@@ -1,10 +1,10 @@
-"""``python -m MODULE …`` without the seconds that importing Dagster takes: a fork of a process that has imported it.
+"""``python -m MODULE …`` without the seconds that imports take: a fork of a process that has imported everything.
 
-Belongs here: the process that imports libraries once, and its forks, each of which becomes one command with a folder,
-an environment, a session and a memory of its own. Does not: which commands (``platform``).
+Belongs here: the process that imports once, and its forks, each of which becomes one command with a folder, an
+environment, a session and a memory of its own. Does not: which commands (``platform``).
 
-Only libraries are there before the fork; a command imports all of the platform itself. Commands that a test sends
-signals to or runs side by side are started as anyone starts them: ``Platform.start``.
+Importing the platform has no side effects, so what a run needs of it is there before the fork too; definitions are not.
+Commands that a test sends signals to or runs side by side are started as anyone starts them: ``Platform.start``.
 
 Run by itself, it takes a command a line on its standard input and answers each with its process id, then its exit code;
 it ends when its input does.
@@ -30,21 +30,42 @@ from typing import NamedTuple
 
 __all__ = ["Done", "run_module"]
 
-_LIBRARIES = (
+_IMPORTED = (
     "dagster._core.execution.api",
+    "dagster._core.executor.in_process",
     "dagster._core.storage.event_log.sqlite",
     "dagster._core.storage.runs.sqlite",
     "dagster._core.storage.schedules.sqlite",
+    "dagster._core.storage.sqlite_storage",
     "duckdb",
+    "fsspec.implementations.local",
     "isal.igzip_threaded",
     "obstore.store",
     "pandas",
     "pgpq",
     "psycopg",
     "pyarrow.compute",
+    "pyarrow.dataset",
     "pyarrow.parquet",
+    "pyproj",
     "requests",
     "rich.table",
+    "shapefile",
+    "shapely.geometry",
+    "taxi_platform.cleaning.month",
+    "taxi_platform.cleaning.splitting",
+    "taxi_platform.cli.inspecting",
+    "taxi_platform.cli.launch",
+    "taxi_platform.cli.running",
+    "taxi_platform.ingest.conversion",
+    "taxi_platform.orchestration.io_managers.lake",
+    "taxi_platform.orchestration.io_managers.tables",
+    "taxi_platform.sources.sample.source",
+    "taxi_platform.stores.duckdb.lake_views",
+    "taxi_platform.stores.duckdb.store",
+    "taxi_platform.stores.postgres.embedded.sharing",
+    "taxi_platform.stores.postgres.store",
+    "upath.implementations.local",
 )
 
 
@@ -139,8 +160,8 @@ class _Leaving:
 
 def _serve(leaving: _Leaving) -> None:
     """Fork for every request; a fork returns when its command has ended."""
-    for library in _LIBRARIES:
-        importlib.import_module(library)
+    for name in _IMPORTED:
+        importlib.import_module(name)
     gc.freeze()  # else a fork's collector would write to, and so copy, every page it was given
     while line := sys.stdin.readline():
         child = os.fork()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.inspection.status import MonthStatus, month_statuses
+from taxi_platform.months import month_label
+from taxi_platform.settings import Settings
 from taxi_platform_tests.support.forked import Done, run_module
 
 __all__ = ["Done", "Platform"]
@@ -76,13 +81,23 @@ class Platform:
         return run_module(module, arguments, self.folder, environment, _TIMEOUT_SECONDS)
 
     def status(self) -> list[dict[str, Any]]:
+        """What ``taxi status --json`` prints."""
         done = self.taxi("status", "--json")
         if not done.out:  # code 1 says that a month is behind
             raise RuntimeError(done.text)
         statuses: list[dict[str, Any]] = json.loads(done.out)
         return statuses
 
+    def statuses(self) -> list[MonthStatus]:
+        """What that command prints, looked at in this process; the data root has to be among the variables."""
+        return month_statuses(Settings.from_environment(self.variables), [*CONTRACTS.values()])
+
     def rows(self) -> dict[str, tuple[int | None, ...]]:
-        """``green 2020-03`` → rows raw, in trips, quarantined, in the warehouse, in PostgreSQL."""
-        names = ("raw_rows", "trips_rows", "quarantined_rows", "warehouse_rows", "postgres_rows")
-        return {f"{s['dataset']} {s['file_month'][:7]}": tuple(s[name] for name in names) for s in self.status()}
+        """``green 2020-03`` → rows raw, in trips, quarantined, in the warehouse, in PostgreSQL; likewise."""
+        return {f"{s.dataset} {month_label(s.file_month)}": s.rows for s in self.statuses()}
+
+    def copied(self, folder: Path) -> Platform:
+        """The same with a data root below that folder, which has all that this one's has; no command may be running."""
+        shutil.copytree(self.data, folder / "data", symlinks=True)
+        (folder / "data" / "postgres" / "sockets").unlink(missing_ok=True)  # else both servers' are in one folder
+        return Platform(folder, {**self.variables, "TAXI_DATA": str(folder / "data")})
