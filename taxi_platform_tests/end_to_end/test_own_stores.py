@@ -153,7 +153,7 @@ def test_a_store_that_is_switched_on_again_is_behind_and_is_loaded(platform: Pla
     done = platform.taxi("run", "--behind")
     assert done.code == 0, done.text
     assert "fetching" not in done.text
-    (status,) = platform.statuses()
-    assert status.state == "whole"
-    _, trips, _, warehouse, postgres = status.rows
+    (now,) = platform.statuses()
+    assert now.state == "whole"
+    _, trips, _, warehouse, postgres = now.rows
     assert trips == warehouse == postgres
