@@ -8,7 +8,7 @@ The columns of a release stand before those of the next, so that PostgreSQL can 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -17,7 +17,7 @@ from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dialects import Dialect
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.contracts.schemas import sql_literal
-from taxi_platform.contracts.zones import AIRPORTS, ZONES
+from taxi_platform.contracts.zones import AIRPORTS, CBD_ZONES, ZONES
 
 __all__ = ["PLAUSIBLE", "UNIFIED", "UNIFIED_COLUMNS", "origins", "unified_month_sql", "unified_view_sql"]
 
@@ -108,6 +108,15 @@ _DERIVED = (
             nullable=False,
         )
         for end in _ENDS
+    ),
+    *(
+        Column(
+            f"{end}_in_cbd",
+            ColumnType.BOOLEAN,
+            f"Whether the trip {happened} in the congestion relief zone: a zone of Manhattan south of 60th Street.",
+            nullable=False,
+        )
+        for end, happened in _ENDS.items()
     ),
 )
 
@@ -226,9 +235,8 @@ def _derived(contract: Contract, own: Mapping[str, str], dialect: Dialect) -> di
     speed = f"CASE WHEN {seconds} > 0 THEN {own['trip_distance']} * 3600.0 / {seconds} END"
     judged = {**own, "duration_seconds": seconds, "speed_mph": speed}
     bounds = [f"COALESCE({judged[name]} BETWEEN {low} AND {high}, TRUE)" for name, (low, high) in PLAUSIBLE.items()]
-    places = ", ".join(map(str, AIRPORTS))
-    at_airports = [f"COALESCE({own[f'{end}_location_id']} IN ({places}), FALSE)" for end in _ENDS]
-    at_airports.append(f"COALESCE({own['rate_code_id']} IN ({', '.join(map(str, _AIRPORT_RATES))}), FALSE)")
+    at_airports = [_is_in(own[f"{end}_location_id"], AIRPORTS) for end in _ENDS]
+    at_airports.append(_is_in(own["rate_code_id"], _AIRPORT_RATES))
     return {
         **{name: _label(_origin(contract, of), dialect) for name, (of, _) in _LABELS.items()},
         **{f"{end}_airport": _case(own[f"{end}_location_id"], AIRPORTS) for end in _ENDS},
@@ -237,7 +245,12 @@ def _derived(contract: Contract, own: Mapping[str, str], dialect: Dialect) -> di
         "is_airport_trip": f"({' OR '.join(at_airports)})",
         "is_plausible": f"({' AND '.join(bounds)})",
         **{f"{end}_location_is_derived": _is_derived(contract, f"{end}_location_id") for end in _ENDS},
+        **{f"{end}_in_cbd": _is_in(own[f"{end}_location_id"], CBD_ZONES) for end in _ENDS},
     }
+
+
+def _is_in(value: str, codes: Iterable[int]) -> str:
+    return f"COALESCE({value} IN ({', '.join(map(str, sorted(codes)))}), FALSE)"
 
 
 def _label(column: Column | None, dialect: Dialect) -> str:

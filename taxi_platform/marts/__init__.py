@@ -8,16 +8,35 @@ that happens (``orchestration``).
 from __future__ import annotations
 
 from taxi_platform.contracts.contract import Contract
-from taxi_platform.marts.days import SERVICE_DAY
+from taxi_platform.marts.days import AIRPORT_TRIPS, CBD_DAY, COMPANY_DAY, SERVICE_DAY, SERVICE_SHARE
 from taxi_platform.marts.model import Mart, MartView
+from taxi_platform.marts.money import FARE_HISTOGRAM, FARE_PERCENTILES, QUARTER_REVENUE, TIPS_MONTH
 from taxi_platform.marts.quality import QUALITY_MONTH
-from taxi_platform.marts.zones import ZONE_HOUR, ZONE_HOUR_GRID
+from taxi_platform.marts.zones import PAIR_MONTH, PAIR_TIMES, ZONE_HOUR, ZONE_HOUR_GRID, ZONE_MONTH, ZONE_REVENUE
 
 __all__ = ["MARTS", "VIEWS", "marts_of"]
 
-MARTS: tuple[Mart, ...] = (SERVICE_DAY, QUALITY_MONTH, ZONE_HOUR)
+MARTS: tuple[Mart, ...] = (
+    SERVICE_DAY,
+    QUALITY_MONTH,
+    ZONE_HOUR,
+    ZONE_MONTH,
+    PAIR_MONTH,
+    FARE_HISTOGRAM,
+    TIPS_MONTH,
+    AIRPORT_TRIPS,
+    CBD_DAY,
+    COMPANY_DAY,
+)
 """Every mart; one that reads others comes after them."""
-VIEWS: tuple[MartView, ...] = (ZONE_HOUR_GRID,)
+VIEWS: tuple[MartView, ...] = (
+    ZONE_HOUR_GRID,
+    ZONE_REVENUE,
+    QUARTER_REVENUE,
+    FARE_PERCENTILES,
+    PAIR_TIMES,
+    SERVICE_SHARE,
+)
 """Every view over marts; one that reads others comes after them."""
 
 

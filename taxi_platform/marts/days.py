@@ -6,10 +6,10 @@ Belongs here: their declarations. Does not: their SQL (``sql``).
 from __future__ import annotations
 
 from taxi_platform.contracts.model import Column, ColumnType
-from taxi_platform.marts.measures import SUMS, count
-from taxi_platform.marts.model import Mart
+from taxi_platform.marts.measures import SUMS, count, mean, total
+from taxi_platform.marts.model import DATASET, Mart, MartView
 
-__all__ = ["SERVICE_DAY"]
+__all__ = ["AIRPORT_TRIPS", "CBD_DAY", "COMPANY_DAY", "SERVICE_DAY", "SERVICE_SHARE"]
 
 SERVICE_DAY = Mart(
     "mart_service_day",
@@ -23,4 +23,63 @@ SERVICE_DAY = Mart(
         count("charged_trips", "Trips with a total."),
     ),
     key=("pickup_date",),
+)
+
+_PICKUP_DATE = Column("pickup_date", ColumnType.DATE, "Day of the pickup, in New York.")
+
+AIRPORT_TRIPS = Mart(
+    "mart_airport_trips",
+    "Trips from and to airports, and those at the rates of JFK and Newark, by day, airports and rate code.",
+    columns=(
+        _PICKUP_DATE,
+        Column("pickup_airport", ColumnType.TEXT, "Airport of the pickup: EWR, JFK or LGA; null elsewhere."),
+        Column("dropoff_airport", ColumnType.TEXT, "Airport of the drop-off: EWR, JFK or LGA; null elsewhere."),
+        Column("rate_code_id", ColumnType.SMALLINT, "The rate in effect at the end of the trip."),
+        *SUMS,
+        total("airport_fee_cents", "Airport fees, each rounded.", "US cents"),
+    ),
+    key=("pickup_date", "pickup_airport", "dropoff_airport", "rate_code_id"),
+    needs=("pickup_location_id",),
+    adds_up=False,
+)
+
+CBD_DAY = Mart(
+    "mart_cbd_day",
+    "Trips by day, and by whether they begin and end in the congestion relief zone, which is charged since 2025-01-05.",
+    columns=(
+        _PICKUP_DATE,
+        Column("pickup_in_cbd", ColumnType.BOOLEAN, "Whether the trip began in the congestion relief zone."),
+        Column("dropoff_in_cbd", ColumnType.BOOLEAN, "Whether the trip ended in the congestion relief zone."),
+        *SUMS,
+        count("charged_trips", "Trips that paid the toll of the congestion relief zone."),
+        total("cbd_fee_cents", "Tolls of the congestion relief zone, each rounded.", "US cents"),
+        total("congestion_cents", "New York State congestion surcharges, each rounded.", "US cents"),
+    ),
+    key=("pickup_date", "pickup_in_cbd", "dropoff_in_cbd"),
+    needs=("pickup_location_id",),
+)
+
+COMPANY_DAY = Mart(
+    "mart_company_day",
+    "Trips, passengers, distance, time and money of the app companies by day of the pickup.",
+    columns=(
+        _PICKUP_DATE,
+        Column("vendor", ColumnType.TEXT, "Licence number of the company."),
+        Column("company", ColumnType.TEXT, "Name of the company; null for an unknown number."),
+        *SUMS,
+    ),
+    key=("pickup_date", "vendor"),
+    datasets=("fhvhv",),
+)
+
+SERVICE_SHARE = MartView(
+    "mart_service_share",
+    "Trips of each dataset by day of the pickup, over all file months, and their share of that day's trips.",
+    columns=(
+        _PICKUP_DATE,
+        DATASET,
+        count("trips", "Trips."),
+        mean("share_percent", "Share of the day's trips of all datasets that the store has.", "percent"),
+    ),
+    reads=("mart_service_day",),
 )

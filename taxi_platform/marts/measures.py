@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from taxi_platform.contracts.model import Column, ColumnType
 
-__all__ = ["SUMS", "count", "total"]
+__all__ = ["SUMS", "count", "mean", "total"]
 
 
 def count(name: str, description: str) -> Column:
@@ -18,6 +18,11 @@ def count(name: str, description: str) -> Column:
 def total(name: str, description: str, unit: str) -> Column:
     """A sum of whole numbers; null where no trip has the number."""
     return Column(name, ColumnType.BIGINT, f"{description} Null where no trip has it.", unit=unit)
+
+
+def mean(name: str, description: str, unit: str) -> Column:
+    """A number that a view computes from sums; null where there is nothing to compute it from."""
+    return Column(name, ColumnType.DOUBLE, description, unit=unit)
 
 
 SUMS = (

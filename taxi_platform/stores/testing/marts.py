@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -18,13 +18,14 @@ import pyarrow as pa
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.common import PAYMENT_TYPE
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import FILE_MONTH, ColumnType
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED_COLUMNS
-from taxi_platform.contracts.zones import ZONES
+from taxi_platform.contracts.zones import CBD_ZONES, ZONES
 from taxi_platform.errors import StoreError
-from taxi_platform.marts import marts_of
+from taxi_platform.marts import MARTS, marts_of
 from taxi_platform.marts.days import SERVICE_DAY
 from taxi_platform.marts.zones import ZONE_HOUR
 from taxi_platform.references import CleanMonth
@@ -35,7 +36,8 @@ from taxi_platform.stores.testing.tables import Query, rows_of
 
 __all__ = ["MartStoreSuite", "StoreOfMarts", "assert_marts", "expected_marts"]
 
-GREEN, FHV = CONTRACTS["green"], CONTRACTS["fhv"]
+GREEN, FHV, FHVHV = CONTRACTS["green"], CONTRACTS["fhv"], CONTRACTS["fhvhv"]
+_COMPANIES = {"HV0003": "Uber", "HV0005": "Lyft"}
 Row = dict[str, Any]
 
 
@@ -69,23 +71,26 @@ class MartStoreSuite:
             (GREEN, MARCH, "c1"),
             (FHV, FHV.month(MARCH.first_day), "c2"),
             (GREEN, APRIL, "c3"),
+            (FHVHV, FHVHV.month(MARCH.first_day), "c4"),
         ):
             clean = loaded(store, lake, tmp_path, contract, month.first_day, version)
             made = store.make_marts(contract, marts_of(contract), month.first_day)
             assert (made.changed, made.data_version) == (True, version)
             assert_marts(store, contract, clean, lake)
-        store.refresh_mart_views([GREEN, FHV])
-        store.refresh_mart_views([GREEN, FHV])
+        store.refresh_mart_views([GREEN, FHV, FHVHV])
+        store.refresh_mart_views([GREEN, FHV, FHVHV])
         sql = "SELECT dataset, file_month, sum(trips) FROM taxi.mart_service_day GROUP BY 1, 2 ORDER BY 1, 2"
-        months = [("fhv", MARCH.first_day), ("green", MARCH.first_day), ("green", APRIL.first_day)]
+        months = [("fhv", MARCH.first_day), ("fhvhv", MARCH.first_day), ("green", MARCH.first_day)]
+        months.append(("green", APRIL.first_day))
         assert query(sql) == [(*month, len(TRICKY)) for month in months]
         grid = "SELECT dataset, file_month, count(*), count(DISTINCT pickup_hour) FROM taxi.mart_zone_hour_grid"
         assert query(f"{grid} GROUP BY 1, 2 ORDER BY 1, 2") == [
-            (dataset, month, 3 * hours, hours) for (dataset, month), hours in zip(months, (744, 744, 720), strict=True)
+            (dataset, month, 3 * hours, hours)
+            for (dataset, month), hours in zip(months, (744, 744, 744, 720), strict=True)
         ]
         found = query("SELECT dataset, sum(trips) FROM taxi.mart_zone_hour_grid WHERE trips > 0 GROUP BY 1 ORDER BY 1")
         on_grid = [r for r in TRICKY if r["pickup_location_id"] in (1, 7, 265) and r["pickup_datetime"] >= timedelta(0)]
-        assert found == [("fhv", len(on_grid)), ("green", 2 * len(on_grid))]
+        assert found == [("fhv", len(on_grid)), ("fhvhv", len(on_grid)), ("green", 2 * len(on_grid))]
 
     def test_unchanged_marts_are_left_alone_and_lost_ones_made_again(
         self, store: StoreOfMarts, query: Query, lake: Lake, tmp_path: Path
@@ -212,8 +217,11 @@ def _tricky() -> list[Row]:
             {
                 "pickup_datetime": start,
                 "dropoff_datetime": start + timedelta(seconds=i * 37, microseconds=i * 99_991),
+                "company": (None, "HV0003", "HV0005", "HV9999")[i % 4],
+                "payment_type": (None, 1, 2)[i % 3],
+                "rate_code_id": (None, 1, 2, 3)[i // 2 % 4],
                 "pickup_location_id": (None, 1, 7, 265)[i % 4],
-                "dropoff_location_id": (7, 1, None)[i % 3],
+                "dropoff_location_id": (7, 1, None, 161)[i % 4 if i % 5 else 3],
                 "passenger_count": (None, 0, 1, 6)[i % 4],
                 "amount": amounts[i % len(amounts)],
             }
@@ -222,7 +230,10 @@ def _tricky() -> list[Row]:
 
 
 TRICKY = _tricky()
-_AMOUNTS = ("trip_distance", "fare_amount", "tip_amount", "tolls_amount", "total_amount")
+_AMOUNTS = (
+    *("trip_distance", "fare_amount", "tip_amount", "tolls_amount", "total_amount"),
+    *("congestion_surcharge", "airport_fee", "cbd_congestion_fee"),
+)
 
 
 def loaded(
@@ -254,6 +265,8 @@ def _trip(contract: Contract, first_day: date, row: Row) -> Row:
     named = {contract.unified.get(name, name): value for name, value in own.items() if name != "amount"}
     columns = {column.name: column.type for column in contract.trips.columns}
     first = {"vendor_id": 2} if columns.get("vendor_id") is ColumnType.SMALLINT else {}
+    if contract is FHVHV:
+        first = {"hvfhs_license_num": row["company"]}
     return {**{k: v for k, v in named.items() if k in columns}, **first, FILE_MONTH.name: first_day}
 
 
@@ -286,20 +299,61 @@ def expected_marts(contract: Contract, clean: CleanMonth, lake: Lake) -> dict[st
         ZONE_HOUR.name: [
             {**month, **hour, **_sums(rows)} for hour, rows in _grouped(trips, "pickup_location_id", "pickup_hour")
         ],
+        "mart_zone_month": [{**month, **zone, **_sums(rows)} for zone, rows in _grouped(trips, "pickup_location_id")],
+        "mart_pair_month": [{**month, **row} for row in _pairs(trips)],
+        "mart_fare_histogram": [
+            {**month, **fare, "trips": len(rows), "fare_cents": _sum(rows, "fare_cents")}
+            for fare, rows in _grouped(trips, "fare_bin")
+        ],
+        "mart_tips_month": [
+            {**month, **by, "payment_type_name": PAYMENT_TYPE.codes.get(by["payment_type"])}
+            | {"trips": len(rows), "tipped_trips": _positive(rows, "tip_cents")}
+            | {name: _sum(rows, name) for name in ("tip_cents", "fare_cents")}
+            for by, rows in _grouped(trips, "payment_type", "pickup_location_id", "miles_bin")
+        ],
+        "mart_airport_trips": [
+            {**month, **by, **_sums(rows), "airport_fee_cents": _sum(rows, "airport_fee_cents")}
+            for by, rows in _grouped(
+                [trip for trip in trips if trip["is_airport_trip"]],
+                *("pickup_date", "pickup_airport", "dropoff_airport", "rate_code_id"),
+            )
+        ],
+        "mart_cbd_day": [
+            {**month, **by, **_sums(rows), "charged_trips": _positive(rows, "cbd_fee_cents")}
+            | {name: _sum(rows, name) for name in ("cbd_fee_cents", "congestion_cents")}
+            for by, rows in _grouped(trips, "pickup_date", "pickup_in_cbd", "dropoff_in_cbd")
+        ],
+        "mart_company_day": [
+            {**month, **by, "company": _COMPANIES.get(by["vendor"]), **_sums(rows)}
+            for by, rows in _grouped(trips, "pickup_date", "vendor")
+        ],
     }
-    return {mart.name: expected[mart.name] for mart in marts_of(contract) if mart.name in expected}
+    assert expected.keys() == {mart.name for mart in MARTS}
+    return {mart.name: expected[mart.name] for mart in marts_of(contract)}
 
 
 def _measured(contract: Contract, row: Row) -> Row:
     trip: Row = {name: row.get(contract.unified.get(name, name)) for name, _ in UNIFIED_COLUMNS}
     start, end = trip["pickup_datetime"], trip["dropoff_datetime"]
     seconds = end and int((end.replace(microsecond=0) - start.replace(microsecond=0)).total_seconds())
-    names = {"trip_distance": "distance_hundredths"} | {
-        f"{n}_amount": f"{n}_cents" for n in ("fare", "tip", "tolls", "total")
-    }
+    names = {"trip_distance": "distance_hundredths", "airport_fee": "airport_fee_cents"}
+    names |= {"congestion_surcharge": "congestion_cents", "cbd_congestion_fee": "cbd_fee_cents"}
+    names |= {f"{n}_amount": f"{n}_cents" for n in ("fare", "tip", "tolls", "total")}
+    whole = {new: _hundredths(trip[old]) for old, new in names.items()}
+    ends = [trip[f"{end}_location_id"] for end in ("pickup", "dropoff")]
+    airports = [{1: "EWR", 132: "JFK", 138: "LGA"}.get(end) for end in ends]
+    in_cbd = [end in CBD_ZONES for end in ends]
     return {
         **trip,
-        **{new: _hundredths(trip[old]) for old, new in names.items()},
+        **whole,
+        "minutes_bin": _bin(seconds, 60, 180),
+        "fare_bin": _bin(whole["fare_cents"], 100, 300),
+        "miles_bin": _bin(whole["distance_hundredths"], 100, 50),
+        "pickup_airport": airports[0],
+        "dropoff_airport": airports[1],
+        "is_airport_trip": any(airports) or trip["rate_code_id"] in (2, 3),
+        "pickup_in_cbd": in_cbd[0],
+        "dropoff_in_cbd": in_cbd[1],
         "pickup_date": start.date(),
         "pickup_hour": start.replace(minute=0, second=0, microsecond=0),
         "duration_seconds": seconds,
@@ -310,6 +364,25 @@ def _hundredths(amount: float | None) -> int | None:
     if amount is None or abs(amount) >= 1e7:
         return None
     return int(math.copysign(math.floor(abs(amount) * 100 + 0.5), amount))
+
+
+def _bin(value: int | None, width: int, last: int) -> int | None:
+    return None if value is None else max(-1, min(value // width, last))
+
+
+def _pairs(trips: list[Row]) -> Iterator[Row]:
+    """Rows of mart_pair_month: those of a bin of minutes beside those of the same bin of dollars."""
+    for pair, rows in _grouped(trips, "pickup_location_id", "dropoff_location_id"):
+        for n in {row[name] for row in rows for name in ("minutes_bin", "fare_bin")}:
+            lasted = [row for row in rows if row["minutes_bin"] == n]
+            cost = [row for row in rows if row["fare_bin"] == n]
+            counts = {"trips": len(lasted), "fare_trips": len(cost)}
+            sums = {name: _sum(lasted, name) for name in ("distance_hundredths", "duration_seconds")}
+            yield {**pair, "bin": n, **counts, **sums, "fare_cents": _sum(cost, "fare_cents")}
+
+
+def _positive(rows: list[Row], name: str) -> int:
+    return sum((row[name] or 0) > 0 for row in rows)
 
 
 def _grouped(trips: list[Row], *by: str) -> list[tuple[Row, list[Row]]]:

@@ -22,5 +22,17 @@ SELECT
   CASE
     WHEN ABS(total_amount) < 10000000
     THEN CAST(SIGN(total_amount) * FLOOR(ABS(total_amount) * 100 + 0.5) AS INT64)
-  END AS total_cents
+  END AS total_cents,
+  CASE
+    WHEN ABS(congestion_surcharge) < 10000000
+    THEN CAST(SIGN(congestion_surcharge) * FLOOR(ABS(congestion_surcharge) * 100 + 0.5) AS INT64)
+  END AS congestion_cents,
+  CASE
+    WHEN ABS(airport_fee) < 10000000
+    THEN CAST(SIGN(airport_fee) * FLOOR(ABS(airport_fee) * 100 + 0.5) AS INT64)
+  END AS airport_fee_cents,
+  CASE
+    WHEN ABS(cbd_congestion_fee) < 10000000
+    THEN CAST(SIGN(cbd_congestion_fee) * FLOOR(ABS(cbd_congestion_fee) * 100 + 0.5) AS INT64)
+  END AS cbd_fee_cents
 FROM unified

@@ -1,0 +1,21 @@
+-- Written by `make docs` from sql/duckdb; not to be edited by hand.
+SELECT
+  pickup_date,
+  pickup_in_cbd,
+  dropoff_in_cbd,
+  COUNT(*) AS trips,
+  SUM(passenger_count) AS passengers,
+  SUM(distance_hundredths) AS distance_hundredths,
+  SUM(duration_seconds) AS duration_seconds,
+  SUM(fare_cents) AS fare_cents,
+  SUM(tip_cents) AS tip_cents,
+  SUM(tolls_cents) AS tolls_cents,
+  SUM(total_cents) AS total_cents,
+  SUM(CASE WHEN cbd_fee_cents > 0 THEN 1 ELSE 0 END) AS charged_trips,
+  SUM(cbd_fee_cents) AS cbd_fee_cents,
+  SUM(congestion_cents) AS congestion_cents
+FROM trips
+GROUP BY
+  pickup_date,
+  pickup_in_cbd,
+  dropoff_in_cbd

@@ -1,0 +1,17 @@
+-- Written by `make docs` from sql/duckdb; not to be edited by hand.
+SELECT
+  pickup_date,
+  vendor,
+  MAX(vendor_name) AS company,
+  COUNT(*) AS trips,
+  SUM(passenger_count) AS passengers,
+  SUM(distance_hundredths) AS distance_hundredths,
+  SUM(duration_seconds) AS duration_seconds,
+  SUM(fare_cents) AS fare_cents,
+  SUM(tip_cents) AS tip_cents,
+  SUM(tolls_cents) AS tolls_cents,
+  SUM(total_cents) AS total_cents
+FROM trips
+GROUP BY
+  pickup_date,
+  vendor
