@@ -127,7 +127,6 @@ def _companies(trips: pd.DataFrame) -> pd.DataFrame:
 
 EXPECTED: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "mart_zone_month": lambda trips: _grouped(trips, ["dataset", "file_month", "pickup_location_id"]),
-    "mart_zone_hour": lambda trips: _grouped(trips, ["dataset", "file_month", "pickup_location_id", "pickup_hour"]),
     "mart_pair_month": _pairs,
     "mart_fare_histogram": lambda trips: _grouped(
         trips.assign(fare_bin=_bins(trips["fare_cents"], 100, 300)),
