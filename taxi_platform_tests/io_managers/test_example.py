@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import psycopg
 import pytest
@@ -15,6 +17,16 @@ from taxi_platform_tests.support.platform import Platform
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "own_asset"
 
 
+def test_the_project_loads_beside_any_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAXI_DATA", str(tmp_path / "data"))
+    defs = runpy.run_path(str(EXAMPLE / "own_asset.py"))["defs"]
+    dg.Definitions.validate_loadable(defs)
+    keys = {key.to_user_string() for key in defs.resolve_asset_graph().materializable_asset_keys}
+    assert keys == {"daily_revenue", "borough_revenue"}
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.long
 def test_a_project_of_its_own_makes_its_tables_from_the_platforms(tmp_path: Path) -> None:
     project = tmp_path / "somewhere" / "own_asset"
     shutil.copytree(EXAMPLE, project, ignore=shutil.ignore_patterns("__pycache__"))

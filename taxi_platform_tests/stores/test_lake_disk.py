@@ -15,7 +15,7 @@ from taxi_platform.references import MonthCounts
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.objects.disk import DiskObjects
 from taxi_platform.stores.testing.months import APRIL, MARCH, staged_clean, staged_raw
-from taxi_platform_tests.stores.killed_writer import is_killed_before
+from taxi_platform_tests.stores.writers import is_killed_before
 
 
 def test_the_url_is_an_absolute_folder_and_uris_lie_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
