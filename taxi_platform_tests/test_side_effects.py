@@ -115,3 +115,17 @@ def test_a_build_of_arrow_without_that_pool_keeps_its_own(monkeypatch: pytest.Mo
     monkeypatch.setattr(pa, "supported_memory_backends", lambda: ["system"])
     thrifty_pool()
     assert pa.default_memory_pool().backend_name == usual
+
+
+def test_a_command_goes_without_pandas_and_arrow_works() -> None:
+    program = (
+        "import contextlib, sys\n"
+        "from taxi_platform.cli.__main__ import start\n"
+        "sys.argv = ['taxi', '--version']\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    start()\n"
+        "import numpy, pyarrow\n"
+        "print(pyarrow.array(numpy.arange(3)).to_pylist(), 'pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[0, 1, 2] False"

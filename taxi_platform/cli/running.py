@@ -106,9 +106,9 @@ def _run(
 
     Months can be stored without the zones. Statuses are counted inside the session, while an embedded PostgreSQL runs.
     """
-    from taxi_platform.orchestration.partitions import contiguous_ranges
-
     with interruptible(settings, work) as session:
+        from taxi_platform.orchestration.partitions import contiguous_ranges
+
         zones_problem = None if zones_are_unchanged(settings) else run_zones(session)
         for contract in contracts:
             for months in contiguous_ranges(wanted[contract.dataset]):
