@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from taxi_platform.contracts.model import ColumnType
+from taxi_platform.contracts.schemas import sql_literal
 
 __all__ = ["BIGQUERY", "DIALECTS", "DUCKDB", "POSTGRES", "Dialect"]
 
@@ -25,6 +26,8 @@ class Dialect:
     """A column type as CAST takes it."""
     seconds: Callable[[str, str], str]
     """Whole seconds from one timestamp to another, both cut to the second; each argument is an expression."""
+    literal: Callable[[str], str] = sql_literal
+    """A text as a string literal."""
 
 
 def _duckdb_type(column_type: ColumnType) -> str:
@@ -51,9 +54,15 @@ def _bigquery_seconds(start: str, end: str) -> str:
     return f"DATETIME_DIFF({end}, {start}, SECOND)"
 
 
+def _bigquery_literal(text: str) -> str:
+    """https://cloud.google.com/bigquery/docs/reference/standard-sql/lexical#escape_sequences."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
 DUCKDB = Dialect(_duckdb_type, _duckdb_seconds)
 POSTGRES = Dialect(_postgres_type, _postgres_seconds)
-BIGQUERY = Dialect(_bigquery_type, _bigquery_seconds)
+BIGQUERY = Dialect(_bigquery_type, _bigquery_seconds, _bigquery_literal)
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType({"duckdb": DUCKDB, "postgres": POSTGRES, "bigquery": BIGQUERY})
 """Every dialect, by the name of its kind of store."""

@@ -16,7 +16,6 @@ from taxi_platform.contracts import common
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dialects import Dialect
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
-from taxi_platform.contracts.schemas import sql_literal
 from taxi_platform.contracts.zones import AIRPORTS, CBD_ZONES, ZONES
 
 __all__ = ["PLAUSIBLE", "UNIFIED", "UNIFIED_COLUMNS", "origins", "unified_month_sql", "unified_view_sql"]
@@ -239,7 +238,7 @@ def _derived(contract: Contract, own: Mapping[str, str], dialect: Dialect) -> di
     at_airports.append(_is_in(own["rate_code_id"], _AIRPORT_RATES))
     return {
         **{name: _label(_origin(contract, of), dialect) for name, (of, _) in _LABELS.items()},
-        **{f"{end}_airport": _case(own[f"{end}_location_id"], AIRPORTS) for end in _ENDS},
+        **{f"{end}_airport": _case(own[f"{end}_location_id"], AIRPORTS, dialect) for end in _ENDS},
         "duration_seconds": seconds,
         "speed_mph": speed,
         "is_airport_trip": f"({' OR '.join(at_airports)})",
@@ -256,13 +255,10 @@ def _is_in(value: str, codes: Iterable[int]) -> str:
 def _label(column: Column | None, dialect: Dialect) -> str:
     if column is None or not column.codes:
         return _null(ColumnType.TEXT, dialect)
-    return _case(f"t.{column.name}", column.codes)
+    return _case(f"t.{column.name}", column.codes, dialect)
 
 
-def _case(value: str, names: Mapping[int, str] | Mapping[int | str, str]) -> str:
-    whens = " ".join(f"WHEN {_literal(code)} THEN {_literal(name)}" for code, name in names.items())
+def _case(value: str, names: Mapping[int, str] | Mapping[int | str, str], dialect: Dialect) -> str:
+    codes = {code: dialect.literal(code) if isinstance(code, str) else str(code) for code in names}
+    whens = " ".join(f"WHEN {codes[code]} THEN {dialect.literal(name)}" for code, name in names.items())
     return f"CASE {value} {whens} END"
-
-
-def _literal(value: int | str) -> str:
-    return sql_literal(value) if isinstance(value, str) else str(value)

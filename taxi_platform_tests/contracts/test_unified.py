@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import duckdb
 import pytest
+import sqlglot
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
-from taxi_platform.contracts.dialects import DUCKDB
+from taxi_platform.contracts.dialects import DIALECTS, DUCKDB
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import duckdb_columns
 from taxi_platform.contracts.unified import PLAUSIBLE, UNIFIED, UNIFIED_COLUMNS, unified_view_sql
@@ -216,6 +218,17 @@ def test_what_is_a_trip_of_an_airport(
 ) -> None:
     row = _taxi(yellow, **values)
     assert (row["pickup_airport"], row["dropoff_airport"], row["is_airport_trip"]) == (pickup, dropoff, is_airport_trip)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_every_dialect_reads_every_label(name: str) -> None:
+    """Some labels have an apostrophe, which BigQuery escapes otherwise."""
+    contracts = [*CONTRACTS.values(), replace(FERRY, unified={"vendor": "boat"})]
+    sql = unified_view_sql(contracts, {c.trips.name for c in contracts}, str, DIALECTS[name])
+    read = {literal.this for literal in sqlglot.parse_one(sql, read=name).find_all(sqlglot.exp.Literal)}
+    labels = {"Bob's", *CONTRACTS["yellow"].column("vendor_id").codes.values()}
+    assert any("'" in label for label in CONTRACTS["yellow"].column("vendor_id").codes.values())
+    assert labels <= read
 
 
 def test_a_store_without_any_dataset_gets_no_view() -> None:
