@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
@@ -73,6 +74,25 @@ def test_every_table_of_the_lake_is_there_with_its_comments(views: ViewsFile, la
         ask(views.path, "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'green_trips'")
     )
     assert comments == {column.name: describe(column) for column in table.columns}
+
+
+@pytest.mark.parametrize("lacking", [("2020-03",), ("2020-03", "2020-04")])
+def test_a_column_that_months_of_an_earlier_release_lack_is_null_there(
+    views: ViewsFile, lake: Lake, tmp_path: Path, lacking: tuple[str, ...]
+) -> None:
+    column = GREEN[0].trips.column_names[-1]
+    for month in (MARCH, APRIL):
+        staged = staged_clean(tmp_path / month.label, month=month)
+        if month.label in lacking:
+            rows = pq.read_table(staged.trips_file)
+            facts = rows.schema.metadata
+            pq.write_table(rows.drop_columns([column]).replace_schema_metadata(facts), staged.trips_file)
+        lake.store_raw(staged_raw(tmp_path, "v1", month=month))
+        lake.store_clean(staged)
+    assert views.refresh(GREEN)
+    found = ask(views.path, f"SELECT count(*), count(vendor_id) > 0, count({column}) = 0 FROM taxi.green_trips")
+    assert found == [(8, True, len(lacking) == 2)]
+    assert ask(views.path, "SELECT count(*) FROM taxi.trips") == [(8,)]
 
 
 def test_what_is_current_is_left_alone(views: ViewsFile, lake: Lake, tmp_path: Path) -> None:

@@ -228,15 +228,24 @@ def _create_months(connection: DuckDBPyConnection, cleans: Sequence[CleanMonth])
 
 def _create_view(connection: DuckDBPyConnection, table: Table, files: Sequence[str]) -> None:
     """A view of the table's columns over those files, matched by name, because older files lack newer columns."""
-    import duckdb
-
     listed = ", ".join(map(sql_literal, files))
     source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-    try:
-        replace_view(connection, table, _selected(table, table.column_names, source))
-    except duckdb.BinderException:  # every file is of a release whose contract did not have all columns yet
-        there = {name for name, *_ in rows_of(connection, f"DESCRIBE SELECT * FROM {source}")}  # noqa: S608
-        replace_view(connection, table, _selected(table, there, source))
+    replace_view(connection, table, _selected(table, _known(table, files), source))
+
+
+def _known(table: Table, files: Sequence[str]) -> Collection[str]:
+    """The table's columns that any file has; every file may be of a release whose contract lacked some.
+
+    The newest file has nearly always all of them, and then is the only one to be read.
+    """
+    import pyarrow.parquet as pq
+
+    missing = set(table.column_names)
+    for file in reversed(files):
+        missing -= set(pq.read_schema(file).names)
+        if not missing:
+            break
+    return set(table.column_names) - missing
 
 
 def _selected(table: Table, there: Collection[str], source: str) -> str:
