@@ -1,4 +1,4 @@
-"""A platform with two loaded months of green trips, for assets of a user's own."""
+"""A platform with two months of green trips, loaded into its stores where a test asks for it, for one's own assets."""
 
 from __future__ import annotations
 
@@ -104,10 +104,9 @@ def desk(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    lake: Lake,
     postgres_url: str,
 ) -> Desk:
-    """Assets over a loaded store of each kind; `EVERY_STORE` adds BigQuery."""
+    """Assets over an empty store of each kind; `EVERY_STORE` adds BigQuery."""
     environment = {"TAXI_DATA": str(tmp_path / "data"), "TAXI_POSTGRES": postgres_url, "TAXI_WAIT_SECONDS": "5"}
     if request.param == "bigquery":
         environment["TAXI_WAREHOUSE"] = request.getfixturevalue("bigquery_url")
@@ -121,5 +120,10 @@ def desk(
     store: TableStore = PostgresStore(postgres_url, wait_seconds=5)
     if request.param != "postgres":
         store = open_warehouse(settings.warehouse, wait_seconds=5)
-    load(store, lake)
     return Desk(settings, store, "postgres_io" if request.param == "postgres" else "warehouse_io")
+
+
+@pytest.fixture
+def months_loaded(desk: Desk, lake: Lake) -> None:
+    """The lake's months are in the store too."""
+    load(desk.store, lake)

@@ -206,6 +206,7 @@ def test_other_partitions_than_months_are_refused(desk: Desk) -> None:
 
 
 @EVERY_STORE
+@pytest.mark.usefixtures("months_loaded")
 def test_a_table_streams_from_the_store_it_goes_to_and_is_read_by_the_next_asset(desk: Desk) -> None:
     @dg.asset(
         ins={"trips": dg.AssetIn(desk.trips_key, metadata={"columns": ["total_amount", "pickup_datetime"]})},

@@ -18,6 +18,8 @@ from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.testing.months import MARCH, staged_raw
 from taxi_platform_tests.io_managers.conftest import EVERY_STORE, MONTHS, Desk
 
+pytestmark = pytest.mark.usefixtures("months_loaded")
+
 COLUMNS = ["total_amount", "file_month"]
 
 

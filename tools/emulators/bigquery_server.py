@@ -33,7 +33,14 @@ from tools.emulators import bigquery_external
 DECORATED = re.compile(r"(?P<table>.+)\$(?P<partition>\d{4}|\d{6}|\d{8})")
 DIGITS = {"YEAR": 4, "MONTH": 6, "DAY": 8}
 COMMIT_ATTEMPTS = 50
+COLUMNS = """
+    SELECT '' AS database_name, schema_name, table_name, column_name, nulls_allowed AS is_nullable
+    FROM {0}.ducklake_schema s JOIN {0}.ducklake_table t USING (schema_id) JOIN {0}.ducklake_column c USING (table_id)
+    WHERE s.end_snapshot IS NULL AND t.end_snapshot IS NULL AND c.end_snapshot IS NULL AND c.parent_column IS NULL
+"""
 
+connect_with_threads = database._connect
+fetch_by_duckdb = database.fetch
 objects_by_duckdb = database.objects
 load_whole_table = load.run
 write_whole_table = tables.write
@@ -211,6 +218,22 @@ def objects(project: str, dataset: str, table: str | None = None) -> Any:
     )
 
 
+@functools.cache
+def connect() -> Any:
+    """The package's connection, with one thread: its statements are too small to share."""
+    connection = connect_with_threads()
+    connection.execute("SET threads = 1")
+    return connection
+
+
+def fetch(sql: str, parameters: Any = None) -> Any:
+    """The package's answer; what it asks of a table's columns comes from DuckLake's own catalogue too."""
+    if "FROM duckdb_columns()" in sql and parameters[0] in database._attached:
+        sql = sql.replace("duckdb_columns()", f"({COLUMNS.format(quote(f'__ducklake_metadata_{parameters[0]}'))})")
+        return fetch_by_duckdb(sql, ["", *parameters[1:]])
+    return fetch_by_duckdb(sql, parameters)
+
+
 def one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let no two callers in at once, and none while the catalogue changes: the package looks first, and then acts."""
 
@@ -244,6 +267,8 @@ def create(project_id: str, dataset_id: str, body: Any, translate: Any) -> Any:
     return create_in_catalogue(project_id, dataset_id, body, translate)
 
 
+database._connect = connect
+database.fetch = fetch
 database.objects = objects
 bigquery_external.install()
 bigquery_external.create = settled(bigquery_external.create)
