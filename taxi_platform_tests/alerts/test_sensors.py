@@ -145,9 +145,8 @@ def settings_of(slack: HttpReceiver, webhook: HttpReceiver, **more: str) -> Aler
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test(
-        overrides={"run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False}}
-    ) as made:
+    retries = {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False}
+    with dg.DagsterInstance.ephemeral(settings={"run_retries": retries}) as made:
         yield made
 
 
