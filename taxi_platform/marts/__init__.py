@@ -17,6 +17,7 @@ from taxi_platform.marts.zones import PAIR_MONTH, PAIR_TIMES, ZONE_HOUR, ZONE_HO
 __all__ = ["MARTS", "VIEWS", "marts_of"]
 
 MARTS: tuple[Mart, ...] = (
+    CBD_DAY,
     SERVICE_DAY,
     QUALITY_MONTH,
     ZONE_HOUR,
@@ -25,7 +26,6 @@ MARTS: tuple[Mart, ...] = (
     FARE_HISTOGRAM,
     TIPS_MONTH,
     AIRPORT_TRIPS,
-    CBD_DAY,
     COMPANY_DAY,
 )
 """Every mart; one that reads others comes after them."""

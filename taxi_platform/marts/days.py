@@ -11,18 +11,23 @@ from taxi_platform.marts.model import DATASET, Mart, MartView
 
 __all__ = ["AIRPORT_TRIPS", "CBD_DAY", "COMPANY_DAY", "SERVICE_DAY", "SERVICE_SHARE"]
 
+_COUNTS = (
+    count("measured_trips", "Trips with a distance."),
+    count("timed_trips", "Trips with a drop-off time."),
+    count("fared_trips", "Trips with a fare."),
+    count("charged_trips", "Trips with a total."),
+)
+
 SERVICE_DAY = Mart(
     "mart_service_day",
     "Trips, passengers, distance, time and money of a dataset by file month and day of the pickup.",
     columns=(
         Column("pickup_date", ColumnType.DATE, "Day of the pickup, in New York."),
         *SUMS,
-        count("measured_trips", "Trips with a distance."),
-        count("timed_trips", "Trips with a drop-off time."),
-        count("fared_trips", "Trips with a fare."),
-        count("charged_trips", "Trips with a total."),
+        *_COUNTS,
     ),
     key=("pickup_date",),
+    reads=("mart_cbd_day",),
 )
 
 _PICKUP_DATE = Column("pickup_date", ColumnType.DATE, "Day of the pickup, in New York.")
@@ -51,12 +56,12 @@ CBD_DAY = Mart(
         Column("pickup_in_cbd", ColumnType.BOOLEAN, "Whether the trip began in the congestion relief zone."),
         Column("dropoff_in_cbd", ColumnType.BOOLEAN, "Whether the trip ended in the congestion relief zone."),
         *SUMS,
-        count("charged_trips", "Trips that paid the toll of the congestion relief zone."),
+        *_COUNTS,
+        count("toll_trips", "Trips that paid the toll of the congestion relief zone."),
         total("cbd_fee_cents", "Tolls of the congestion relief zone, each rounded.", "US cents"),
         total("congestion_cents", "New York State congestion surcharges, each rounded.", "US cents"),
     ),
     key=("pickup_date", "pickup_in_cbd", "dropoff_in_cbd"),
-    needs=("pickup_location_id",),
 )
 
 COMPANY_DAY = Mart(

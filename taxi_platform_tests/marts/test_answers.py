@@ -109,8 +109,15 @@ def _tips(trips: pd.DataFrame) -> pd.DataFrame:
 
 def _cbd(trips: pd.DataFrame) -> pd.DataFrame:
     by = ["dataset", "file_month", "pickup_date", "pickup_in_cbd", "dropoff_in_cbd"]
-    charged = trips.assign(charged_trips=(trips["cbd_fee_cents"] > 0).fillna(False).astype("Int64"))
-    return _grouped(charged, by, (*SUMS, "charged_trips", "cbd_fee_cents", "congestion_cents"))
+    counted = trips.assign(
+        measured_trips=trips["distance_hundredths"].notna().astype("Int64"),
+        timed_trips=trips["duration_seconds"].notna().astype("Int64"),
+        fared_trips=trips["fare_cents"].notna().astype("Int64"),
+        charged_trips=trips["total_cents"].notna().astype("Int64"),
+        toll_trips=(trips["cbd_fee_cents"] > 0).fillna(False).astype("Int64"),
+    )
+    counts = ("measured_trips", "timed_trips", "fared_trips", "charged_trips", "toll_trips")
+    return _grouped(counted, by, (*SUMS, *counts, "cbd_fee_cents", "congestion_cents"))
 
 
 def _airports(trips: pd.DataFrame) -> pd.DataFrame:

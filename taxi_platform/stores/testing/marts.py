@@ -319,7 +319,7 @@ def expected_marts(contract: Contract, clean: CleanMonth, lake: Lake) -> dict[st
             )
         ],
         "mart_cbd_day": [
-            {**month, **by, **_sums(rows), "charged_trips": _positive(rows, "cbd_fee_cents")}
+            {**month, **by, **_sums(rows), **_filled(rows), "toll_trips": _positive(rows, "cbd_fee_cents")}
             | {name: _sum(rows, name) for name in ("cbd_fee_cents", "congestion_cents")}
             for by, rows in _grouped(trips, "pickup_date", "pickup_in_cbd", "dropoff_in_cbd")
         ],

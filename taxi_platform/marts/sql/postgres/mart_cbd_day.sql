@@ -11,7 +11,11 @@ SELECT
   SUM(tip_cents) AS tip_cents,
   SUM(tolls_cents) AS tolls_cents,
   SUM(total_cents) AS total_cents,
-  SUM(CASE WHEN cbd_fee_cents > 0 THEN 1 ELSE 0 END) AS charged_trips,
+  COUNT(distance_hundredths) AS measured_trips,
+  COUNT(duration_seconds) AS timed_trips,
+  COUNT(fare_cents) AS fared_trips,
+  COUNT(total_cents) AS charged_trips,
+  SUM(CASE WHEN cbd_fee_cents > 0 THEN 1 ELSE 0 END) AS toll_trips,
   SUM(cbd_fee_cents) AS cbd_fee_cents,
   SUM(congestion_cents) AS congestion_cents
 FROM trips

@@ -1,18 +1,18 @@
 -- Written by `make docs` from sql/duckdb; not to be edited by hand.
 SELECT
   pickup_date,
-  COUNT(*) AS trips,
-  SUM(passenger_count) AS passengers,
+  SUM(trips) AS trips,
+  SUM(passengers) AS passengers,
   SUM(distance_hundredths) AS distance_hundredths,
   SUM(duration_seconds) AS duration_seconds,
   SUM(fare_cents) AS fare_cents,
   SUM(tip_cents) AS tip_cents,
   SUM(tolls_cents) AS tolls_cents,
   SUM(total_cents) AS total_cents,
-  COUNT(distance_hundredths) AS measured_trips,
-  COUNT(duration_seconds) AS timed_trips,
-  COUNT(fare_cents) AS fared_trips,
-  COUNT(total_cents) AS charged_trips
-FROM trips
+  SUM(measured_trips) AS measured_trips,
+  SUM(timed_trips) AS timed_trips,
+  SUM(fared_trips) AS fared_trips,
+  SUM(charged_trips) AS charged_trips
+FROM mart_cbd_day
 GROUP BY
   pickup_date

@@ -3,11 +3,8 @@ SELECT
   payment_type,
   pickup_location_id,
   CASE
-    WHEN distance_hundredths < 0
-    THEN -1
-    WHEN distance_hundredths >= 5000
-    THEN 50
-    ELSE CAST(FLOOR(CAST(distance_hundredths AS DOUBLE PRECISION) / 100.0) AS BIGINT)
+    WHEN ABS(trip_distance) < 10000000
+    THEN CAST(LEAST(GREATEST(FLOOR(CAST(distance_hundredths AS DOUBLE PRECISION) / 100.0), -1), 50) AS INT)
   END AS miles_bin,
   MAX(payment_type_name) AS payment_type_name,
   COUNT(*) AS trips,
