@@ -10,6 +10,8 @@ from pathlib import Path
 
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.dictionary import render_dictionary
+from taxi_platform.marts import MARTS, VIEWS
+from taxi_platform.marts.dictionary import render_marts
 from tools.marts import write_translations
 
 __all__ = ["main", "pages"]
@@ -19,7 +21,11 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 def pages() -> dict[Path, str]:
     """Every generated page → its text as it must be."""
-    return {_ROOT / "docs" / "data-dictionary.md": render_dictionary(tuple(CONTRACTS.values()))}
+    contracts, docs = tuple(CONTRACTS.values()), _ROOT / "docs"
+    return {
+        docs / "data-dictionary.md": render_dictionary(contracts),
+        docs / "marts.md": render_marts(MARTS, VIEWS, contracts),
+    }
 
 
 def main() -> None:

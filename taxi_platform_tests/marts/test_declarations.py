@@ -9,6 +9,7 @@ import pytest
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.marts import MARTS, VIEWS, marts_of
+from taxi_platform.marts.dictionary import render_marts
 from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.marts.queries import DIALECTS, SQL, definition
 from taxi_platform.marts.zones import ZONE_HOUR
@@ -40,6 +41,20 @@ def test_a_declaration_says_everything(declared: Mart | MartView) -> None:
     if isinstance(declared, Mart):
         assert set(declared.key) <= set(names)
         assert not declared.adds_up or "trips" in names
+
+
+def test_the_page_says_all_that_is_declared() -> None:
+    page = render_marts(MARTS, VIEWS, tuple(CONTRACTS.values()))
+    both: list[Mart | MartView] = [*MARTS, *VIEWS]
+    for declared in both:
+        section = page.split(f"\n## `{declared.name}`\n")[1].split("\n## ")[0]
+        assert declared.description in section
+        for column in declared.columns:
+            [line] = [line for line in section.splitlines() if line.startswith(f"| `{column.name}` |")]
+            assert column.description in line
+            assert f"| {column.unit or '-'} |" in line
+    assert "One row for each `dataset`, `file_month`, `pickup_location_id`, `dropoff_location_id` and `bin`." in page
+    assert "Of `fhvhv`. Made from `trips`." in page
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=list(CONTRACTS))
