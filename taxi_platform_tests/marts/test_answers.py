@@ -173,6 +173,43 @@ def test_a_mart_is_what_pandas_adds_up(store: StoreOfMarts, months: RealMonths, 
         assert _values(found, table.column_names) == _values(expected, table.column_names), clean.month
 
 
+def test_features_of_demand_never_look_ahead(query: Query, months: RealMonths) -> None:
+    """Two Januaries with no month between them: the first week of each has nothing to look back on."""
+    names = "hour, weekday, is_weekend, is_holiday, trips_1_hour_before, trips_24_hours_before, trips_168_hours_before"
+    means = "mean_of_6_hours, mean_of_24_hours, mean_of_168_hours"
+    sql = f"SELECT pickup_hour, trips, {names}, {means} FROM taxi.feature_zone_hour"
+    found = [
+        tuple(_plain(value) for value in row)
+        for row in query(f"{sql} WHERE dataset = 'yellow' AND pickup_location_id = 161 ORDER BY pickup_hour")
+    ]
+    trips = months.trips
+    trips = trips[(trips["dataset"] == "yellow") & (trips["pickup_location_id"] == 161)]
+    in_file = pd.to_datetime(trips["pickup_datetime"]).dt.to_period("M") == pd.to_datetime(
+        trips["file_month"]
+    ).dt.to_period("M")
+    counted = trips[in_file].groupby("pickup_hour").size().to_dict()
+    hours = [*pd.date_range("2019-01-01", "2019-01-31 23:00", freq="h"), *pd.date_range(JANUARY, periods=744, freq="h")]
+    known = {hour: counted.get(hour, 0) for hour in hours}
+
+    def back(hour: pd.Timestamp, n: int) -> int | None:
+        return known.get(hour - pd.Timedelta(hours=n))
+
+    def mean_of(hour: pd.Timestamp, n: int) -> float | None:
+        before = [back(hour, i) for i in range(1, n + 1)]
+        return None if back(hour, n) is None else sum(value or 0 for value in before) / n
+
+    holidays = {date(2019, 1, 1), date(2019, 1, 21), date(2020, 1, 1), date(2020, 1, 20)}
+    rows = [
+        (
+            *(hour, known[hour], hour.hour, hour.isoweekday(), hour.isoweekday() > 5, hour.date() in holidays),
+            *(back(hour, n) for n in (1, 24, 168)),
+            *(mean_of(hour, n) for n in (6, 24, 168)),
+        )
+        for hour in hours
+    ]
+    _same(found, pd.DataFrame(rows, dtype="object"))
+
+
 # ---- the ten questions
 
 

@@ -10,12 +10,14 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.marts import MARTS, VIEWS, marts_of
 from taxi_platform.marts.dictionary import render_marts
+from taxi_platform.marts.features import FEATURE_ZONE_HOUR
 from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.marts.queries import DIALECTS, SQL, definition
 from taxi_platform.marts.zones import ZONE_HOUR
 from taxi_platform.stores.arrow_tables import check_own_name
 from tools.marts import translations
 
+FEATURES = (FEATURE_ZONE_HOUR,)
 GREEN, FHV = CONTRACTS["green"], CONTRACTS["fhv"]
 
 
@@ -33,7 +35,7 @@ def test_every_select_is_of_a_declaration() -> None:
 
 @pytest.mark.parametrize("declared", [*MARTS, *VIEWS], ids=lambda declared: declared.name)
 def test_a_declaration_says_everything(declared: Mart | MartView) -> None:
-    assert declared.name.startswith("mart_")
+    assert declared.name.startswith("feature_" if declared in FEATURES else "mart_")
     check_own_name(f"marts.{declared.name}_2020_03_new_yellow")  # with dataset and month it is a name in every store
     names = [column.name for column in declared.columns]
     assert len(set(names)) == len(names)

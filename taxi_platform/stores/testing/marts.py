@@ -26,7 +26,7 @@ from taxi_platform.contracts.unified import UNIFIED_COLUMNS
 from taxi_platform.contracts.zones import CBD_ZONES, ZONES
 from taxi_platform.errors import StoreError
 from taxi_platform.marts import MARTS, marts_of
-from taxi_platform.marts.days import SERVICE_DAY
+from taxi_platform.marts.days import CBD_DAY, SERVICE_DAY
 from taxi_platform.marts.zones import ZONE_HOUR
 from taxi_platform.references import CleanMonth
 from taxi_platform.stores.lake.lake import Lake
@@ -191,12 +191,12 @@ class MartStoreSuite:
     ) -> None:
         loaded(store, lake, tmp_path)
         store.make_marts(GREEN, marts_of(GREEN), MARCH.first_day)
-        narrower = replace(SERVICE_DAY, columns=SERVICE_DAY.columns[:2])
+        narrower = replace(CBD_DAY, columns=CBD_DAY.columns[:4])
         made = store.make_marts(GREEN, [narrower], MARCH.first_day)
         assert made.changed
-        assert list(store.held_marts(GREEN)[MARCH.first_day]) == [SERVICE_DAY.name]
+        assert list(store.held_marts(GREEN)[MARCH.first_day]) == [CBD_DAY.name]
         assert query("SELECT count(*) FROM taxi.green_mart_zone_hour") == [(0,)]
-        assert query("SELECT sum(trips), count(total_cents) FROM taxi.green_mart_service_day") == [(len(TRICKY), 0)]
+        assert query("SELECT sum(trips), count(total_cents) FROM taxi.green_mart_cbd_day") == [(len(TRICKY), 0)]
 
 
 # ---- rows, and what they add up to

@@ -11,11 +11,11 @@ SELECT
   SUM(tip_cents) AS tip_cents,
   SUM(tolls_cents) AS tolls_cents,
   SUM(total_cents) AS total_cents,
-  COUNT(distance_hundredths) AS measured_trips,
-  COUNT(duration_seconds) AS timed_trips,
-  COUNT(fare_cents) AS fared_trips,
-  COUNT(total_cents) AS charged_trips,
-  SUM(CASE WHEN cbd_fee_cents > 0 THEN 1 ELSE 0 END) AS toll_trips,
+  COUNT(CASE WHEN ABS(trip_distance) < 10000000 THEN 1 END) AS measured_trips,
+  COUNT(dropoff_datetime) AS timed_trips,
+  COUNT(CASE WHEN ABS(fare_amount) < 10000000 THEN 1 END) AS fared_trips,
+  COUNT(CASE WHEN ABS(total_amount) < 10000000 THEN 1 END) AS charged_trips,
+  COUNT(CASE WHEN cbd_fee_cents > 0 THEN 1 END) AS toll_trips,
   SUM(cbd_fee_cents) AS cbd_fee_cents,
   SUM(congestion_cents) AS congestion_cents
 FROM trips

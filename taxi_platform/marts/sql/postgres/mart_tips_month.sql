@@ -8,7 +8,7 @@ SELECT
   END AS miles_bin,
   MAX(payment_type_name) AS payment_type_name,
   COUNT(*) AS trips,
-  SUM(CASE WHEN tip_cents > 0 THEN 1 ELSE 0 END) AS tipped_trips,
+  COUNT(CASE WHEN tip_cents > 0 THEN 1 END) AS tipped_trips,
   SUM(tip_cents) AS tip_cents,
   SUM(fare_cents) AS fare_cents
 FROM trips
