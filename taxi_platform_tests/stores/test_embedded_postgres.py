@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
+import shutil
 import signal
 import socket
 import stat
@@ -172,12 +174,27 @@ def test_a_supervisor_that_was_killed_is_replaced(embedded: EmbeddedPostgres) ->
 
 def test_cleaned_temporary_folders_do_no_harm(embedded: EmbeddedPostgres) -> None:
     with embedded.running():
-        sockets = Path((embedded.folder / "sockets").read_text())
+        sockets = Path(json.loads((embedded.folder / "sockets").read_text())["sockets"])
         for file in sockets.iterdir():
             file.unlink()
         sockets.rmdir()
         with embedded.running() as url:
             assert one(url, "SELECT 1") == 1
+
+
+def test_a_copy_of_the_folder_is_another_server_and_leaves_the_first_alone(
+    embedded: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    with embedded.running() as url, connected(url) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS whose AS SELECT 'first' AS name")
+    shutil.copytree(embedded.folder, tmp_path / "copied")
+    copied = EmbeddedPostgres(tmp_path / "copied")
+    with embedded.running() as url:
+        with copied.running() as other:
+            with connected(other) as connection:
+                connection.execute("UPDATE whose SET name = 'copied'")
+            assert one(url, "SELECT name FROM whose") == "first"
+        assert one(url, "SELECT name FROM whose") == "first"
 
 
 def test_nothing_is_opened_wider(embedded: EmbeddedPostgres) -> None:
@@ -186,7 +203,7 @@ def test_nothing_is_opened_wider(embedded: EmbeddedPostgres) -> None:
         parent.chmod(0o700)
     before = stat.S_IMODE(parent.stat().st_mode)
     with embedded.running():
-        sockets = Path((embedded.folder / "sockets").read_text())
+        sockets = Path(json.loads((embedded.folder / "sockets").read_text())["sockets"])
         for folder in (embedded.folder, embedded.folder / "data", sockets):
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
             assert folder.stat().st_uid == os.geteuid()

@@ -99,5 +99,4 @@ class Platform:
     def copied(self, folder: Path) -> Platform:
         """The same with a data root below that folder, which has all that this one's has; no command may be running."""
         shutil.copytree(self.data, folder / "data", symlinks=True)
-        (folder / "data" / "postgres" / "sockets").unlink(missing_ok=True)  # else both servers' are in one folder
         return Platform(folder, {**self.variables, "TAXI_DATA": str(folder / "data")})

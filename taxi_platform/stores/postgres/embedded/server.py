@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import re
 import secrets
@@ -193,9 +194,8 @@ class PostgresServer:
 
     def _socket_folder(self, identity: Identity) -> Path:
         """A private folder with a short path, the same one at every start for as long as that can be had."""
-        record = self.folder / "sockets"
-        if record.exists():
-            known = Path(record.read_text())
+        known = self._known_sockets()
+        if known is not None:
             with contextlib.suppress(OSError):
                 known.mkdir(mode=0o700)
                 identity.own(known)
@@ -205,9 +205,17 @@ class PostgresServer:
             if len(os.fsencode(temporary)) + len("/taxi-pg-12345678/.s.PGSQL.65535") <= _LONGEST_SOCKET_PATH:
                 made = Path(tempfile.mkdtemp(prefix="taxi-pg-", dir=temporary))
                 identity.own(made)
-                _write_private(record, str(made))
+                note = {"sockets": str(made), "of": str(self.folder.resolve())}
+                _write_private(self.folder / "sockets", json.dumps(note))
                 return made
         raise StoreError(f"the temporary folder {tempfile.gettempdir()} is too long a path for a socket: set TMPDIR")
+
+    def _known_sockets(self) -> Path | None:
+        """The folder of sockets that is noted here; None in a copy of another server's folder, whose note that is."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            note = json.loads((self.folder / "sockets").read_text())
+            return Path(note["sockets"]) if note["of"] == str(self.folder.resolve()) else None
+        return None
 
     # ---- processes
 
@@ -243,8 +251,10 @@ class PostgresServer:
 
     def _remove_sockets(self) -> None:
         """Remove the sockets and their folder, so that nothing stays in the temporary folder without a server."""
+        folder = self._known_sockets()
+        if folder is None:
+            return
         with contextlib.suppress(OSError):
-            folder = Path((self.folder / "sockets").read_text())
             for file in folder.glob(".s.PGSQL.*"):
                 file.unlink()
             folder.rmdir()
