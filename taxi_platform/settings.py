@@ -108,6 +108,9 @@ class Settings(BaseModel):
         "taxi",
         description="Schema of the platform's tables in PostgreSQL: platforms with different ones share a database.",
     )
+    marts: Literal["on", "off"] = Field(
+        "on", description="on makes the marts of every month in every store of tables; off makes none."
+    )
     wait_seconds: float = Field(
         600,
         gt=0,
@@ -235,6 +238,12 @@ class Settings(BaseModel):
             for layer, address in addresses.items()
             if address != OFF
         }
+
+    @property
+    def marts_in(self) -> Mapping[str, StoreAt]:
+        """Layer of marts (``warehouse_marts``) → the store of tables that they are in; empty if marts are off."""
+        stores = self.tables.values() if self.marts == "on" else ()
+        return {store.layer.marts: store for store in stores if store.layer.has_marts}
 
     def _options(self, layer: TableLayer) -> Mapping[str, str]:
         """The settings whose names begin with the layer's: ``postgres_schema`` becomes ``schema``."""

@@ -6,16 +6,25 @@ Belongs here: translating, by sqlglot, and what it does not know of a dialect. D
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.lineage import Node, lineage
 
-from taxi_platform.marts.queries import DIALECTS, SQL, DialectName
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.contract import Contract
+from taxi_platform.contracts.dialects import DUCKDB
+from taxi_platform.contracts.unified import unified_month_sql
+from taxi_platform.contracts.zones import ZONES
+from taxi_platform.marts import MARTS
+from taxi_platform.marts.model import Mart
+from taxi_platform.marts.queries import DIALECTS, SQL, DialectName, select
 
-__all__ = ["translated", "translations", "write_translations"]
-
+__all__ = ["origins", "translated", "translations", "write_translations"]
 _HEADER = "-- Written by `make docs` from sql/duckdb; not to be edited by hand.\n"
 
 
@@ -34,6 +43,47 @@ def translated(sql: str, dialect: DialectName) -> str:
     tree = sqlglot.parse_one(sql, read=DIALECTS[0]).transform(_CHANGES[dialect])
     text = tree.sql(dialect=dialect, pretty=True, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
     return f"{text}\n"
+
+
+def origins() -> str:
+    """Mart → column → the columns of the relations it reads that its values come from, as JSON.
+
+    Columns of trips have the names of ``taxi.trips``, of all that the datasets' own tables tell.
+    """
+    found = {mart.name: {column.name: _leaves(mart, column.name) for column in mart.columns} for mart in MARTS}
+    return json.dumps(found, indent=2) + "\n"
+
+
+def _leaves(mart: Mart, column: str) -> list[str]:
+    by_name = {other.name: other.view for other in MARTS}
+    read = [by_name[name] for name in mart.reads if name in by_name]
+    leaves: set[str] = set()
+    for contract in filter(mart.suits, CONTRACTS.values()):
+        tables = (replace(contract.quarantine, name="quarantine"), ZONES, contract.trips, *read)
+        sources = {
+            "unified": unified_month_sql(contract, contract.first_month, str, DUCKDB),
+            "trips": (SQL / DIALECTS[0] / "trips.sql").read_text(),
+        }
+        sql = select(mart.name, DIALECTS[0])
+        node = lineage(
+            column,
+            sql,
+            schema={table.name: dict.fromkeys(table.column_names, "unknown") for table in tables},
+            sources=sources if "trips" in mart.reads else {},
+            dialect=DIALECTS[0],
+        )
+        leaves.update(filter(None, (_leaf(end, contract) for end in node.walk())))
+    return sorted(leaves)
+
+
+def _leaf(node: Node, contract: Contract) -> str | None:
+    """The column of a relation at an end of a lineage."""
+    if node.downstream or not isinstance(node.expression, exp.Table):
+        return None
+    relation, column = node.expression.name, node.name.rpartition(".")[2]
+    if relation != contract.trips.name:
+        return f"{relation}.{column}"
+    return f"trips.{next((name for name, own in contract.unified.items() if own == column), column)}"
 
 
 def _bigquery(node: exp.Expression) -> exp.Expression:
@@ -68,6 +118,7 @@ def write_translations() -> None:
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
             print(f"wrote {path.relative_to(SQL)}")
+    (SQL / "origins.json").write_text(origins())
     for dialect in DIALECTS[1:]:
         for path in set((SQL / dialect).glob("*.sql")) - wanted.keys():
             path.unlink()

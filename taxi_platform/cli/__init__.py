@@ -58,26 +58,29 @@ def main() -> None:
 @click.option("--accept-changed-format", is_flag=True, help="Take months in another format; said once, it stands.")
 @click.option("--drop-zero-passengers", is_flag=True, help="Send trips with zero passengers to quarantine.")
 @click.option("--fill-missing-passengers", is_flag=True, help="Write 0 where the passenger count is missing.")
+@click.option("--without-marts", is_flag=True, help="Make no marts, and none are missed until a run makes them again.")
 @click.option(
     "--behind",
     is_flag=True,
     help="Instead, every month that is behind (of all, or of those named): lost, or made by an earlier release.",
 )
 @_one_sentence
-def run(datasets: str | None, months: str | None, behind: bool, **options: bool) -> None:
+def run(datasets: str | None, months: str | None, behind: bool, without_marts: bool, **options: bool) -> None:
     """Bring months into every store, and show what is there.
 
     A month that has not changed upstream costs one look.
     """
+    from taxi_platform.cli.instance import environment
+
     if behind:
         from taxi_platform.cli.repairing import run_behind
 
         if any(options.values()):
             raise SettingsError("--behind keeps the options that each month was made with: give it no others")
-        sys.exit(run_behind(last_settings(), datasets, months))
+        sys.exit(run_behind(last_settings(environment(without_marts=without_marts)), datasets, months))
     from taxi_platform.cli.running import run_months
 
-    sys.exit(run_months(datasets, months, options))
+    sys.exit(run_months(datasets, months, options, environment(without_marts=without_marts)))
 
 
 @main.command()

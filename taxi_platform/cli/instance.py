@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_platform.errors import SettingsError, StoreError
+from taxi_platform.machine.environment import variable
 from taxi_platform.machine.locks import exclusive
 from taxi_platform.settings import LAST_RUN, Settings, default_data
+from taxi_platform.stores.layer import OFF
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
 __all__ = [
     "dagster_home",
+    "environment",
     "exports",
     "has_instance",
     "is_emulated",
@@ -109,6 +112,11 @@ def exports(settings: Settings) -> dict[str, str]:
 def is_emulated() -> bool:
     """Whether the stores are emulators, whose contents end with their run."""
     return bool(os.environ.get("STORAGE_EMULATOR_HOST"))
+
+
+def environment(*, without_marts: bool = False) -> dict[str, str]:
+    """This process's environment as a command's options change it."""
+    return {**os.environ, **({variable("marts"): OFF} if without_marts else {})}
 
 
 def remember_run(settings: Settings) -> None:

@@ -27,7 +27,7 @@ __all__ = ["MonthWork", "print_run", "print_statuses", "print_upstream", "print_
 
 _WIDTH_OF_FILES = 140
 _WIDEST = 1_000
-_COUNTS = ("raw", "trips", "quarantined", *TABLE_LAYERS)
+_COUNTS = ("raw", "trips", "quarantined", *TABLE_LAYERS, "marts")
 
 
 @dataclass
@@ -170,14 +170,26 @@ def _month(status: MonthStatus) -> tuple[str, str]:
 
 
 def _counts(status: MonthStatus) -> list[str]:
-    shown = ["-" if value is None else f"{value:,}" for value in status.rows]
-    return ["off" if name in status.off else value for name, value in zip(_COUNTS, shown, strict=True)]
+    shown = ["-" if value is None else f"{value:,}" for value in (*status.rows, _mart_rows(status))]
+    off = _off(status)
+    return ["off" if name in off else value for name, value in zip(_COUNTS, shown, strict=True)]
+
+
+def _off(status: MonthStatus) -> set[str]:
+    """The columns of what is off; marts are where no store makes any."""
+    return {*status.off, *(() if status.mart_rows.keys() - set(status.off) else ("marts",))}
+
+
+def _mart_rows(status: MonthStatus) -> int | None:
+    """Rows of the month in the marts of a store, the same in all that have them; None where one has none, or others."""
+    rows = {count for name, count in status.mart_rows.items() if name not in status.off}
+    return rows.pop() if len(rows) == 1 else None
 
 
 def _totals(statuses: Sequence[MonthStatus]) -> list[str]:
     """Rows over all months in each store that is not off."""
-    off = statuses[0].off
-    columns = zip(*(status.rows for status in statuses), strict=True)
+    off = _off(statuses[0])
+    columns = zip(*((*status.rows, _mart_rows(status)) for status in statuses), strict=True)
     sums = [f"{sum(rows or 0 for rows in column):,}" for column in columns]
     return ["off" if name in off else value for name, value in zip(_COUNTS, sums, strict=True)]
 

@@ -6,7 +6,6 @@ Belongs here: turning options into runs, and runs into the report. Does not: any
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -32,11 +31,13 @@ _DEFAULT_DATASETS = "green"
 _DEFAULT_MONTHS = "2021-07"
 
 
-def run_months(datasets: str | None, months: str | None, options: Mapping[str, bool]) -> int:
+def run_months(
+    datasets: str | None, months: str | None, options: Mapping[str, bool], environment: Mapping[str, str]
+) -> int:
     """Run and report; returns the exit code, which is 0 if every month is complete in every store."""
     chosen = named_contracts(_DEFAULT_DATASETS if datasets is None else datasets)
     wanted = {c.dataset: _months(c, parse_month_range(_DEFAULT_MONTHS if months is None else months)) for c in chosen}
-    settings = _reachable(Settings.from_environment(), chosen[0], nothing_asked=datasets is None and months is None)
+    settings = _reachable(environment, chosen[0], nothing_asked=datasets is None and months is None)
     remember_run(settings)
     show_progress()
     work = {c.month(m): MonthWork() for c in chosen for m in wanted[c.dataset]}
@@ -74,13 +75,14 @@ def _months(contract: Contract, months: Sequence[date]) -> tuple[date, ...]:
     return tuple(months)
 
 
-def _reachable(settings: Settings, contract: Contract, *, nothing_asked: bool) -> Settings:
+def _reachable(environment: Mapping[str, str], contract: Contract, *, nothing_asked: bool) -> Settings:
     """The settings.
 
     If nothing was asked for and the public source is out of reach, those of generated data, announced.
     """
     from taxi_platform.sources import RetryPolicy, open_source
 
+    settings = Settings.from_environment(environment)
     if not nothing_asked or "source" in settings.model_fields_set or settings.names_a_store:
         return settings
     quickly = RetryPolicy(attempts=2, connect_timeout=5, read_timeout=10)
@@ -88,7 +90,7 @@ def _reachable(settings: Settings, contract: Contract, *, nothing_asked: bool) -
         open_source("auto", retry=quickly).stat(contract.month(parse_month(_DEFAULT_MONTHS)))
     except TaxiError as error:
         apart = {"TAXI_SOURCE": "sample", "TAXI_DATA": str(settings.data / "sample")}
-        generated = Settings.from_environment({**os.environ, **apart})
+        generated = Settings.from_environment({**environment, **apart})
         click.echo(f"The public source cannot be reached: {error}.", err=True)
         click.echo(f"Running on generated months instead, apart from real ones, in {generated.data}.", err=True)
         return generated

@@ -63,7 +63,7 @@ class Session:
 @contextlib.contextmanager
 def interruptible(settings: Settings, work: Mapping[TripMonth, MonthWork]) -> Iterator[Session]:
     """A session that brings those months. Ctrl-C ends the process, and prints how many of them are finished."""
-    wanted = {"raw", "trips", *settings.tables}
+    wanted = {"raw", "trips", *settings.tables, *settings.marts_in}
     sessions: list[Session] = []
 
     def sentence() -> str:

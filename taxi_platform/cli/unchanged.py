@@ -86,7 +86,7 @@ class _Look:
         self._wanted = wanted
         self._months = [contract.month(day) for contract in contracts for day in wanted[contract.dataset]]
         self._lake = Lake(settings.lake, wait_seconds=self._settings.wait_seconds)
-        self._layers = ("raw", "trips", *settings.tables)
+        self._layers = ("raw", "trips", *settings.tables, *settings.marts_in)
 
     def statuses(self) -> list[MonthStatus] | None:
         record = self._record()

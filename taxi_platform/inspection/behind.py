@@ -13,11 +13,13 @@ from taxi_platform.cleaning.options import CleaningOptions
 from taxi_platform.cleaning.refusals import is_refused
 from taxi_platform.cleaning.version import clean_version, version_now
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.marts import marts_of
 from taxi_platform.references import CleanFacts, RawMonth
+from taxi_platform.stores.bookkeeping import definitions
 from taxi_platform.stores.lake.month import MonthInLake
-from taxi_platform.stores.model import HeldMonth
+from taxi_platform.stores.model import HeldMart, HeldMonth
 
-__all__ = ["kept_options", "lake_gaps", "table_gap"]
+__all__ = ["kept_options", "lake_gaps", "marts_gap", "table_gap"]
 
 
 def lake_gaps(contract: Contract, found: MonthInLake) -> Mapping[str, str]:
@@ -103,3 +105,25 @@ def table_gap(found: MonthInLake, held: HeldMonth | None) -> str | None:
     if held.data_version != facts.version:
         return f"holds version {held.data_version or 'unknown'}, the lake {facts.version}"
     return None
+
+
+def marts_gap(contract: Contract, held: HeldMonth | None, marts: Mapping[str, HeldMart]) -> str | None:
+    """One sentence about what a store's marts of a month lack, compared with its tables; None if they agree.
+
+    Args:
+        contract: the dataset.
+        held: what the store has of the month's tables.
+        marts: mart → what the store's record says of it.
+    """
+    if held is None:
+        return None
+    wanted = definitions(marts_of(contract), contract)
+    if missing := [name for name in wanted if name not in marts]:
+        return "not made yet" if len(missing) == len(wanted) else f"without {', '.join(missing)}"
+    if gone := [name for name in marts if name not in wanted]:
+        return f"has {', '.join(gone)}, which this release does not make"
+    versions = {marts[name].data_version for name in wanted} - {held.data_version}
+    if versions:
+        return f"made from version {', '.join(sorted(versions))}, and the tables hold {held.data_version or 'unknown'}"
+    others = [name for name, made_by in wanted.items() if marts[name].definition != made_by]
+    return f"{', '.join(others)} made by another definition than this release's" if others else None

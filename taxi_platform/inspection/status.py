@@ -9,18 +9,18 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.inspection.at_once import each
-from taxi_platform.inspection.behind import kept_options, lake_gaps, table_gap
+from taxi_platform.inspection.behind import kept_options, lake_gaps, marts_gap, table_gap
 from taxi_platform.months import TripMonth
 from taxi_platform.settings import Settings
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.month import MonthInLake
-from taxi_platform.stores.model import HeldMonth, TableStore
+from taxi_platform.stores.model import HeldMart, HeldMonth, MartStore, TableStore
 
 __all__ = ["MonthStatus", "State", "held_months", "month_statuses", "opened_tables", "statuses_in", "strangers"]
 
@@ -53,7 +53,9 @@ class MonthStatus:
     options: tuple[str, ...] = ()
     """The options that the trips were cleaned with."""
     off: tuple[str, ...] = ()
-    """Stores of tables that are switched off."""
+    """Stores of tables, and layers of marts, that are switched off."""
+    mart_rows: Mapping[str, int | None] = field(default_factory=dict)
+    """Layer of marts → rows in all its marts, by the store's record; every layer has an entry."""
     is_withdrawn: bool = False
     """Whether upstream has withdrawn the month, so that no store may have it."""
     is_selected: bool = False
@@ -64,8 +66,9 @@ class MonthStatus:
     def to_json(self) -> dict[str, Any]:
         """The status as JSON-compatible values, as ``taxi status --json`` prints it."""
         facts = {**asdict(self), "file_month": self.file_month.isoformat(), "state": self.state}
-        del facts["table_rows"]
-        rows = {f"{name}_rows": "off" if name in self.off else rows for name, rows in self.table_rows.items()}
+        del facts["table_rows"], facts["mart_rows"]
+        counted = {**self.table_rows, **self.mart_rows}
+        rows = {f"{name}_rows": "off" if name in self.off else rows for name, rows in counted.items()}
         before = list(facts).index("source_etag")
         return dict([*list(facts.items())[:before], *rows.items(), *list(facts.items())[before:]])
 
@@ -124,15 +127,21 @@ def statuses_in(
 ) -> list[MonthStatus]:
     """The same, of a lake and stores of tables that the caller has opened."""
     layers = [layer.name for layer in settings.table_layers()]
+    mart_layers = [layer.marts for layer in settings.table_layers() if layer.has_marts]
     statuses: list[MonthStatus] = []
     for contract in sorted(contracts, key=lambda c: c.dataset):
         chosen = None if only is None else sorted(only.get(contract.dataset, ()))
         tables = {name: held_months(store, contract, chosen) for name, store in stores.items()}
+        marts = {
+            name: _held_marts(stores.get(at.layer.name), contract, chosen) for name, at in settings.marts_in.items()
+        }
         in_lake = [month.first_day for month in lake.months(contract.dataset)] if chosen is None else []
         days = sorted({*(chosen or ()), *in_lake, *(day for held in tables.values() for day in held)})
         for found in each(lake.look, map(contract.month, days)).values():
             held = {name: months.get(found.month.first_day) for name, months in tables.items()}
-            statuses.append(_status(contract, found, held, layers, found.month in under_way))
+            made = {name: months.get(found.month.first_day, {}) for name, months in marts.items()}
+            status = _status(contract, found, held, layers, found.month in under_way)
+            statuses.append(_with_marts(contract, status, held, made, mart_layers))
     return statuses
 
 
@@ -154,6 +163,35 @@ def held_months(
 ) -> Mapping[date, HeldMonth]:
     """What a store of tables holds of each month; empty if it was never used."""
     return {} if store is None else store.held_months(contract, None if months is None else sorted(months))
+
+
+def _held_marts(
+    store: TableStore | None, contract: Contract, months: Collection[date] | None
+) -> Mapping[date, Mapping[str, HeldMart]]:
+    """What a store of tables has of each month's marts, by its record; empty if it was never used."""
+    if store is None:
+        return {}
+    assert isinstance(store, MartStore), "its layer says so"
+    return store.held_marts(contract, None if months is None else sorted(months))
+
+
+def _with_marts(
+    contract: Contract,
+    status: MonthStatus,
+    held: Mapping[str, HeldMonth | None],
+    made: Mapping[str, Mapping[str, HeldMart]],
+    layers: Collection[str],
+) -> MonthStatus:
+    """The status with what is to be said of marts."""
+    tables = {name: held.get(name.removesuffix("_marts")) for name in made}
+    gaps = {name: marts_gap(contract, tables[name], marts) for name, marts in made.items()}
+    rows = {name: sum(mart.rows for mart in marts.values()) if marts else None for name, marts in made.items()}
+    return replace(
+        status,
+        behind={**status.behind, **{name: gap for name, gap in gaps.items() if gap}},
+        off=(*status.off, *(name for name in layers if name not in made)),
+        mart_rows={name: rows.get(name) for name in layers},
+    )
 
 
 def _status(

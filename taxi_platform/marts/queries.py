@@ -11,6 +11,7 @@ and store is in the relations before the SELECT, which this module writes.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -24,7 +25,19 @@ from taxi_platform.contracts.model import FILE_MONTH, Column
 from taxi_platform.contracts.unified import unified_month_sql
 from taxi_platform.marts.model import Mart, MartView
 
-__all__ = ["DIALECTS", "SQL", "DialectName", "Naming", "definition", "mart_sql", "select", "union_sql", "view_sql"]
+__all__ = [
+    "DIALECTS",
+    "SQL",
+    "DialectName",
+    "Naming",
+    "counts_sql",
+    "definition",
+    "mart_sql",
+    "origins",
+    "select",
+    "union_sql",
+    "view_sql",
+]
 
 DialectName = Literal["duckdb", "postgres", "bigquery"]
 DIALECTS: tuple[DialectName, ...] = ("duckdb", "postgres", "bigquery")
@@ -53,6 +66,13 @@ def select(name: str, dialect: DialectName) -> str:
     return (SQL / dialect / f"{name}.sql").read_text()
 
 
+@cache
+def origins() -> Mapping[str, Mapping[str, Sequence[str]]]:
+    """Mart → column → the columns of what it reads that its values come from, such as ``trips.fare_amount``."""
+    found: Mapping[str, Mapping[str, Sequence[str]]] = json.loads((SQL / "origins.json").read_text())
+    return found
+
+
 def mart_sql(mart: Mart, contract: Contract, file_month: date, naming: Naming) -> str:
     """A SELECT of the mart's rows of one file month, in the columns and types of its table."""
     relations = dict(pair for name in mart.reads for pair in _relations(name, contract, file_month, naming))
@@ -76,6 +96,17 @@ def view_sql(view: MartView, naming: Naming) -> str:
     relations = {name: f"SELECT * FROM {naming.table(name)}" for name in view.reads}
     body = f"SELECT {naming.cast(view.columns)}\nFROM (\n{select(view.name, naming.dialect)}) AS made"
     return _with(relations, body, naming)
+
+
+def counts_sql(contract: Contract, counted: Sequence[Mart | MartView], months: Sequence[date], naming: Naming) -> str:
+    """A SELECT of name, file month, rows and trips in all, of those views of marts that have a column ``trips``."""
+    days = ", ".join(f"DATE '{month}'" for month in months)
+    where = f"WHERE dataset = '{contract.dataset}' AND {FILE_MONTH.name} IN ({days}) GROUP BY {FILE_MONTH.name}"
+    return " UNION ALL ".join(
+        f"SELECT '{each.name}' AS name, {FILE_MONTH.name}, COUNT(*) AS row_count, SUM(trips) AS trips "
+        f"FROM {naming.table(each.name)} {where}"
+        for each in counted
+    )
 
 
 def definition(mart: Mart, contract: Contract, marts: Iterable[Mart]) -> str:

@@ -47,14 +47,14 @@ def build_definitions(
         alerts: whom to tell about failures; by default nobody.
     """
     datasets = tuple(contracts)
-    given, tables = resources(settings), settings.tables
-    checks = build_checks(datasets, tuple(tables))
+    given, tables, with_marts = resources(settings), settings.tables, tuple(settings.marts_in.values())
+    checks = build_checks(datasets, tuple(tables), with_marts)
     return dg.Definitions(
-        assets=build_assets(datasets, tuple(tables.values())),
+        assets=build_assets(datasets, tuple(tables.values()), with_marts),
         asset_checks=checks,
         jobs=[
             *build_jobs(datasets),
-            build_record_job(datasets, tuple(tables)),
+            build_record_job(datasets, tuple(tables), with_marts),
             build_retention_job(checks, settings),
         ],
         schedules=[*build_schedules(datasets, settings), build_retention_schedule(settings)],

@@ -25,13 +25,17 @@ from taxi_platform.inspection.unusual_months import (
     VOLUME_FACTOR,
     History,
 )
-from taxi_platform.months import TripMonth
+from taxi_platform.marts import marts_of
+from taxi_platform.marts.zones import ZONE_HOUR_GRID
+from taxi_platform.months import TripMonth, add_months
 from taxi_platform.orchestration.checked_months import Finding, evaluation
 from taxi_platform.orchestration.freshness import CHECK, LATE_AFTER, STALE_AFTER, judged
 from taxi_platform.orchestration.keys import asset_key
 from taxi_platform.orchestration.partitions import run_months
 from taxi_platform.orchestration.resources import LakeResource
 from taxi_platform.references import CleanMonth, MonthCounts
+from taxi_platform.stores.layer import StoreAt
+from taxi_platform.stores.model import MartCounts
 
 if TYPE_CHECKING:
     from taxi_platform.stores.lake.lake import Lake
@@ -45,12 +49,21 @@ _MOST_CODES = 100
 """The number of a column's unknown codes that are shown, the most frequent first. Free text has one per row."""
 
 
-def build_checks(contracts: Sequence[Contract], table_stores: Sequence[str]) -> list[dg.AssetChecksDefinition]:
-    """Every check of those datasets, with those stores of tables (``warehouse``, ``postgres``, …)."""
+def build_checks(
+    contracts: Sequence[Contract], table_stores: Sequence[str], with_marts: Sequence[StoreAt] = ()
+) -> list[dg.AssetChecksDefinition]:
+    """Every check of those datasets, with those stores of tables (``warehouse``, ``postgres``, …).
+
+    Args:
+        contracts: the datasets.
+        table_stores: the stores of tables.
+        with_marts: those of them that make marts.
+    """
     checks = []
     for contract in contracts:
         checks += [_looked_after(contract), _conservation(contract), _contract_drift(contract), _unusual(contract)]
         checks += [_same_as_lake(layer, contract) for layer in table_stores]
+        checks += [_marts_add_up(store, contract) for store in with_marts]
     return checks
 
 
@@ -239,6 +252,48 @@ def _same_as_lake(layer: str, contract: Contract) -> dg.AssetChecksDefinition:
         return evaluation(context, key, header, found, bad_months="months_that_differ")
 
     return same_as_lake
+
+
+def _marts_add_up(store: StoreAt, contract: Contract) -> dg.AssetChecksDefinition:
+    key = dg.AssetCheckKey(asset_key(store.layer.marts, contract.dataset), "marts_add_up")
+    marts = [mart for mart in marts_of(contract) if mart.adds_up]
+    header = ("trips", *(f"trips in {mart.name}" for mart in marts), "rows of the grid", "zones in all hours", "")
+
+    @dg.asset_check(
+        asset=key.asset_key,
+        name=key.name,
+        required_resource_keys={"lake", store.layer.name},
+        description=(
+            "In every month, each mart has as many trips in all as the store has, counted there now, and "
+            f"{ZONE_HOUR_GRID.name} has a row for every zone in every hour."
+        ),
+    )
+    def marts_add_up(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        lake = context.resources.lake.open()
+        months, zones = _months(context, contract, lake), lake.zones()
+        days = [month.first_day for month in months]
+        tables = getattr(context.resources, store.layer.name).open()
+        held, counted = (
+            tables.count_months(contract, days),
+            tables.count_marts(contract, [*marts, ZONE_HOUR_GRID], days),
+        )
+        found = {}
+        for month in months:
+            trips = held.get(month.first_day, MonthCounts(0, 0)).trips
+            there = counted.get(month.first_day, {})
+            sums = {mart.name: there.get(mart.name, MartCounts(0, 0)).trips for mart in marts}
+            grid = there.get(ZONE_HOUR_GRID.name, MartCounts(0, 0)).rows
+            wanted = (zones.num_rows if zones else 0) * _hours(month) if trips else 0
+            wrong = [name for name, count in sums.items() if count != trips]
+            wrong += [ZONE_HOUR_GRID.name] if grid != wanted else []
+            found[month] = Finding([(trips, *sums.values(), grid, wanted, ", ".join(wrong))], bool(wrong))
+        return evaluation(context, key, header, found, bad_months="months_that_do_not_add_up")
+
+    return marts_add_up
+
+
+def _hours(month: TripMonth) -> int:
+    return 24 * (add_months(month.first_day, 1) - month.first_day).days
 
 
 def _counts(counts: MonthCounts | None) -> tuple[int | None, int | None]:

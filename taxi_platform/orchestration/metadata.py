@@ -7,19 +7,26 @@ Keys: https://docs.dagster.io/guides/build/assets/metadata-and-tags
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import describe
 from taxi_platform.contracts.values.foreign_text import excerpt
+from taxi_platform.marts import marts_of
+from taxi_platform.marts.model import Mart
+from taxi_platform.marts.queries import origins
 from taxi_platform.references import CleanFacts, CleanMonth, RawMonth
 from taxi_platform.stores.lake.dimensions import StoredDimension
 from taxi_platform.stores.lake.shapes import StoredShapes
 from taxi_platform.stores.lake.zones import StoredZones
-from taxi_platform.stores.model import LoadedMonth
+from taxi_platform.stores.model import LoadedMonth, MadeMarts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = [
     "DATA_VERSION",
@@ -36,6 +43,8 @@ __all__ = [
     "column_schema",
     "dimension_metadata",
     "loaded_metadata",
+    "made_metadata",
+    "mart_columns",
     "raw_metadata",
     "withdrawn_metadata",
     "zone_shapes_metadata",
@@ -46,6 +55,7 @@ ROWS = "dagster/partition_row_count"
 URI = "dagster/uri"
 TABLE = "dagster/table_name"
 COLUMNS = "dagster/column_schema"
+LINEAGE = "dagster/column_lineage"
 WITHDRAWN = "withdrawn"
 """True on the materialization that removed a month from a store, because Dagster has no event for a removal."""
 VERSION = "version"
@@ -153,6 +163,59 @@ def loaded_metadata(clean: CleanMonth, loaded: LoadedMonth) -> Mapping[str, Any]
         "changed": loaded.changed,
         **loaded.facts,
     }
+
+
+def made_metadata(made: MadeMarts, days: pa.Table | None = None) -> Mapping[str, Any]:
+    """Rows of each mart, and what the web interface plots over the months: trips and revenue.
+
+    Args:
+        made: the month's marts.
+        days: ``trips`` and ``total_cents`` of its days, if they were read.
+    """
+    sums = {} if days is None else {name: sum(filter(None, days[name].to_pylist())) for name in days.column_names}
+    cents = sums.pop("total_cents", 0)
+    return {
+        ROWS: sum(made.rows.values()),
+        **{f"rows/{name}": rows for name, rows in made.rows.items()},
+        **sums,
+        **({"revenue_dollars": cents / 100} if cents else {}),
+        DATA_VERSION: made.data_version,
+        "changed": made.changed,
+        **{name: dict(facts) for name, facts in made.facts.items()},
+    }
+
+
+def mart_columns(contract: Contract, tables: dg.AssetKey) -> Mapping[str, Any]:
+    """Columns of a dataset's marts with the columns of its tables that they come from, as definition metadata.
+
+    A column's name is ``mart_service_day.trips``, because one asset has all marts of a dataset.
+    """
+    marts = {mart.name: mart for mart in marts_of(contract)}
+    columns = [
+        dg.TableColumn(f"{mart.name}.{c.name}", c.type.postgres, description=describe(c))
+        for mart in marts.values()
+        for c in mart.columns
+    ]
+    lineage = {
+        f"{name}.{column}": [
+            dg.TableColumnDep(tables, own)
+            for own in dict.fromkeys(contract.unified.get(of, of) for of in _trips_columns(sources, marts))
+            if own in contract.trips.column_names
+        ]
+        for name in marts
+        for column, sources in origins()[name].items()
+    }
+    return {COLUMNS: dg.TableSchema(columns=columns), LINEAGE: dg.TableColumnLineage(lineage)}
+
+
+def _trips_columns(sources: Sequence[str], marts: Mapping[str, Mart]) -> Iterator[str]:
+    """The columns of trips that these columns come from, through other marts if need be."""
+    for source in sources:
+        relation, _, column = source.partition(".")
+        if relation in marts:
+            yield from _trips_columns(origins()[relation][column], marts)
+        elif relation == "trips":
+            yield column
 
 
 def withdrawn_metadata(*, changed: bool) -> Mapping[str, Any]:

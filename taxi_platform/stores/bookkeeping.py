@@ -17,7 +17,7 @@ from taxi_platform.errors import StoreError
 from taxi_platform.marts.model import Mart
 from taxi_platform.marts.queries import definition
 from taxi_platform.references import CleanFacts, CleanMonth, MonthCounts
-from taxi_platform.stores.model import HeldMart, HeldMonth, LoadedMonth, MadeMarts
+from taxi_platform.stores.model import HeldMart, HeldMonth, LoadedMonth, MadeMarts, MartCounts
 
 __all__ = [
     "MARTS_RECORDED",
@@ -34,6 +34,7 @@ __all__ = [
     "definitions",
     "held_marts",
     "held_months",
+    "mart_counts",
     "mart_rows",
     "months_row",
     "recorded_months",
@@ -183,6 +184,14 @@ def held_marts(rows: Iterable[Sequence[Any]]) -> dict[date, dict[str, HeldMart]]
     for month, mart, data_version, made_by, count in rows:
         held.setdefault(month, {})[mart] = HeldMart(data_version, made_by, count)
     return held
+
+
+def mart_counts(rows: Iterable[Sequence[Any]]) -> dict[date, dict[str, MartCounts]]:
+    """File month → mart or view → what was counted, from rows of ``marts.queries.counts_sql``."""
+    counts: dict[date, dict[str, MartCounts]] = {}
+    for name, month, count, trips in rows:
+        counts.setdefault(month, {})[name] = MartCounts(int(count), int(trips or 0))
+    return counts
 
 
 def definitions(marts: Sequence[Mart], contract: Contract) -> dict[str, str]:

@@ -49,12 +49,19 @@ class TableLayer:
     """Whether the store may be out of reach; a look then gives up soon."""
     masked: Callable[[str], str] = _as_it_is
     """The address without any secret."""
+    has_marts: bool = False
+    """Whether its stores are `taxi_platform.stores.model.MartStore`."""
     has_raw_views: bool = False
     """Whether its stores are `taxi_platform.stores.model.RawViews`."""
     where_to_look: Callable[[StoreAt], str] = lambda at: at.layer.masked(at.address)
     """Where, or by which command, people find the tables."""
     own: str = "store"
     """What a second platform must not share with the first."""
+
+    @property
+    def marts(self) -> str:
+        """The name of the layer of its marts, which ``green_warehouse_marts`` ends with."""
+        return f"{self.name}_marts"
 
     @property
     def io_manager_key(self) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import SCHEMA, Table
-from taxi_platform.marts.model import Mart
+from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.references import CleanMonth, MonthCounts
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "HeldMonth",
     "LoadedMonth",
     "MadeMarts",
+    "MartCounts",
     "MartStore",
     "RawViews",
     "TableStore",
@@ -71,6 +72,15 @@ class HeldMart:
     definition: str
     """The fingerprint of the SELECT that made it."""
     rows: int
+
+
+@dataclass(frozen=True)
+class MartCounts:
+    """What a mart, or a view over marts, has of a file month, counted in the store now."""
+
+    rows: int
+    trips: int
+    """The sum of its column ``trips``."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +217,15 @@ class MartStore(Protocol):
         """File month → mart → what the store's own record says of it, for those months or for all.
 
         Without a record, or a store, the answer is empty.
+        """
+        ...
+
+    def count_marts(
+        self, contract: Contract, counted: Sequence[Mart | MartView], months: Sequence[date]
+    ) -> Mapping[date, Mapping[str, MartCounts]]:
+        """File month → mart or view → its rows and trips, counted by the store now; the views must exist.
+
+        A month without rows is not in the answer. ``counted`` are some that have a column ``trips``.
         """
         ...
 

@@ -59,6 +59,7 @@ WAREHOUSE = TableLayer(
     kind=lambda address: "bigquery" if _is_bigquery(address) else "duckdb",
     open=lambda at: contextlib.nullcontext(open_warehouse(at.address, wait_seconds=at.wait_seconds)),
     is_service=_is_bigquery,
+    has_marts=True,
     has_raw_views=True,
     own="warehouse",
 )

@@ -1,4 +1,4 @@
-"""The assets: one per layer and dataset, the zones, dates and codes.
+"""The assets: one per layer and dataset, marts among them, the zones, dates and codes.
 
 Belongs here: putting a dataset's assets together. Does not: what an asset does (one module per layer).
 
@@ -15,6 +15,7 @@ import dagster as dg
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.orchestration.assets.dimensions import dimension_assets
+from taxi_platform.orchestration.assets.marts import marts_asset
 from taxi_platform.orchestration.assets.raw import raw_asset
 from taxi_platform.orchestration.assets.tables import table_asset
 from taxi_platform.orchestration.assets.trips import trips_asset
@@ -26,10 +27,13 @@ __all__ = ["build_assets"]
 
 
 @knowingly()
-def build_assets(contracts: Sequence[Contract], stores: Sequence[StoreAt]) -> list[dg.AssetsDefinition]:
-    """Every asset of those datasets, with a table asset for each of those stores."""
+def build_assets(
+    contracts: Sequence[Contract], stores: Sequence[StoreAt], with_marts: Sequence[StoreAt]
+) -> list[dg.AssetsDefinition]:
+    """Every asset of those datasets, with a table asset for each of those stores, and marts in some of them."""
     assets = [*zones_assets(stores), *dimension_assets(stores)]
     for contract in contracts:
         assets += [raw_asset(contract), trips_asset(contract)]
         assets += [table_asset(store, contract, contracts) for store in stores]
+        assets += [marts_asset(store, contract, contracts) for store in with_marts]
     return assets

@@ -20,6 +20,7 @@ from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.orchestration.automation.recorded import recorded_versions
 from taxi_platform.orchestration.betas import knowingly
+from taxi_platform.orchestration.jobs import marts_group
 from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_name, place
 from taxi_platform.orchestration.metadata import DATA_VERSION, RAW_VERSION, SHA256, VERSION, WITHDRAWN, ZONE_SHAPES
 from taxi_platform.settings import Settings
@@ -28,12 +29,9 @@ __all__ = ["Behind", "Relocated", "build_automation_sensors", "follows"]
 
 _LONGEST_INTERVAL = 30
 
-_NAMES = {
-    "raw": (VERSION, RAW_VERSION),
-    "trips": (DATA_VERSION, DATA_VERSION),
-    **dict.fromkeys((LOOKUP, *DIMENSIONS), (SHA256, SHA256)),
-}
-"""Input → the name of its version in its own materializations, and in those of the assets made from it."""
+_NAMES = {"raw": (VERSION, RAW_VERSION), **dict.fromkeys((LOOKUP, *DIMENSIONS), (SHA256, SHA256))}
+"""Input → the name of its version in its own materializations, and in those of the assets made from it. Of every other
+layer both are the data version."""
 
 
 class Behind(Condition[dg.AssetKey]):
@@ -52,7 +50,7 @@ class Behind(Condition[dg.AssetKey]):
 
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """The candidate months whose recorded input version is not the input's current one."""
-        own_name, input_name = _NAMES[self.layer]
+        own_name, input_name = _NAMES.get(self.layer, (DATA_VERSION, DATA_VERSION))
         view = context.asset_graph_view
         (source,) = (
             key
@@ -135,16 +133,18 @@ def build_automation_sensors(
     contracts: Sequence[Contract], settings: Settings
 ) -> list[dg.AutomationConditionSensorDefinition]:
     """One sensor per dataset and one for the zones, so that each can be started and stopped on its own."""
-    groups = {contract.dataset: settings.automates(contract.dataset) for contract in contracts}
-    groups["zones"] = settings.automation == "on"
+    groups: dict[str, tuple[Sequence[str], bool]] = {
+        c.dataset: ((c.dataset, marts_group(c.dataset)), settings.automates(c.dataset)) for c in contracts
+    }
+    groups["zones"] = (("zones",), settings.automation == "on")
     return [
         dg.AutomationConditionSensorDefinition(
-            f"{group}_automation",
-            target=dg.AssetSelection.groups(group),
-            description=f"Asks for what is behind its input in {group}.",
+            f"{name}_automation",
+            target=dg.AssetSelection.groups(*members),
+            description=f"Asks for what is behind its input in {name}.",
             default_status=dg.DefaultSensorStatus.RUNNING if starts else dg.DefaultSensorStatus.STOPPED,
             minimum_interval_seconds=min(_LONGEST_INTERVAL, settings.poll_seconds),
             use_user_code_server=True,  # only this code location knows its own condition
         )
-        for group, starts in groups.items()
+        for name, (members, starts) in groups.items()
     ]

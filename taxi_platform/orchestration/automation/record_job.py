@@ -9,13 +9,14 @@ exist. Whatever follows from its record is then wrong. One run of this job repai
 # No postponed annotations here: Dagster reads the types of arguments when it gets the function.
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import DamagedError
-from taxi_platform.inspection.behind import table_gap
+from taxi_platform.inspection.behind import marts_gap, table_gap
 from taxi_platform.months import TripMonth
 from taxi_platform.orchestration.automation.recorded import recorded_versions
 from taxi_platform.orchestration.keys import LAYERS, asset_key, asset_name
@@ -25,12 +26,14 @@ from taxi_platform.orchestration.metadata import (
     WITHDRAWN,
     clean_metadata,
     loaded_metadata,
+    made_metadata,
     raw_metadata,
     withdrawn_metadata,
 )
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.month import MonthInLake
-from taxi_platform.stores.model import HeldMonth, LoadedMonth
+from taxi_platform.stores.layer import StoreAt
+from taxi_platform.stores.model import HeldMart, HeldMonth, LoadedMonth, MadeMarts
 
 __all__ = ["RECORD_JOB", "build_record_job", "record_config", "unrecorded_months"]
 
@@ -67,12 +70,15 @@ def _can_be_recorded(lake: Lake, month: TripMonth) -> bool:
     return False
 
 
-def build_record_job(contracts: Sequence[Contract], tables: Sequence[str]) -> dg.JobDefinition:
+def build_record_job(
+    contracts: Sequence[Contract], tables: Sequence[str], with_marts: Sequence[StoreAt]
+) -> dg.JobDefinition:
     """The job that records what the stores hold.
 
     Args:
         contracts: the platform's datasets.
         tables: the stores of tables that are not off.
+        with_marts: those of them that make marts.
     """
     by_name = {contract.dataset: contract for contract in contracts}
 
@@ -83,15 +89,15 @@ def build_record_job(contracts: Sequence[Contract], tables: Sequence[str]) -> dg
             contract = by_name[dataset]
             held = {name: getattr(context.resources, name).open().held_months(contract) for name in tables}
             found = [lake.look(month) for month in lake.months(dataset)]
-            for layer in ("raw", "trips", *tables):
-                key, recorded = asset_key(layer, dataset), 0
-                known = recorded_versions(context.instance, key)
-                for month, metadata in _there(layer, lake, contract, found, held.get(layer, {})):
-                    name = VERSION if layer == "raw" else DATA_VERSION
-                    wanted = WITHDRAWN if metadata.get(WITHDRAWN) else metadata[name]
-                    if known.get(month, {}).get(name) != wanted:
-                        context.log_event(dg.AssetMaterialization(key, partition=month, metadata=metadata))
-                        recorded += 1
+            there = {
+                layer: list(_there(layer, lake, contract, found, held.get(layer, {})))
+                for layer in ("raw", "trips", *tables)
+            }
+            for store in with_marts:
+                marts = getattr(context.resources, store.layer.name).open().held_marts(contract)
+                there[store.layer.marts] = list(_marts_there(contract, found, held[store.layer.name], marts))
+            for layer, months in there.items():
+                recorded = _recorded(context, layer, dataset, months)
                 context.log.info(f"{asset_name(layer, dataset)}: {recorded} of {len(found)} months recorded")
 
     @dg.job(
@@ -103,6 +109,37 @@ def build_record_job(contracts: Sequence[Contract], tables: Sequence[str]) -> dg
         record_what_is_there()
 
     return record
+
+
+def _recorded(
+    context: dg.OpExecutionContext, layer: str, dataset: str, months: Iterable[tuple[str, Mapping[str, Any]]]
+) -> int:
+    """Record the months of which the instance knows another version, or none; returns how many."""
+    key, name, recorded = asset_key(layer, dataset), VERSION if layer == "raw" else DATA_VERSION, 0
+    known = recorded_versions(context.instance, key)
+    for month, metadata in months:
+        wanted = WITHDRAWN if metadata.get(WITHDRAWN) else metadata[name]
+        if known.get(month, {}).get(name) != wanted:
+            context.log_event(dg.AssetMaterialization(key, partition=month, metadata=metadata))
+            recorded += 1
+    return recorded
+
+
+def _marts_there(
+    contract: Contract,
+    months: Iterable[MonthInLake],
+    held: Mapping[date, HeldMonth],
+    marts: Mapping[date, Mapping[str, HeldMart]],
+) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """Partition key and metadata of each month whose marts are those of the store's tables."""
+    for found in months:
+        tables, made = held.get(found.month.first_day), marts.get(found.month.first_day, {})
+        if tables is None and found.manifest.is_withdrawn:
+            yield found.month.partition_key, withdrawn_metadata(changed=False)
+        elif tables is not None and tables.data_version is not None and marts_gap(contract, tables, made) is None:
+            rows = {name: mart.rows for name, mart in made.items()}
+            there = MadeMarts(tables.data_version, rows, changed=False)
+            yield found.month.partition_key, made_metadata(there)
 
 
 def _there(

@@ -14,7 +14,7 @@ from datetime import date
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.inspection.status import MonthStatus
 from taxi_platform.months import TripMonth
-from taxi_platform.orchestration.keys import TABLE_LAYERS, asset_name
+from taxi_platform.orchestration.keys import MART_LAYERS, TABLE_LAYERS, asset_name
 from taxi_platform.orchestration.partitions import contiguous_ranges
 
 __all__ = ["BATCH", "Repair", "layers_to_repair", "repairs"]
@@ -45,12 +45,13 @@ def layers_to_repair(status: MonthStatus) -> tuple[str, ...]:
 
     Layers that follow a layer of the lake which is behind are repaired by automation.
     """
-    tables = tuple(layer for layer in TABLE_LAYERS if layer not in status.off)
+    below = tuple(layer for layer in (*TABLE_LAYERS, *MART_LAYERS) if layer not in status.off)
     if "raw" in status.behind:
-        return ("raw", "trips", *tables)
+        return ("raw", "trips", *below)
     if "trips" in status.behind:
-        return ("trips", *tables)
-    return tuple(layer for layer in tables if layer in status.behind)
+        return ("trips", *below)
+    wanted = {*status.behind, *(f"{layer}_marts" for layer in status.behind)}
+    return tuple(layer for layer in below if layer in wanted)
 
 
 def repairs(

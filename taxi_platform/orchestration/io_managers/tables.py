@@ -18,16 +18,18 @@ import dagster as dg
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import DamagedError, StoreError, TransientError
+from taxi_platform.marts import marts_of
+from taxi_platform.marts.days import SERVICE_DAY
 from taxi_platform.months import TripMonth, month_label
 from taxi_platform.orchestration.io_managers.frames import store_rows, table_name
 from taxi_platform.orchestration.io_managers.isolation import ATTEMPTS, Metadata, recorded, store_each, trying_again
 from taxi_platform.orchestration.io_managers.raw_views import refresh_raw_view
 from taxi_platform.orchestration.io_managers.reading import as_annotated, chosen_columns, chosen_months, wants_frame
-from taxi_platform.orchestration.io_managers.values import ReferenceTable, TableMonths
-from taxi_platform.orchestration.metadata import SHA256, loaded_metadata, withdrawn_metadata
+from taxi_platform.orchestration.io_managers.values import MartMonths, ReferenceTable, TableMonths
+from taxi_platform.orchestration.metadata import SHA256, loaded_metadata, made_metadata, withdrawn_metadata
 from taxi_platform.orchestration.resources import LakeResource, StagingResource, TableStoreResource
 from taxi_platform.references import CleanMonth, WithdrawnMonth
-from taxi_platform.stores.model import SCHEMA, TableStore, split_name
+from taxi_platform.stores.model import SCHEMA, MartStore, TableStore, split_name
 from taxi_platform.stores.ownership import claim
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ class TableIOManager(dg.ConfigurableIOManager):
         """
         if isinstance(obj, TableMonths):
             self._store_months(context, obj)
+        elif isinstance(obj, MartMonths):
+            self._store_marts(context, obj)
         elif isinstance(obj, ReferenceTable):
             store, lake = self._claimed(), self.lake.open()
             rows = self._patiently(obj.table.name, lambda: store.replace_table(obj.table, obj.read(lake)))
@@ -108,6 +112,23 @@ class TableIOManager(dg.ConfigurableIOManager):
                 self._patiently("the views", lambda: store.refresh_views(months.all_contracts))
                 dataset = months.contract.dataset
                 refresh_raw_view(self.tables.layer, lambda: nullcontext(store), dataset, lake, claimed=True)
+
+    def _store_marts(self, context: dg.OutputContext, marts: MartMonths) -> None:
+        store, lake, contract = self._claimed(), self.lake.open(), marts.contract
+        assert isinstance(store, MartStore), "its layer says so"
+        by_day = SERVICE_DAY.table(contract).qualified_name
+
+        def make(month: TripMonth) -> Metadata:
+            if lake.manifest(month).is_withdrawn:
+                return withdrawn_metadata(changed=False)  # its tables took the marts with them
+            made = store.make_marts(contract, marts_of(contract), month.first_day)
+            days = store.read_months(by_day, [month.first_day], ["trips", "total_cents"])
+            return made_metadata(made, days.read_all())
+
+        with recorded(context) as outcome:
+            store_each(marts.months, make, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
+            if outcome.stored:
+                self._patiently("the views of marts", lambda: store.refresh_mart_views(marts.all_contracts))
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read the rows of a table in the type of the input's annotation."""

@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from taxi_platform.sources.model import Download
     from taxi_platform.stores.lake.lake import Lake
 
-__all__ = ["CleanMonths", "Months", "RawMonths", "ReferenceTable", "TableMonths", "ZoneShapesFile", "ZonesFile"]
+__all__ = [
+    "CleanMonths",
+    "MartMonths",
+    "Months",
+    "RawMonths",
+    "ReferenceTable",
+    "TableMonths",
+    "ZoneShapesFile",
+    "ZonesFile",
+]
 
 T = TypeVar("T")
 
@@ -77,6 +86,17 @@ class TableMonths(Months[CleanMonth | WithdrawnMonth]):
         self.contract = contract
         self.all_contracts = tuple(all_contracts)
         """Every dataset of the platform, for the view over all of them."""
+
+
+@dataclass(frozen=True)
+class MartMonths:
+    """Months of a store's tables whose marts are to be made there."""
+
+    contract: Contract
+    months: tuple[TripMonth, ...]
+    """In calendar order."""
+    all_contracts: Sequence[Contract]
+    """Every dataset of the platform, for the views over all of them."""
 
 
 @dataclass(frozen=True)

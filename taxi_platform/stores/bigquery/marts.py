@@ -19,8 +19,8 @@ from typing import Any
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import Table
 from taxi_platform.marts import MARTS, VIEWS
-from taxi_platform.marts.model import Mart
-from taxi_platform.marts.queries import Naming, mart_sql, union_sql, view_sql
+from taxi_platform.marts.model import Mart, MartView
+from taxi_platform.marts.queries import Naming, counts_sql, mart_sql, union_sql, view_sql
 from taxi_platform.stores.bigquery.connection import LABELS, MAXIMUM_BYTES_BILLED, BigQueryDataset
 from taxi_platform.stores.bigquery.jobs import facts_of, partition
 from taxi_platform.stores.bigquery.tables import add_columns, ensure_table, existing_tables, replace_view
@@ -30,13 +30,22 @@ from taxi_platform.stores.bookkeeping import (
     Recorded,
     check_marts,
     held_marts,
+    mart_counts,
     mart_rows,
     unchanged_marts,
 )
 from taxi_platform.stores.catalogue import months_sql
-from taxi_platform.stores.model import HeldMart, MadeMarts
+from taxi_platform.stores.model import HeldMart, MadeMarts, MartCounts
 
-__all__ = ["current_marts", "delete_marts_sql", "make_marts", "record_marts", "recorded_marts", "refresh_mart_views"]
+__all__ = [
+    "count_views",
+    "current_marts",
+    "delete_marts_sql",
+    "make_marts",
+    "record_marts",
+    "recorded_marts",
+    "refresh_mart_views",
+]
 
 _SQL_TYPES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 
@@ -157,6 +166,14 @@ def delete_marts_sql(dataset: BigQueryDataset, contract: Contract, file_month: d
     ]
     record = f"DELETE FROM {dataset.sql(MART_MONTHS.name)} WHERE file_month = @file_month AND dataset = @dataset;\n"
     return "".join((*deletes, record))
+
+
+def count_views(
+    dataset: BigQueryDataset, contract: Contract, counted: Sequence[Mart | MartView], months: Sequence[date]
+) -> dict[date, dict[str, MartCounts]]:
+    """File month → mart or view → its rows and trips now."""
+    sql = counts_sql(contract, counted, months, _naming(dataset))
+    return mart_counts(row.values() for row in dataset.query(sql))
 
 
 def refresh_mart_views(dataset: BigQueryDataset, contracts: Sequence[Contract]) -> None:

@@ -21,11 +21,12 @@ from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreBusyError, StoreError
-from taxi_platform.marts.model import Mart
+from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.bigquery.connection import BigQueryDataset, parse_address
 from taxi_platform.stores.bigquery.jobs import LoadedPartition, MonthLoad
 from taxi_platform.stores.bigquery.marts import (
+    count_views,
     current_marts,
     delete_marts_sql,
     make_marts,
@@ -58,7 +59,7 @@ from taxi_platform.stores.bookkeeping import (
     trips_for_marts,
 )
 from taxi_platform.stores.catalogue import months_sql, selected
-from taxi_platform.stores.model import HeldMart, HeldMonth, LoadedMonth, MadeMarts
+from taxi_platform.stores.model import HeldMart, HeldMonth, LoadedMonth, MadeMarts, MartCounts
 from taxi_platform.transience import RACE
 
 if TYPE_CHECKING:
@@ -243,6 +244,12 @@ class BigQueryStore:
     ) -> Mapping[date, Mapping[str, HeldMart]]:
         """What the dataset's record says of marts; see `MartStore.held_marts`."""
         return recorded_marts(self._dataset, contract, months)
+
+    def count_marts(
+        self, contract: Contract, counted: Sequence[Mart | MartView], months: Sequence[date]
+    ) -> Mapping[date, Mapping[str, MartCounts]]:
+        """Rows and trips of marts and views over them, counted now; see `MartStore.count_marts`."""
+        return count_views(self._dataset, contract, counted, months) if months else {}
 
     def refresh_mart_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace the views over marts; see `MartStore.refresh_mart_views`."""

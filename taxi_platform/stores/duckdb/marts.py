@@ -15,9 +15,16 @@ from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import SCHEMA
 from taxi_platform.contracts.schemas import quoted
 from taxi_platform.marts import MARTS, VIEWS
-from taxi_platform.marts.model import Mart
-from taxi_platform.marts.queries import Naming, mart_sql, union_sql, view_sql
-from taxi_platform.stores.bookkeeping import MART_MONTHS, MARTS_RECORDED, check_marts, held_marts, mart_rows
+from taxi_platform.marts.model import Mart, MartView
+from taxi_platform.marts.queries import Naming, counts_sql, mart_sql, union_sql, view_sql
+from taxi_platform.stores.bookkeeping import (
+    MART_MONTHS,
+    MARTS_RECORDED,
+    check_marts,
+    held_marts,
+    mart_counts,
+    mart_rows,
+)
 from taxi_platform.stores.duckdb.tables import (
     columns_of,
     existing_tables,
@@ -25,12 +32,12 @@ from taxi_platform.stores.duckdb.tables import (
     replace_view,
     rows_of,
 )
-from taxi_platform.stores.model import HeldMart, MadeMarts
+from taxi_platform.stores.model import HeldMart, MadeMarts, MartCounts
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["count_marts", "delete_marts", "make_marts", "recorded_marts", "refresh_mart_views"]
+__all__ = ["count_marts", "count_views", "delete_marts", "make_marts", "recorded_marts", "refresh_mart_views"]
 
 _NAMING = Naming("duckdb", lambda name: f"{SCHEMA}.{quoted(name)}")
 
@@ -103,6 +110,13 @@ def delete_marts(connection: DuckDBPyConnection, contract: Contract, file_month:
     if columns_of(connection, MART_MONTHS.qualified_name):
         sql = f"DELETE FROM {qualified(MART_MONTHS)} WHERE dataset = ? AND file_month = ?"
         rows_of(connection, sql, [contract.dataset, file_month])
+
+
+def count_views(
+    connection: DuckDBPyConnection, contract: Contract, counted: Sequence[Mart | MartView], months: Sequence[date]
+) -> dict[date, dict[str, MartCounts]]:
+    """File month → mart or view → its rows and trips now."""
+    return mart_counts(rows_of(connection, counts_sql(contract, counted, months, _NAMING)))
 
 
 def refresh_mart_views(connection: DuckDBPyConnection, contracts: Sequence[Contract]) -> None:

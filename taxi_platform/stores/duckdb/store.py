@@ -20,7 +20,7 @@ from taxi_platform.contracts.schemas import arrow_schema, quoted
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreError
-from taxi_platform.marts.model import Mart
+from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.bookkeeping import (
     MART_MONTHS,
@@ -40,6 +40,7 @@ from taxi_platform.stores.catalogue import declaration, months_sql, selected
 from taxi_platform.stores.duckdb.connection import DuckDBFile
 from taxi_platform.stores.duckdb.marts import (
     count_marts,
+    count_views,
     delete_marts,
     make_marts,
     recorded_marts,
@@ -61,7 +62,7 @@ from taxi_platform.stores.duckdb.tables import (
     sql_type,
     transaction,
 )
-from taxi_platform.stores.model import SCHEMA, HeldMart, HeldMonth, LoadedMonth, MadeMarts
+from taxi_platform.stores.model import SCHEMA, HeldMart, HeldMonth, LoadedMonth, MadeMarts, MartCounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -208,6 +209,13 @@ class DuckDBStore:
         """What the file's record says of marts; see `MartStore.held_marts`."""
         with self._reading() as connection:
             return {} if connection is None else recorded_marts(connection, contract, months)
+
+    def count_marts(
+        self, contract: Contract, counted: Sequence[Mart | MartView], months: Sequence[date]
+    ) -> Mapping[date, Mapping[str, MartCounts]]:
+        """Rows and trips of marts and views over them, counted now; see `MartStore.count_marts`."""
+        with self._reading() as connection:
+            return {} if connection is None or not months else count_views(connection, contract, counted, months)
 
     def refresh_mart_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace the views over marts; see `MartStore.refresh_mart_views`."""

@@ -75,6 +75,7 @@ POSTGRES = TableLayer(
     kind=lambda _: "postgresql",
     open=_opened,
     is_made=_is_made,
+    has_marts=True,
     masked=masked,
     where_to_look=lambda at: f"psql \"$(taxi postgres-url)\" -c 'TABLE {_schema(at)}.zones'",
     own="database, or a TAXI_POSTGRES_SCHEMA,",

@@ -18,18 +18,19 @@ from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import quoted
 from taxi_platform.marts import MARTS, VIEWS
-from taxi_platform.marts.model import Mart
-from taxi_platform.marts.queries import Naming, mart_sql, union_sql, view_sql
+from taxi_platform.marts.model import Mart, MartView
+from taxi_platform.marts.queries import Naming, counts_sql, mart_sql, union_sql, view_sql
 from taxi_platform.stores.bookkeeping import (
     MART_MONTHS,
     MARTS_RECORDED,
     Recorded,
     check_marts,
     held_marts,
+    mart_counts,
     mart_rows,
     unchanged_marts,
 )
-from taxi_platform.stores.model import HeldMart, MadeMarts
+from taxi_platform.stores.model import HeldMart, MadeMarts, MartCounts
 from taxi_platform.stores.postgres.exchange import replace_partitions
 from taxi_platform.stores.postgres.partitions import empty_partition, existing_partitions, partition
 from taxi_platform.stores.postgres.tables import existing_tables
@@ -38,7 +39,7 @@ from taxi_platform.stores.postgres.views import replace_view
 if TYPE_CHECKING:
     from taxi_platform.stores.postgres.connection import PostgresConnection
 
-__all__ = ["forget_marts", "make_marts", "recorded_marts", "recorded_tables", "refresh_mart_views"]
+__all__ = ["count_views", "forget_marts", "make_marts", "recorded_marts", "recorded_tables", "refresh_mart_views"]
 
 
 def recorded_marts(
@@ -149,6 +150,14 @@ def forget_marts(connection: PostgresConnection, contract: Contract, file_month:
     if MART_MONTHS.name in existing_tables(connection):
         sql = f"DELETE FROM {connection.qualified(MART_MONTHS.name)} WHERE dataset = %s AND file_month = %s"
         connection.execute(sql, (contract.dataset, file_month))
+
+
+def count_views(
+    connection: PostgresConnection, contract: Contract, counted: Sequence[Mart | MartView], months: Sequence[date]
+) -> dict[date, dict[str, MartCounts]]:
+    """File month → mart or view → its rows and trips now."""
+    sql = counts_sql(contract, counted, months, Naming("postgres", connection.qualified))
+    return mart_counts(connection.execute(sql))
 
 
 def refresh_mart_views(connection: PostgresConnection, contracts: Sequence[Contract], wait_seconds: float) -> None:

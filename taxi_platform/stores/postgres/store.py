@@ -21,7 +21,7 @@ from taxi_platform.contracts.schemas import arrow_schema, quoted, sql_literal
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreBusyError
-from taxi_platform.marts.model import Mart
+from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.bookkeeping import (
     MART_MONTHS,
@@ -37,10 +37,11 @@ from taxi_platform.stores.bookkeeping import (
     trips_for_marts,
 )
 from taxi_platform.stores.catalogue import selected
-from taxi_platform.stores.model import SCHEMA, HeldMart, HeldMonth, LoadedMonth, MadeMarts, split_name
+from taxi_platform.stores.model import SCHEMA, HeldMart, HeldMonth, LoadedMonth, MadeMarts, MartCounts, split_name
 from taxi_platform.stores.postgres.copy import copy_in, copy_out
 from taxi_platform.stores.postgres.exchange import replace_partitions
 from taxi_platform.stores.postgres.marts import (
+    count_views,
     forget_marts,
     make_marts,
     recorded_marts,
@@ -214,6 +215,13 @@ class PostgresStore:
         """What the database's record says of marts; see `MartStore.held_marts`."""
         with self._reading() as connection:
             return recorded_marts(connection, contract, months)
+
+    def count_marts(
+        self, contract: Contract, counted: Sequence[Mart | MartView], months: Sequence[date]
+    ) -> Mapping[date, Mapping[str, MartCounts]]:
+        """Rows and trips of marts and views over them, counted now; see `MartStore.count_marts`."""
+        with self._reading() as connection:
+            return count_views(connection, contract, counted, months) if months else {}
 
     def refresh_mart_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace the views over marts; see `MartStore.refresh_mart_views`."""
