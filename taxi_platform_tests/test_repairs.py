@@ -16,7 +16,7 @@ from taxi_platform.inspection.behind import kept_options, lake_gaps, table_gap
 from taxi_platform.inspection.status import MonthStatus
 from taxi_platform.months import TripMonth, add_months
 from taxi_platform.orchestration.automation.repairs import BATCH, Repair, layers_to_repair, repairs
-from taxi_platform.orchestration.keys import LAYERS
+from taxi_platform.orchestration.keys import LAYERS, MART_LAYERS
 from taxi_platform.references import CleanFacts, CleanMonth, MonthCounts, RawMonth
 from taxi_platform.stores.lake.manifest import Manifest
 from taxi_platform.stores.lake.month import MonthInLake
@@ -58,11 +58,11 @@ def gaps(found: MonthInLake, warehouse: HeldMonth | None, postgres: HeldMonth | 
     [
         ((10, 8, 2, 8, 8), ()),
         ((None, 8, 2, 8, 8), LAYERS),
-        ((10, None, None, 8, 8), ("trips", "warehouse", "postgres")),
-        ((10, 7, 2, 7, 7), ("trips", "warehouse", "postgres")),
-        ((10, 8, 2, 7, 8), ("warehouse",)),
-        ((10, 8, 2, 8, None), ("postgres",)),
-        ((10, 8, 2, None, None), ("warehouse", "postgres")),
+        ((10, None, None, 8, 8), ("trips", "warehouse", "postgres", *MART_LAYERS)),
+        ((10, 7, 2, 7, 7), ("trips", "warehouse", "postgres", *MART_LAYERS)),
+        ((10, 8, 2, 7, 8), ("warehouse", "warehouse_marts")),
+        ((10, 8, 2, 8, None), ("postgres", "postgres_marts")),
+        ((10, 8, 2, None, None), ("warehouse", "postgres", *MART_LAYERS)),
     ],
 )
 def test_only_the_layers_that_differ_are_repaired(
@@ -135,9 +135,16 @@ def test_a_new_revision_reaches_all_months_in_bounded_batches_newest_first() -> 
     assert steps == 3
 
 
+def test_marts_alone_are_made_again_where_they_are_behind() -> None:
+    assert layers_to_repair(status({"postgres_marts": "not made yet"})) == ("postgres_marts",)
+    assert layers_to_repair(status({"warehouse": "old", "postgres_marts": "old"})) == ("warehouse", *MART_LAYERS)
+
+
 def test_what_is_under_way_or_off_is_left_alone() -> None:
     assert repairs(GREEN, [status({"trips": "old"}, is_under_way=True)], lambda months: ()) == ([], [])
-    assert layers_to_repair(status({"trips": "old"}, off=("postgres",))) == ("trips", "warehouse")
+    assert (
+        layers_to_repair(status({"trips": "old"}, off=("postgres", "postgres_marts"))) == LAYERS[1:3] + MART_LAYERS[:1]
+    )
 
 
 def test_a_month_whose_file_upstream_has_no_longer_stays_says_so_and_is_cleaned_again() -> None:
