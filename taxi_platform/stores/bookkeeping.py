@@ -179,11 +179,11 @@ MARTS_RECORDED = "file_month, mart, data_version, definition, mart_rows"
 
 
 def held_marts(rows: Iterable[Sequence[Any]]) -> dict[date, dict[str, HeldMart]]:
-    """File month → mart → what the table says of it, from rows of `MARTS_RECORDED`."""
+    """File month → mart → what the table says of it, by month, from rows of `MARTS_RECORDED`."""
     held: dict[date, dict[str, HeldMart]] = {}
     for month, mart, data_version, made_by, count in rows:
         held.setdefault(month, {})[mart] = HeldMart(data_version, made_by, count)
-    return held
+    return dict(sorted(held.items()))
 
 
 def mart_counts(rows: Iterable[Sequence[Any]]) -> dict[date, dict[str, MartCounts]]:

@@ -11,8 +11,8 @@ from taxi_platform_tests.support.platform import Platform
 
 
 def _generated(folder: Path) -> Platform:
-    variables = {"TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "2000", "TAXI_DATA": str(folder / "data")}
-    return Platform(folder, variables)
+    sample = {"TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "2000"}
+    return Platform(folder, {**sample, "TAXI_DATA": str(folder / "data"), "TAXI_MARTS": "on"})
 
 
 def _bring(folder: Path) -> None:

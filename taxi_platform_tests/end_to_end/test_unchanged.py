@@ -110,6 +110,10 @@ def rename_a_zone_of_postgres(platform: Platform) -> None:
     in_postgres(platform, "UPDATE taxi.zones SET zone = 'Somewhere' WHERE location_id = 7")
 
 
+def lose_a_mart_of_postgres(platform: Platform) -> None:
+    in_postgres(platform, "DELETE FROM taxi.mart_months WHERE mart = 'mart_zone_hour' AND file_month = '2021-07-01'")
+
+
 def forget_a_holiday_of_postgres(platform: Platform) -> None:
     in_postgres(platform, "UPDATE taxi.dates SET holiday = NULL, is_holiday = false WHERE date = '2024-07-04'")
 
@@ -164,6 +168,7 @@ def keep_records_elsewhere(platform: Platform) -> None:
         lose_a_zone_of_the_warehouse,
         lose_the_view,
         lose_a_row_of_postgres,
+        lose_a_mart_of_postgres,
         rename_a_zone_of_postgres,
         lose_the_shapes,
         wipe_the_shapes,
@@ -178,6 +183,17 @@ def keep_records_elsewhere(platform: Platform) -> None:
 def test_a_run_follows_where_anything_is_in_doubt(platform: Platform, disturb: Callable[[Platform], None]) -> None:
     disturb(platform)
     assert look(platform) is None
+
+
+def test_a_run_without_marts_makes_none_and_none_are_missed(platform: Platform) -> None:
+    with closing(duckdb.connect(str(platform.data / "warehouse.duckdb"))) as warehouse:
+        assert warehouse.execute("SELECT count(DISTINCT mart) > 2 FROM taxi.mart_months").fetchone() == (True,)
+        warehouse.execute("DELETE FROM taxi.mart_months")
+    assert look(platform) is None
+    platform = Platform(platform.folder, {k: v for k, v in platform.variables.items() if k != "TAXI_MARTS"})
+    done = platform.taxi(*RUN, "--without-marts")
+    assert (done.code, done.out.count("unchanged"), done.out.count(" off ")) == (0, 2, 2)
+    assert look(platform, TAXI_MARTS="off") == ["whole", "whole"]
 
 
 def test_a_run_follows_where_upstream_has_another_version(platform: Platform) -> None:

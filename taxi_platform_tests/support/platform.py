@@ -28,7 +28,10 @@ _TIMEOUT_SECONDS = 300
 
 @dataclass
 class Platform:
-    """Settings below one folder; every command sees these variables and no other ``TAXI_…`` ones."""
+    """Settings below one folder; every command sees these variables and no other ``TAXI_…`` ones.
+
+    Marts are off unless the variables say otherwise, because they have tests of their own.
+    """
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -40,7 +43,7 @@ class Platform:
     @property
     def environment(self) -> dict[str, str]:
         outside = {k: v for k, v in os.environ.items() if not k.startswith(("TAXI_", "DAGSTER_"))}
-        return {**outside, "COLUMNS": "200", **self.variables}
+        return {**outside, "COLUMNS": "200", "TAXI_MARTS": "off", **self.variables}
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """``taxi …`` in the background, as the leader of a process group of its own."""

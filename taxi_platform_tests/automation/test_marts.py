@@ -1,0 +1,140 @@
+"""Marts follow their tables: of a month that comes, is republished, fails, is withdrawn, or is defined anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import dagster as dg
+import pytest
+
+from taxi_platform import marts
+from taxi_platform.inspection.status import month_statuses, opened_tables
+from taxi_platform.marts import marts_of
+from taxi_platform.months import TripMonth, parse_month
+from taxi_platform.orchestration.automation.repairs import layers_to_repair
+from taxi_platform.orchestration.keys import MART_LAYERS, asset_key
+from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.testing.marts import StoreOfMarts, assert_marts
+from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
+
+JANUARY, FEBRUARY = (GREEN.month(parse_month(label)) for label in ("2020-01", "2020-02"))
+EVERYTHING = (*ALL, *MART_LAYERS)
+
+
+@pytest.fixture
+def variables(variables: dict[str, str]) -> dict[str, str]:
+    return {**variables, "TAXI_MARTS": "on"}
+
+
+def are_right(deployment: Deployment, *months: TripMonth) -> None:
+    """In every store the marts of exactly those months, which are what the lake's rows add up to."""
+    lake = Lake(deployment.settings.lake)
+    with opened_tables(deployment.settings) as stores:
+        assert len(stores) == 2
+        for store in stores.values():
+            held = cast("StoreOfMarts", store).held_marts(GREEN)
+            assert list(held) == [month.first_day for month in months]
+            for month in months:
+                clean = lake.current_clean(month)
+                assert clean is not None
+                assert_marts(cast("StoreOfMarts", store), GREEN, clean, lake)
+
+
+def behind(deployment: Deployment) -> dict[str, Any]:
+    return {f"{s.file_month:%Y-%m}": dict(s.behind) for s in month_statuses(deployment.settings, [GREEN]) if s.behind}
+
+
+def asked(deployment: Deployment) -> dict[str, set[str]]:
+    """One tick of automation: layer of marts → months that it asks for."""
+    result = deployment.evaluate_all()
+    found = {layer: result.get_requested_partitions(asset_key(layer, "green")) for layer in MART_LAYERS}
+    return {layer: {key[:7] for key in keys if key} for layer, keys in found.items() if keys}
+
+
+def test_marts_follow_a_month_through_all_that_happens_to_it(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.upstream.publish("2020-01..2020-02")
+    result = deployment.run("2020-01..2020-02", EVERYTHING)
+    assert result.success
+    evaluations = [e for e in result.get_asset_check_evaluations() if e.check_name == "marts_add_up"]
+    assert [e.passed for e in evaluations] == [True, True]
+    assert {e.metadata["months_in_all"].value for e in evaluations} == {2}
+    are_right(deployment, JANUARY, FEBRUARY)
+    assert behind(deployment) == {}
+    metadata = last_metadata(deployment, "postgres_marts")
+    assert metadata["trips"] == trips(deployment)
+
+    # Republished, by runs of tables only: the marts are those of before, are shown, and automation asks for them.
+    deployment.upstream.publish("2020-02", rows=1_500)
+    before = trips(deployment)
+    assert deployment.run("2020-02").success
+    assert behind(deployment)["2020-02"].keys() == set(MART_LAYERS)
+    assert all(s.startswith("made from version ") for s in behind(deployment)["2020-02"].values())
+    assert asked(deployment) == {layer: {"2020-02"} for layer in MART_LAYERS}
+    assert deployment.run("2020-02", MART_LAYERS).success
+    assert trips(deployment) > before
+    are_right(deployment, JANUARY, FEBRUARY)
+
+    # Failed: whatever upstream has, the month and its marts stay.
+    deployment.upstream.publish_broken("2020-02")
+    assert not deployment.run("2020-02", EVERYTHING).success
+    are_right(deployment, JANUARY, FEBRUARY)
+
+    # Defined anew: nothing was recorded of it, so the reconciliation repairs it, in the marts alone.
+    select = marts.queries.select
+    monkeypatch.setattr(marts.queries, "select", lambda *of: f"{select(*of)}\n" if of[0] == "trips" else select(*of))
+    (status, _) = month_statuses(deployment.settings, [GREEN])
+    assert layers_to_repair(status) == MART_LAYERS
+    assert "mart_service_day" in status.behind["warehouse_marts"]
+    assert deployment.run("2020-01..2020-02", MART_LAYERS).success
+    assert behind(deployment) == {}
+
+    # Withdrawn: no store has any of it.
+    deployment.upstream.withdraw("2020-02")
+    config = {"green_raw": {"config": {"remove_withdrawn": True}}}
+    withdrawn = deployment.run("2020-02", EVERYTHING, config=config)
+    assert withdrawn.success
+    assert all(e.passed for e in withdrawn.get_asset_check_evaluations())
+    are_right(deployment, JANUARY)
+    assert last_metadata(deployment, "warehouse_marts")["withdrawn"] is True
+
+
+def last_metadata(deployment: Deployment, layer: str) -> dict[str, Any]:
+    filtered = dg.AssetRecordsFilter(asset_key(layer, "green"), asset_partitions=[FEBRUARY.partition_key])
+    (record,) = deployment.instance.fetch_materializations(filtered, limit=1).records
+    assert record.asset_materialization is not None
+    return {name: value.value for name, value in record.asset_materialization.metadata.items()}
+
+
+def trips(deployment: Deployment) -> int:
+    clean = Lake(deployment.settings.lake).current_clean(FEBRUARY)
+    assert clean is not None
+    return clean.facts.trips_rows
+
+
+def test_a_platform_without_marts_has_none_and_misses_none(deployment: Deployment) -> None:
+    off = replace(deployment, settings=deployment.settings.model_copy(update={"marts": "off"}))
+    keys = off.definitions.resolve_asset_graph().get_all_asset_keys()
+    assert not [key for key in keys if "marts" in key.to_user_string()]
+    off.upstream.publish("2020-01")
+    assert off.run("2020-01").success
+    (status,) = month_statuses(off.settings, [GREEN])
+    assert status.is_whole
+    assert {name: status.to_json()[f"{name}_rows"] for name in MART_LAYERS} == dict.fromkeys(MART_LAYERS, "off")
+    (missed,) = month_statuses(deployment.settings, [GREEN])
+    assert missed.behind == dict.fromkeys(MART_LAYERS, "not made yet")
+
+
+def test_the_columns_of_marts_are_shown_with_those_that_they_come_from(deployment: Deployment) -> None:
+    key = asset_key("postgres_marts", "green")
+    metadata = deployment.definitions.resolve_asset_graph().get(key).metadata
+    schema, lineage = metadata["dagster/column_schema"], metadata["dagster/column_lineage"]
+    names = {f"{mart.name}.{column.name}" for mart in marts_of(GREEN) for column in mart.columns}
+    assert {column.name for column in schema.columns} == names == lineage.deps_by_column.keys()
+    tables = asset_key("postgres", "green")
+    of = {name: {(dep.asset_key, dep.column_name) for dep in deps} for name, deps in lineage.deps_by_column.items()}
+    assert of["mart_service_day.total_cents"] == {(tables, "total_amount")}
+    assert of["mart_service_day.duration_seconds"] == {(tables, "pickup_datetime"), (tables, "dropoff_datetime")}
+    assert of["mart_service_day.trips"] == set()
