@@ -58,7 +58,7 @@ def _costs(store: Any, folder: Path, servers: Callable[[], list[psutil.Process]]
         "marts": lambda: store.make_marts(YELLOW, marts, MONTH.first_day),
         "unchanged": lambda: store.make_marts(YELLOW, marts, MONTH.first_day),
     }
-    costs = {}
+    costs: dict[str, Any] = {}
     for name, step in steps.items():
         before, start = _cpu(servers()), time.perf_counter()
         done = step()
