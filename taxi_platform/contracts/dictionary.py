@@ -32,6 +32,7 @@ BigQuery, and as Parquet files in the lake.
 
 * A **month is the upstream file**, named `file_month`, never the month of a pickup.
 * **Nothing is lost**: the rows of a raw month are those of its trips and of its quarantine together.
+* What is computed from trips has [a page of its own](marts.md).
 * Times are New York wall-clock time without a zone, as upstream writes them. Where a file has a zone all the same, its
   times are converted; UTC, which copies of a month say of New York's digits, is read both ways: the reading with more
   pickups inside the file's month holds (where only another time has the label: with more drop-offs after their pickup),

@@ -29,6 +29,17 @@ What people compute from trips again and again, made in every store of tables wh
   So a sum is the same in every store. An amount of ten million or more counts as not reported.
 * Each dataset has a table of its own, such as `green_mart_zone_month`. The view `mart_zone_month` unites them and says
   which dataset a row is of. Ask the view.
+* **`taxi.mart_months`** says of every mart and month which trips it was made from (`data_version`) and by which SELECT
+  (`definition`). A month for which both are current is left alone. One that is behind is shown by `taxi status`, and is
+  made again by `taxi run`, `taxi run --behind` and the daily reconciliation.
+* **Replaced as trips are**: all marts of a month in one transaction in DuckDB and PostgreSQL, and in BigQuery by one
+  query job a mart into the month's partition, limited by `maximum_bytes_billed`. Marts that do not have as many trips
+  as the month are refused; in BigQuery the month then counts as not made.
+* **In Dagster** they are `green_warehouse_marts`, `green_postgres_marts` and so on, in the group `green_marts`. They
+  follow their tables by automation. The check `marts_add_up` compares the trips of every mart with the store's, and the
+  rows of the grid with zones and hours.
+* **Without them**: `taxi run --without-marts`, or `TAXI_MARTS=off`. None is made then, and none is missed. A schema
+  `marts` of your own is never touched.
 """
 
 
