@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: python3.13 help run run-gcp-emulated dev status check test test-long lint format types check docs constraints clean
+.PHONY: python3.13 help run run-gcp-emulated dev status check test test-long bench lint format types check docs constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ test: $(READY_DEV) lint ## Run the tests, lint and types
 
 test-long: $(READY_DEV) ## Run the tests that take their time: daemons, the compose stack, clicks in a browser
 	$(BIN)/pytest $(PYTEST) -m long
+
+bench: $(READY_DEV) ## Compare this platform with other ways and write docs/performance.md; QUICK=1 prints in minutes
+	$(BIN)/python -m benchmarks.bench $(if $(QUICK),--rows 200000 --rounds 1,--rows 7667792 --rounds 3 --write)
 
 lint: $(READY_DEV) ## Check style and formatting
 	$(BIN)/ruff check
