@@ -3,11 +3,11 @@
     python -m benchmarks.zones --rows 1000000
     python -m benchmarks.zones --rows 14000000 --shapes taxi_zones.zip --without-plain
 
-Each way runs in a process of its own, after another. First points alone: half of them anywhere in the zones, half within
-some feet of a border, where streets are; every way must find the same zones. Then a generated month is cleaned with the
-shapes and without. CPU seconds are of the whole process, imports and the building of the grid included; the peak is that
-of its resident memory. Without ``--shapes`` the zones are those of the sample source, 263 squares, which have far shorter
-borders than the real ones.
+Each way runs in a process of its own, after another. First points alone: half of them anywhere in the zones, half
+within some feet of a border, where streets are; every way must find the same zones. Then a generated month is cleaned
+with the shapes and without. CPU seconds of points include the building of grid or tree, those of cleaning the whole
+process; the peak is that of resident memory. Without ``--shapes`` the zones are those of the sample source, 263
+squares, which have far shorter borders than the real ones.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED
-from taxi_platform.contracts.zones import ZONES
+from taxi_platform.contracts.zones import MAPPED_ZONES, ZONE_SHAPES
 from taxi_platform.errors import TaxiError
 from taxi_platform.inspection.at_once import each
 from taxi_platform.inspection.status import MonthStatus, opened_tables, statuses_in
@@ -178,8 +178,7 @@ def _source(settings: Settings) -> Source:
 
 
 def _zones_assets(settings: Settings) -> list[str]:
-    tables = [asset_name(layer, name) for name in (LOOKUP, *DIMENSIONS) for layer in (name, *settings.tables)]
-    return [*tables, asset_name(SHAPES, SHAPES)]
+    return [asset_name(layer, name) for name in (LOOKUP, SHAPES, *DIMENSIONS) for layer in (name, *settings.tables)]
 
 
 def _are_upstreams_zones(source: Source, lake: Lake) -> bool:
@@ -193,15 +192,23 @@ def _are_upstreams_zones(source: Source, lake: Lake) -> bool:
 
 def _have_zones(stores: Mapping[str, TableStore | None], lake: Lake, record: Record) -> bool:
     """Whether every store of tables has the lake's zones, row for row, and the record says so."""
-    stored, rows = lake.stored_zones(), lake.zones()
+    stored, rows = lake.stored_zones(), lake.mapped_zones()
     if stored is None or rows is None:
         return False
     said = [record[asset_name(layer, LOOKUP)].get(None, {}) for layer in (LOOKUP, *stores)]
-    shapes = lake.stored_zone_shapes()
-    if shapes is not None and record[asset_name(SHAPES, SHAPES)].get(None, {}).get("sha256") != shapes.sha256:
-        return False
     is_said = all(metadata.get("sha256") == stored.sha256 for metadata in said)
-    return is_said and _have_rows(stores, ZONES, rows) and _have_dimensions(stores, lake, record)
+    is_whole = is_said and _have_shapes(stores, lake, record) and _have_rows(stores, MAPPED_ZONES, rows)
+    return is_whole and _have_dimensions(stores, lake, record)
+
+
+def _have_shapes(stores: Mapping[str, TableStore | None], lake: Lake, record: Record) -> bool:
+    """Whether every store of tables has the lake's shapes of the zones, where it has any, and the record says so."""
+    stored, rows = lake.stored_zone_shapes(), lake.zone_shapes()
+    if stored is None or rows is None:
+        return True
+    said = [record[asset_name(layer, SHAPES)].get(None, {}) for layer in (SHAPES, *stores)]
+    is_said = all(metadata.get("sha256") == stored.sha256 for metadata in said)
+    return is_said and _have_rows(stores, ZONE_SHAPES, rows)
 
 
 def _have_dimensions(stores: Mapping[str, TableStore | None], lake: Lake, record: Record) -> bool:

@@ -16,7 +16,7 @@ from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.contracts.model import Column, ColumnType, Table
 from taxi_platform.contracts.rules import ZERO_PASSENGERS
 from taxi_platform.contracts.unified import UNIFIED, UNIFIED_COLUMNS, origins
-from taxi_platform.contracts.zones import ZONES
+from taxi_platform.contracts.zones import MAPPED_ZONES, ZONE_SHAPES
 
 __all__ = ["render_dictionary"]
 
@@ -68,7 +68,7 @@ def render_dictionary(contracts: Sequence[Contract]) -> str:
         *_view(contracts),
         *_zones(),
         *_dimensions(),
-        _links([*(contract.trips for contract in contracts), ZONES]),
+        _links([*(contract.trips for contract in contracts), MAPPED_ZONES, ZONE_SHAPES]),
     ]
     return "\n".join(sections)
 
@@ -110,8 +110,11 @@ def _view(contracts: Sequence[Contract]) -> Iterator[str]:
 
 
 def _zones() -> Iterator[str]:
-    yield f"## Zones\n\n`{ZONES.name}`: {ZONES.description} The texts NA and N/A are data, never null.\n"
-    yield _columns(ZONES)
+    described = f"`{MAPPED_ZONES.name}`: {MAPPED_ZONES.description} The texts NA and N/A are data, never null."
+    yield f"## Zones\n\n{described}\n"
+    yield _columns(MAPPED_ZONES)
+    yield f"`{ZONE_SHAPES.name}`: {ZONE_SHAPES.description}\n"
+    yield _columns(ZONE_SHAPES)
 
 
 def _dimensions() -> Iterator[str]:

@@ -45,6 +45,7 @@ class ColumnType(Enum):
     TIMESTAMP = ("timestamp[us]", "TIMESTAMP", "timestamp", "DATETIME")
     DATE = ("date32", "DATE", "date", "DATE")
     BOOLEAN = ("bool", "BOOLEAN", "boolean", "BOOLEAN")
+    BINARY = ("binary", "BLOB", "bytea", "BYTES")
 
     def __init__(self, arrow: str, duckdb: str, postgres: str, bigquery: str) -> None:
         self.arrow = arrow

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 import shapefile
 import shapely
@@ -221,6 +222,49 @@ def test_the_asset_stores_what_is_new_and_nothing_where_upstream_has_no_shapes(
     assert (gone["dagster/row_count"], gone["changed"], gone["version"]) == (263, False, first["version"])
 
 
+def test_tables_of_zones_and_shapes_follow_the_shapes(tmp_path: Path) -> None:
+    folder, data = tmp_path / "upstream", tmp_path / "data"
+    (folder / "misc").mkdir(parents=True)
+    (folder / "misc" / "taxi_zone_lookup.csv").write_bytes(lookup_csv())
+    settings = {"TAXI_DATA": str(data), "TAXI_SOURCE": "dtc", "TAXI_SOURCE_URL": str(folder), "TAXI_POSTGRES": "off"}
+    defs = build_definitions(Settings.from_environment(settings))
+    job = defs.resolve_implicit_global_asset_job_def()
+    lake, tables = ["zones", "zone_shapes"], ["zones_warehouse", "zone_shapes_warehouse"]
+    mapped = (
+        "SELECT count(*), count(centroid_latitude), sum(area_square_miles) > 30, count_if(is_airport) FROM taxi.zones"
+    )
+
+    def ask(sql: str, file: str = "warehouse.duckdb") -> list[tuple[object, ...]]:
+        with duckdb.connect(str(data / file), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def run(*names: str) -> None:
+            job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey(name) for name in names])
+
+        def asked() -> list[str]:
+            found = dg.evaluate_automation_conditions(defs, instance)
+            return [name for name in tables if found.get_num_requested(dg.AssetKey(name))]
+
+        run(*lake, *tables)
+        assert (ask(mapped), ask("SELECT count(*) FROM taxi.zone_shapes")) == ([(265, 0, None, 3)], [(0,)])
+        assert asked() == []
+        (folder / "misc" / "taxi_zones.zip").write_bytes(shapes_zip())
+        run("zone_shapes")
+        assert asked() == tables
+        run(*tables)
+        assert asked() == []
+    for file in ("warehouse.duckdb", "views.duckdb"):
+        assert ask(mapped, file) == [(265, 263, True, 3)], file
+        [(shape,)] = ask("SELECT geometry FROM taxi.zone_shapes WHERE location_id = 263", file)
+        rows = Lake(str(data / "lake")).zone_shapes()
+        assert rows is not None
+        assert shape == rows["geometry"][262].as_py()
+        comments = "SELECT count(*), count(comment) FROM duckdb_columns() WHERE table_name IN ('zones', 'zone_shapes')"
+        assert ask(comments, file) == [(11, 11)], file
+
+
 def test_the_sensor_asks_for_shapes_that_are_new_though_the_lookup_is_not(tmp_path: Path) -> None:
     folder, data = tmp_path / "upstream", tmp_path / "data"
     (folder / "misc").mkdir(parents=True)
@@ -235,7 +279,7 @@ def test_the_sensor_asks_for_shapes_that_are_new_though_the_lookup_is_not(tmp_pa
             return len(sensor.evaluate_tick(context).run_requests or ())
 
     assert asked() == 1, "the lookup is new"
-    job.execute_in_process(asset_selection=[dg.AssetKey("zones")])
+    job.execute_in_process(asset_selection=[dg.AssetKey(name) for name in ("zones", "dates", "codes")])
     assert asked() == 0, "upstream has no shapes"
     (folder / "misc" / "taxi_zones.zip").write_bytes(shapes_zip())
     assert asked() == 1, "the shapes are new"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import shapely
+from pyproj import Transformer
 
+from taxi_platform.contracts.zones import AIRPORTS, CONGESTION_ZONE, MAPPED_ZONES
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.zones import StoredZones, read_zones_csv
@@ -114,3 +117,50 @@ def test_a_column_more_and_a_zone_more_do_not_freeze_the_lookup(tmp_path: Path) 
     assert zones.slice(265).to_pylist() == [
         {"location_id": 266, "borough": "Queens", "zone": "New zone", "service_zone": "Boro Zone"}
     ]
+
+
+def test_the_shapes_tell_where_and_how_large_a_zone_is(tlc: Path, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    assert lake.mapped_zones() is None
+    lake.store_zones(tlc / "tlc" / "misc" / "taxi_zone_lookup.csv", **PROVENANCE)
+    without = lake.mapped_zones()
+    lake.store_zone_shapes(tlc / "tlc" / "misc" / "taxi_zones.zip", **PROVENANCE)
+    found = lake.mapped_zones()
+    assert without is not None
+    assert found is not None
+    assert found.column_names == without.column_names == list(MAPPED_ZONES.column_names)
+    for name in ("centroid_longitude", "centroid_latitude", "area_square_miles"):
+        assert (without[name].null_count, found[name].null_count) == (265, 2)
+    rows = {row["location_id"]: row for row in found.to_pylist()}
+    jfk = rows[132]
+    assert (jfk["zone"], jfk["is_airport"], jfk["is_congestion_zone"]) == ("JFK Airport", True, False)
+    assert (jfk["centroid_longitude"], jfk["centroid_latitude"]) == pytest.approx((-73.786, 40.647), abs=0.002)
+    assert {number for number, row in rows.items() if row["is_airport"]} == set(AIRPORTS)
+    assert {number for number, row in rows.items() if row["is_congestion_zone"]} == CONGESTION_ZONE
+    assert rows[265]["area_square_miles"] is None
+
+
+def test_the_congestion_zone_is_manhattan_south_of_60th_street_without_its_islands(tlc: Path, tmp_path: Path) -> None:
+    """60th Street runs straight, from Fifth Avenue at -73.9730, 40.7648 to Second Avenue at -73.9650, 40.7615."""
+    lake = Lake(str(tmp_path / "lake"))
+    lake.store_zones(tlc / "tlc" / "misc" / "taxi_zone_lookup.csv", **PROVENANCE)
+    lake.store_zone_shapes(tlc / "tlc" / "misc" / "taxi_zones.zip", **PROVENANCE)
+    lookup, stored = lake.zones(), lake.stored_zone_shapes()
+    assert lookup is not None
+    assert stored is not None
+    to_feet = Transformer.from_crs("EPSG:4269", "EPSG:2263", always_xy=True)
+    ends = [
+        to_feet.transform(x, 40.7648 + (x + 73.9730) * (40.7648 - 40.7615) / (73.9650 - 73.9730))
+        for x in (-74.1, -73.9)
+    ]
+    south = shapely.Polygon([*ends, (ends[1][0], 0), (ends[0][0], 0)])
+    borough = {row["location_id"]: row["borough"] for row in lookup.to_pylist()}
+    shapes = {number: shapely.from_wkb(shape) for number, shape in lake.zone_polygons(stored).items()}
+    shares = {
+        number: shape.intersection(south).area / shape.area
+        for number, shape in shapes.items()
+        if borough[number] == "Manhattan"
+    }
+    islands = {103, 104, 105}
+    assert {number for number, share in shares.items() if share > 0.99} == CONGESTION_ZONE | islands
+    assert all(share < 1 / 3 for number, share in shares.items() if number not in CONGESTION_ZONE | islands)

@@ -15,7 +15,7 @@ from taxi_platform.contracts.model import Table
 from taxi_platform.orchestration.assets.tables import kinds_of
 from taxi_platform.orchestration.automation.conditions import follows
 from taxi_platform.orchestration.io_managers.values import ReferenceTable
-from taxi_platform.orchestration.keys import LOOKUP, asset_name
+from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_name
 from taxi_platform.orchestration.metadata import TABLE, column_schema
 from taxi_platform.stores.layer import StoreAt
 
@@ -28,7 +28,13 @@ __all__ = ["reference_table"]
 
 
 def reference_table(
-    store: StoreAt, name: str, table: Table, stored_as: type, read: "Callable[[Lake], pa.Table]"
+    store: StoreAt,
+    name: str,
+    table: Table,
+    stored_as: type,
+    read: "Callable[[Lake], pa.Table]",
+    *,
+    and_shapes: bool = False,
 ) -> dg.AssetsDefinition:
     """The asset of a small table in one store, which follows the asset ``name`` of the lake.
 
@@ -38,6 +44,7 @@ def reference_table(
         table: the declaration.
         stored_as: the type of the reference that the lake's IO manager gives; it has ``sha256``, the rows' version.
         read: reads the rows from the lake.
+        and_shapes: whether the rows depend on the zones' shapes too.
     """
     layer = store.layer
 
@@ -47,12 +54,13 @@ def reference_table(
         group_name=LOOKUP,
         io_manager_key=layer.io_manager_key,
         pool=layer.name,
-        automation_condition=follows(name),
+        deps=[asset_name(SHAPES, SHAPES)] if and_shapes else [],
+        automation_condition=follows(name, and_shapes=and_shapes),
         kinds=kinds_of(store),
         metadata={TABLE: table.qualified_name, **column_schema(table)},
         description=f"{table.description} In {layer.title} as `{table.qualified_name}`.",
     )
     def loaded(stored: Any) -> ReferenceTable:
-        return ReferenceTable(table, stored.sha256, read)
+        return ReferenceTable(table, stored.sha256, read, and_shapes)
 
     return loaded

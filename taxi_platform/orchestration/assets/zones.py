@@ -5,7 +5,8 @@ Belongs here: whether lookup and shapes have to be fetched. Does not: reading th
 ``stores.lake.shapes``).
 
 Who calls whom: ``zones`` returns a `ZonesFile`, ``zone_shapes`` a `ZoneShapesFile`, and ``LakeIOManager.handle_output``
-opens it, which calls ``fetch``. The tables are those of ``reference_tables``.
+opens it, which calls ``fetch``. The lookup's tables are those of ``reference_tables``. Those of the shapes are like
+them, but empty where the lake has no shapes.
 """
 
 # No postponed annotations here: Dagster reads the types of arguments when it gets the function.
@@ -16,13 +17,16 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from taxi_platform.contracts.zones import ZONES
+from taxi_platform.contracts.schemas import arrow_schema
+from taxi_platform.contracts.zones import MAPPED_ZONES, ZONE_SHAPES, ZONES
 from taxi_platform.errors import StoreError
 from taxi_platform.orchestration.assets.raw import UPSTREAM_POOL
 from taxi_platform.orchestration.assets.reference_tables import reference_table
-from taxi_platform.orchestration.io_managers.values import ZonesFile, ZoneShapesFile
+from taxi_platform.orchestration.assets.tables import kinds_of
+from taxi_platform.orchestration.automation.conditions import follows
+from taxi_platform.orchestration.io_managers.values import ReferenceTable, ZonesFile, ZoneShapesFile
 from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_name
-from taxi_platform.orchestration.metadata import column_schema
+from taxi_platform.orchestration.metadata import NO_SHAPES, TABLE, column_schema
 from taxi_platform.orchestration.resources import LakeResource, SourceResource, StagingResource
 from taxi_platform.stores.lake.zones import StoredZones
 from taxi_platform.stores.layer import StoreAt
@@ -40,8 +44,9 @@ _LOG = logging.getLogger(__name__)
 
 def zones_assets(stores: Iterable[StoreAt]) -> list[dg.AssetsDefinition]:
     """The assets of the lookup: one in the lake, and a table in each store; and the zones' shapes in the lake."""
-    tables = [reference_table(store, LOOKUP, ZONES, StoredZones, _rows) for store in stores]
-    return [_zones(), _zone_shapes(), *tables]
+    stores = tuple(stores)
+    tables = [reference_table(store, LOOKUP, MAPPED_ZONES, StoredZones, _rows, and_shapes=True) for store in stores]
+    return [_zones(), _zone_shapes(), *tables, *map(_zone_shapes_table, stores)]
 
 
 def _zones() -> dg.AssetsDefinition:
@@ -103,9 +108,36 @@ def _zone_shapes() -> dg.AssetsDefinition:
     return zone_shapes
 
 
+def _zone_shapes_table(store: StoreAt) -> dg.AssetsDefinition:
+    layer = store.layer
+
+    @dg.asset(
+        key=asset_name(layer.name, SHAPES),
+        deps=[asset_name(SHAPES, SHAPES)],
+        group_name=LOOKUP,
+        io_manager_key=layer.io_manager_key,
+        pool=layer.name,
+        automation_condition=follows(SHAPES),
+        kinds=kinds_of(store),
+        metadata={TABLE: ZONE_SHAPES.qualified_name, **column_schema(ZONE_SHAPES)},
+        description=f"{ZONE_SHAPES.description} In {layer.title} as `{ZONE_SHAPES.qualified_name}`.",
+    )
+    def zone_shapes_table(lake: LakeResource) -> ReferenceTable:
+        stored = lake.open().stored_zone_shapes()
+        return ReferenceTable(ZONE_SHAPES, stored.sha256 if stored else NO_SHAPES, _shape_rows)
+
+    return zone_shapes_table
+
+
+def _shape_rows(lake: "Lake") -> "pa.Table":
+    """The shapes' rows, none where the lake has no shapes."""
+    shapes, schema = lake.zone_shapes(), arrow_schema(ZONE_SHAPES)
+    return schema.empty_table() if shapes is None else shapes.select(schema.names).cast(schema)
+
+
 def _rows(lake: "Lake") -> "pa.Table":
     """The lookup's rows. Called by ``TableIOManager.handle_output`` through `ReferenceTable`."""
-    rows = lake.zones()
+    rows = lake.mapped_zones()
     if rows is None:
         raise StoreError(f"{lake.url} has no zone lookup: materialize zones first")
     return rows

@@ -29,7 +29,7 @@ __all__ = ["Behind", "Relocated", "build_automation_sensors", "follows"]
 
 _LONGEST_INTERVAL = 30
 
-_NAMES = {"raw": (VERSION, RAW_VERSION), **dict.fromkeys((LOOKUP, *DIMENSIONS), (SHA256, SHA256))}
+_NAMES = {"raw": (VERSION, RAW_VERSION), **dict.fromkeys((LOOKUP, SHAPES, *DIMENSIONS), (SHA256, SHA256))}
 """Input → the name of its version in its own materializations, and in those of the assets made from it. Of every other
 layer both are the data version."""
 

@@ -80,7 +80,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
             dagster.Failure: some months failed; it names them, and the others are stored and recorded.
         """
         if isinstance(obj, ZoneShapesFile):
-            context.add_output_metadata(self._store_zone_shapes(obj))
+            metadata = self._store_zone_shapes(obj)
+            context.add_output_metadata(metadata)
+            if metadata["changed"]:
+                self._refresh_views()
             return
         if not isinstance(obj, RawMonths | CleanMonths | ZonesFile | Dimension):
             raise StoreError(

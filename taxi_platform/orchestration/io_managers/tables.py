@@ -26,7 +26,14 @@ from taxi_platform.orchestration.io_managers.isolation import ATTEMPTS, Metadata
 from taxi_platform.orchestration.io_managers.raw_views import refresh_raw_view
 from taxi_platform.orchestration.io_managers.reading import as_annotated, chosen_columns, chosen_months, wants_frame
 from taxi_platform.orchestration.io_managers.values import MartMonths, ReferenceTable, TableMonths
-from taxi_platform.orchestration.metadata import SHA256, loaded_metadata, made_metadata, withdrawn_metadata
+from taxi_platform.orchestration.metadata import (
+    NO_SHAPES,
+    SHA256,
+    ZONE_SHAPES,
+    loaded_metadata,
+    made_metadata,
+    withdrawn_metadata,
+)
 from taxi_platform.orchestration.resources import LakeResource, StagingResource, TableStoreResource
 from taxi_platform.references import CleanMonth, WithdrawnMonth
 from taxi_platform.stores.model import SCHEMA, MartStore, TableStore, split_name
@@ -74,12 +81,17 @@ class TableIOManager(dg.ConfigurableIOManager):
         elif isinstance(obj, MartMonths):
             self._store_marts(context, obj)
         elif isinstance(obj, ReferenceTable):
-            store, lake = self._claimed(), self.lake.open()
-            rows = self._patiently(obj.table.name, lambda: store.replace_table(obj.table, obj.read(lake)))
-            context.add_output_metadata({"dagster/row_count": rows, SHA256: obj.sha256})
+            self._store_reference(context, obj)
         else:
             with self.staging.open() as folder:
                 store_rows(context, obj, self.store(), folder)
+
+    def _store_reference(self, context: dg.OutputContext, obj: ReferenceTable) -> None:
+        store, lake = self._claimed(), self.lake.open()
+        shapes = lake.stored_zone_shapes() if obj.has_shapes else None
+        rows = self._patiently(obj.table.name, lambda: store.replace_table(obj.table, obj.read(lake)))
+        located = {ZONE_SHAPES: shapes.version if shapes else NO_SHAPES} if obj.has_shapes else {}
+        context.add_output_metadata({"dagster/row_count": rows, SHA256: obj.sha256, **located})
 
     def _claimed(self) -> TableStore:
         """The store, claimed for this lake if it had no owner; raises `StoreError` if it is another lake's."""

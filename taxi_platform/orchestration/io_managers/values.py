@@ -121,3 +121,5 @@ class ReferenceTable:
     sha256: str
     """The digest of the upstream file that the rows are from."""
     read: Callable[[Lake], pa.Table]
+    has_shapes: bool = False
+    """Whether the rows depend on the zones' shapes too."""

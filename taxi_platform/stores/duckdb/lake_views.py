@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dialects import DUCKDB
 from taxi_platform.contracts.dimensions import DIMENSIONS
-from taxi_platform.contracts.model import Table
+from taxi_platform.contracts.model import ColumnType, Table
 from taxi_platform.contracts.schemas import describe, duckdb_columns, quoted, sql_literal
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
-from taxi_platform.contracts.zones import ZONES
+from taxi_platform.contracts.zones import AIRPORTS, CONGESTION_ZONE, MAPPED_ZONES, ZONE_SHAPES
 from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.machine.locks import exclusive
 from taxi_platform.references import CleanMonth
@@ -132,12 +132,13 @@ class ViewsFile:
         return False
 
     def _fingerprint(self, months: Mapping[str, Mapping[str, _Month]], contracts: Sequence[Contract]) -> str:
-        zones = self._lake.stored_zones()
+        zones, shapes = self._lake.stored_zones(), self._lake.stored_zone_shapes()
         content = {
             "revision": _REVISION,
             "views": repr(UNIFIED),
             "lake": self._lake.url,
             "zones": zones and zones.sha256,
+            "zone_shapes": shapes and shapes.sha256,
             "dimensions": [stored and stored.sha256 for stored in map(self._lake.dimensions.stored, DIMENSIONS)],
             "tables": [repr((contract.trips, contract.quarantine)) for contract in contracts],
             "months": {
@@ -184,6 +185,7 @@ class ViewsFile:
         self, connection: DuckDBPyConnection, months: Mapping[str, Mapping[str, _Month]], contracts: Sequence[Contract]
     ) -> None:
         self._create_zones(connection)
+        self._create_zone_shapes(connection)
         for name, dimension in DIMENSIONS.items():
             if self._lake.dimensions.stored(name) is not None:
                 _create_view(connection, dimension.table, [self._lake.uri(dimension_path(name))])
@@ -206,11 +208,31 @@ class ViewsFile:
             replace_view(connection, UNIFIED, sql)
 
     def _create_zones(self, connection: DuckDBPyConnection) -> None:
-        """A view over the zone lookup; until that is stored, an empty table, so that every view can be read."""
+        """The lookup with what the shapes tell; empty until the lookup is stored, so that every view can be read."""
         if self._lake.stored_zones() is None:
-            connection.execute(f"CREATE TABLE {qualified(ZONES)} ({duckdb_columns(ZONES)})")
-        else:
-            _create_view(connection, ZONES, [self._lake.uri(ZONES_PATH)])
+            connection.execute(f"CREATE TABLE {qualified(MAPPED_ZONES)} ({duckdb_columns(MAPPED_ZONES)})")
+            return
+        shapes = self._lake.stored_zone_shapes()
+        objects = self._lake.uri(ZONES_PATH), self._lake.uri(shapes.path) if shapes else None
+        replace_view(connection, MAPPED_ZONES, _zones_sql(*objects))
+
+    def _create_zone_shapes(self, connection: DuckDBPyConnection) -> None:
+        if (shapes := self._lake.stored_zone_shapes()) is not None:
+            _create_view(connection, ZONE_SHAPES, [self._lake.uri(shapes.path)])
+
+
+def _zones_sql(lookup: str, shapes: str | None) -> str:
+    """`MAPPED_ZONES` from the lake's two objects, as `Lake.mapped_zones` has it."""
+    told = {
+        column.name: f"s.{column.name}" if shapes else f"CAST(NULL AS {column.type.duckdb})"
+        for column in MAPPED_ZONES.columns
+        if column.type is ColumnType.DOUBLE
+    }
+    for name, zones in (("is_airport", AIRPORTS), ("is_congestion_zone", CONGESTION_ZONE)):
+        told[name] = f"z.location_id IN ({', '.join(map(str, sorted(zones)))})"
+    columns = ", ".join(f"{told.get(name, f'z.{name}')} AS {name}" for name in MAPPED_ZONES.column_names)
+    joined = f" LEFT JOIN read_parquet({sql_literal(shapes)}) AS s USING (location_id)" if shapes else ""
+    return f"SELECT {columns} FROM read_parquet({sql_literal(lookup)}) AS z{joined}"  # noqa: S608
 
 
 def _create_months(connection: DuckDBPyConnection, cleans: Sequence[CleanMonth]) -> None:

@@ -375,6 +375,13 @@ class Lake:
         content = self._objects.read(ZONES_PATH)
         return None if content is None else pq.ParquetFile(pa.BufferReader(content)).read()
 
+    def mapped_zones(self) -> pa.Table | None:
+        """The lookup with what the current shapes tell, as tables have it; None if there is no lookup."""
+        from taxi_platform.stores.lake.zones import mapped_zones
+
+        zones = self.zones()
+        return None if zones is None else mapped_zones(zones, self.zone_shapes())
+
     def stored_zones(self) -> StoredZones | None:
         """The provenance of the zone lookup; None if it was never stored."""
         from taxi_platform.stores.lake.zones import provenance_of

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.values.foreign_text import excerpt, listed
-from taxi_platform.contracts.zones import ZONE_COUNT, ZONES
+from taxi_platform.contracts.zones import AIRPORTS, CONGESTION_ZONE, MAPPED_ZONES, ZONE_COUNT, ZONES
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.references import FACTS_KEY
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["StoredZones", "provenance_of", "read_zones_csv", "write_zones"]
+__all__ = ["StoredZones", "mapped_zones", "provenance_of", "read_zones_csv", "write_zones"]
 
 _COLUMNS = ("locationid", "borough", "zone", "service_zone")
+_POLYGONS = ["geometry", "geometry_feet"]
 _LARGEST = 32_767
 """What the column ``location_id`` holds in every store."""
 
@@ -98,6 +99,20 @@ def write_zones(zones: pa.Table, provenance: StoredZones, file: Path) -> None:
 def provenance_of(zones: pa.Table) -> StoredZones:
     """The provenance in a stored lookup's footer."""
     return StoredZones(**json.loads(zones.schema.metadata[FACTS_KEY.encode()]))
+
+
+def mapped_zones(zones: pa.Table, shapes: pa.Table | None) -> pa.Table:
+    """The lookup as the table `MAPPED_ZONES`, with centre and area of the zones that have a shape."""
+    import pyarrow as pa
+
+    numbers = zones["location_id"].to_pylist()
+    known = {} if shapes is None else {row["location_id"]: row for row in shapes.drop_columns(_POLYGONS).to_pylist()}
+    columns = {name: zones[name] for name in ZONES.column_names}
+    for name in ("centroid_longitude", "centroid_latitude", "area_square_miles"):
+        columns[name] = pa.array([known[n][name] if n in known else None for n in numbers], pa.float64())
+    columns["is_airport"] = pa.array([number in AIRPORTS for number in numbers])
+    columns["is_congestion_zone"] = pa.array([number in CONGESTION_ZONE for number in numbers])
+    return pa.table(columns).cast(arrow_schema(MAPPED_ZONES))
 
 
 def _schema() -> pa.Schema:

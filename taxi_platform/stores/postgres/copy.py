@@ -79,6 +79,8 @@ def copy_out(
 
 def _as_text(column: Column) -> str:
     name = quoted(column.name)
+    if column.type is ColumnType.BINARY:
+        return f"encode({name}, 'hex')"
     return f"array_to_string({name}, '{_SEPARATOR}')" if column.type is ColumnType.TEXT_LIST else name
 
 
@@ -88,7 +90,8 @@ def _parsed(rows: Sequence[bytes | bytearray | memoryview], schema: pa.Schema) -
     from pyarrow import csv
 
     lists = [field.name for field in schema if pa.types.is_list(field.type)]
-    types = {field.name: pa.string() if field.name in lists else field.type for field in schema}
+    binaries = [field.name for field in schema if pa.types.is_binary(field.type)]
+    types = {field.name: pa.string() if field.name in (*lists, *binaries) else field.type for field in schema}
     table = csv.read_csv(
         pa.BufferReader(b"".join(rows)),
         # Read as one block, so that no row is cut; a chunk ends with the row that fills it.
@@ -107,4 +110,7 @@ def _parsed(rows: Sequence[bytes | bytearray | memoryview], schema: pa.Schema) -
     for name in lists:
         split = pc.split_pattern(table[name], _SEPARATOR)
         table = table.set_column(table.schema.get_field_index(name), name, split)
+    for name in binaries:
+        cells = [None if text is None else bytes.fromhex(text) for text in table[name].to_pylist()]
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(cells, pa.binary()))
     yield from table.cast(schema).to_batches()

@@ -93,6 +93,7 @@ _CELLS: dict[ColumnType, tuple[Any, ...]] = {
     ColumnType.TIMESTAMP: (None, FIRST_INSTANT, LAST_INSTANT, datetime(2020, 3, 1, 2, 30, 0, 1)),
     ColumnType.DATE: (None, date(1, 1, 1), date(9999, 12, 31)),
     ColumnType.BOOLEAN: (None, True, False),
+    ColumnType.BINARY: (None, b"", b"\0\x01\xff", b"\\x00", b'"\n,'),
 }
 """Values of each type: empty ones, the limits of what all stores hold, and ones that some format could confuse."""
 
