@@ -11,8 +11,7 @@ from taxi_platform.settings import Settings
 
 PLACES = [
     *(Place(layer, dataset) for dataset in CONTRACTS for layer in LAYERS),
-    *(Place(layer, name) for name in (LOOKUP, *DIMENSIONS) for layer in (name, "warehouse", "postgres")),
-    Place(SHAPES, SHAPES),
+    *(Place(layer, name) for name in (LOOKUP, SHAPES, *DIMENSIONS) for layer in (name, "warehouse", "postgres")),
 ]
 
 

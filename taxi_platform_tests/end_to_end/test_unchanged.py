@@ -30,7 +30,8 @@ from taxi_platform_tests.support.platform import Platform
 RUN = ("run", "--datasets", "green", "--months", "2021-06..2021-07")
 MONTHS = {"green": [date(2021, 6, 1), date(2021, 7, 1)]}
 ASSETS = [asset_name(layer, "green") for layer in ("raw", "trips", "warehouse", "postgres")]
-ZONES = [asset_name(layer, name) for name in ("zones", "dates", "codes") for layer in (name, "warehouse", "postgres")]
+TABLES = ("zones", "zone_shapes", "dates", "codes")
+ZONES = [asset_name(layer, name) for name in TABLES for layer in (name, "warehouse", "postgres")]
 
 
 @pytest.fixture
