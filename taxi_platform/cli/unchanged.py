@@ -225,7 +225,7 @@ def _have_dimensions(stores: Mapping[str, TableStore | None], lake: Lake, record
 
 def _have_rows(stores: Mapping[str, TableStore | None], table: Table, rows: pa.Table) -> bool:
     """Whether every store has exactly those rows, which are in the order of the key, in its table."""
-    wanted = rows.select(table.column_names)
+    wanted = rows.select(table.column_names).cast(arrow_schema(table))
     return all(store is not None and wanted.equals(_rows_in(store, table)) for store in stores.values())
 
 
