@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
+from taxi_platform.errors import SettingsError
 from taxi_platform.machine.environment import SCHEME, folder, read_environment, variable
 from taxi_platform.stores.lake.objects.model import bucket_and_prefix
 from taxi_platform.stores.layer import OFF, StoreAt, TableLayer
@@ -244,6 +245,17 @@ class Settings(BaseModel):
         """Layer of marts (``warehouse_marts``) → the store of tables that they are in; empty if marts are off."""
         stores = self.tables.values() if self.marts == "on" else ()
         return {store.layer.marts: store for store in stores if store.layer.has_marts}
+
+    def store_at(self, name: str | None) -> StoreAt:
+        """The store of that layer, or the first that is on; raises `SettingsError` where there is none."""
+        tables = self.tables
+        if name is None and not tables:
+            named = " or ".join(f"TAXI_{layer.name.upper()}" for layer in self.table_layers())
+            raise SettingsError(f"every store of tables is off: set {named}")
+        found = tables.get(name or next(iter(tables)))
+        if found is None:
+            raise SettingsError(f"{name} is off: set TAXI_{str(name).upper()}, or ask another store")
+        return found
 
     def _options(self, layer: TableLayer) -> Mapping[str, str]:
         """The settings whose names begin with the layer's: ``postgres_schema`` becomes ``schema``."""

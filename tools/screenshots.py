@@ -1,4 +1,4 @@
-"""Take the pictures of the documentation: `python -m tools.screenshots`.
+"""Take the pictures of the documentation: `python -m tools.screenshots`, and with a page of ``taxi report``, of that.
 
 Belongs here: the months that are shown, and what each picture shows. Does not: starting the web interface (``web``).
 The months are generated, in a temporary data root, in the sizes of a real dataset's history divided by forty; one file
@@ -42,10 +42,16 @@ _SEASON = (0.98, 0.96, 1.08, 1.03, 1.05, 1.0, 0.93, 0.92, 0.96, 1.04, 1.0, 1.05)
 
 
 def main() -> None:
-    """Take every picture."""
+    """Take every picture of the web interface, or that of the report in the file which is named."""
     chromium = find_chromium()
     if chromium is None:
         sys.exit("there is no Chromium on this machine: on Debian and Ubuntu, apt-get install chromium")
+    if sys.argv[1:]:
+        with browser_page(chromium) as page:
+            page.set_viewport_size({"width": 1180, "height": 1560})
+            page.goto(Path(sys.argv[1]).resolve().as_uri())
+            _take(page, _IMAGES / "report.png")
+        return
     with tempfile.TemporaryDirectory(prefix="taxi-") as folder:
         environment = _platform(Path(folder))
         with web_interface(Path(folder), environment) as address, browser_page(chromium, _SCALE) as page:

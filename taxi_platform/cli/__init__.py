@@ -27,6 +27,7 @@ __all__ = ["main"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 _DATASETS = ", ".join(CONTRACTS)
+_STORES = click.Choice([layer.name for layer in Settings.table_layers()])
 
 
 def _one_sentence(command: F) -> F:
@@ -192,7 +193,7 @@ def postgres_url(idle_seconds: float) -> None:
 @click.argument("sql", required=False)
 @click.option(
     "--store",
-    type=click.Choice([layer.name for layer in Settings.table_layers()]),
+    type=_STORES,
     help="Whose tables, and whose SQL.  [default: the first that is on]",
 )
 @click.option("--format", "form", type=click.Choice(["table", "csv", "parquet"]), help="[default: by the file's name]")
@@ -211,7 +212,26 @@ def query(sql: str | None, store: str | None, form: str | None, output: Path | N
 
 
 @main.command()
-@click.argument("store", type=click.Choice([layer.name for layer in Settings.table_layers()]))
+@click.option("--datasets", help=f"Comma-separated: {_DATASETS}.  [default: all]")
+@click.option("--months", help="2020-03, 2020-03..2020-08, or several with commas.  [default: the newest of each]")
+@click.option("--store", type=_STORES, help="Whose marts are read.  [default: the first that is on]")
+@click.option(
+    "--output", "-o", type=click.Path(file_okay=False, path_type=Path), help="Folder.  [default: data/report]"
+)
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@_one_sentence
+def report(datasets: str | None, months: str | None, store: str | None, output: Path | None, *, show: bool) -> None:
+    """Write a page for each month: its trips, revenue, hours, zones and quality, and an index over all months.
+
+    The pages need no network and no server. As in: taxi report --datasets green --months 2020-03 --open
+    """
+    from taxi_platform.cli.reporting import write_reports
+
+    write_reports(last_settings(), datasets, months, store, output, show=show)
+
+
+@main.command()
+@click.argument("store", type=_STORES)
 @_one_sentence
 def adopt(store: str) -> None:
     """Let this platform load into a store of another lake.

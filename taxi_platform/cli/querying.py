@@ -18,7 +18,6 @@ from rich.table import Table
 
 from taxi_platform.errors import SettingsError
 from taxi_platform.settings import Settings
-from taxi_platform.stores.layer import StoreAt
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +48,7 @@ def run_query(settings: Settings, sql: str, store: str | None, form: str | None,
         raise SettingsError("a Parquet file needs a name: --output trips.parquet")
     if written == "table" and output is not None:
         raise SettingsError(f"{output} would be text for people: name a file that ends with .csv or .parquet")
-    with _asked(settings, store).opened() as opened, opened.query(sql) as rows:
+    with settings.store_at(store).opened() as opened, opened.query(sql) as rows:
         if output is None and written == "table":
             _print(rows)
         elif output is None:
@@ -66,16 +65,6 @@ def _by_name(output: Path | None) -> str:
     if found not in ("csv", "parquet"):
         raise SettingsError(f"what {output} should be is not clear: let it end with .csv or .parquet, or say --format")
     return found
-
-
-def _asked(settings: Settings, store: str | None) -> StoreAt:
-    if store is None:
-        if not settings.tables:
-            raise SettingsError("every store of tables is off: set TAXI_WAREHOUSE or TAXI_POSTGRES")
-        return next(iter(settings.tables.values()))
-    if store not in settings.tables:
-        raise SettingsError(f"{store} is off: set TAXI_{store.upper()}, or ask another store")
-    return settings.tables[store]
 
 
 def _print(rows: pa.RecordBatchReader) -> None:

@@ -5,7 +5,6 @@ Without Chromium the tests are skipped, and say so; with ``CI`` set they fail.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ import pytest
 
 from taxi_platform.sources.sample.writing import write_month
 from taxi_platform.sources.sample.zones import lookup_csv
+from taxi_platform_tests.support.chromium import chromium_or_skip
 from taxi_platform_tests.support.platform import Platform
 from taxi_platform_tests.support.upstream import Upstream, serve
-from tools.web import browser_page, find_chromium, web_interface
+from tools.web import browser_page, web_interface
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -56,7 +56,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         upstream = stack.enter_context(serve(_published(folder / "upstream")))
         variables = {"TAXI_SOURCE": "dtc", "TAXI_SOURCE_URL": upstream.url, "TAXI_DATA": str(folder / "data")}
         platform = Platform(folder, variables)
-        chromium = _chromium()
+        chromium = chromium_or_skip()
         done = platform.taxi("run", "--datasets", "green", "--months", f"{BROUGHT[0]}..{BROUGHT[-1]}")
         assert done.code == 0, done.text
         address = stack.enter_context(web_interface(folder, platform.environment))
@@ -65,13 +65,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def file_name(month: str) -> str:
     return f"green/green_tripdata_{month}.csv.gz"
-
-
-def _chromium() -> str:
-    found = find_chromium()
-    if found is None and os.environ.get("CI", "").lower() == "true":
-        pytest.fail("there is no Chromium: apt-get install chromium")
-    return found or pytest.skip("there is no Chromium: apt-get install chromium")
 
 
 def _published(folder: Path) -> Path:
