@@ -21,7 +21,7 @@ from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED
 from taxi_platform.contracts.zones import MAPPED_ZONES, ZONE_SHAPES
-from taxi_platform.errors import TaxiError
+from taxi_platform.errors import StoreError, TaxiError
 from taxi_platform.inspection.at_once import each
 from taxi_platform.inspection.status import MonthStatus, opened_tables, statuses_in
 from taxi_platform.months import TripMonth
@@ -242,8 +242,9 @@ def _has_view(store: TableStore) -> bool:
 
 def _rows_in(store: TableStore, table: Table) -> pa.Table | None:
     """The table's rows in the order of its key; None if there is no such table, or one of other columns."""
-    existing = store.existing_table(table.qualified_name)
-    if existing is None or not set(table.column_names) <= set(existing.column_names):
+    try:
+        rows = store.read_months(table.qualified_name, None, table.column_names).read_all()
+    except StoreError as error:
+        _LOG.debug("a run is to look at %s: %s", table.qualified_name, error)
         return None
-    rows = store.read_months(table.qualified_name, None, table.column_names).read_all()
     return rows.cast(arrow_schema(table)).sort_by([(name, "ascending") for name in table.key])

@@ -171,6 +171,8 @@ def keep_records_elsewhere(platform: Platform) -> None:
         lose_a_row_of_postgres,
         lose_a_mart_of_postgres,
         rename_a_zone_of_postgres,
+        forget_a_holiday_of_postgres,
+        lose_the_codes,
         lose_the_shapes,
         wipe_the_shapes,
         lose_an_object,
