@@ -16,7 +16,7 @@ from taxi_platform.contracts import common
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dialects import Dialect
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
-from taxi_platform.contracts.zones import AIRPORTS, CBD_ZONES, ZONES
+from taxi_platform.contracts.zones import AIRPORTS, CONGESTION_ZONE, ZONES
 
 __all__ = ["PLAUSIBLE", "UNIFIED", "UNIFIED_COLUMNS", "origins", "unified_month_sql", "unified_view_sql"]
 
@@ -244,7 +244,7 @@ def _derived(contract: Contract, own: Mapping[str, str], dialect: Dialect) -> di
         "is_airport_trip": f"({' OR '.join(at_airports)})",
         "is_plausible": f"({' AND '.join(bounds)})",
         **{f"{end}_location_is_derived": _is_derived(contract, f"{end}_location_id") for end in _ENDS},
-        **{f"{end}_in_cbd": _is_in(own[f"{end}_location_id"], CBD_ZONES) for end in _ENDS},
+        **{f"{end}_in_cbd": _is_in(own[f"{end}_location_id"], CONGESTION_ZONE) for end in _ENDS},
     }
 
 

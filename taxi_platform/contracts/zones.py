@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from taxi_platform.contracts.model import Column, ColumnType, Table
 
-__all__ = ["AIRPORTS", "CBD_ZONES", "ZONES", "ZONE_COUNT"]
+__all__ = ["AIRPORTS", "CONGESTION_ZONE", "MAPPED_ZONES", "ZONES", "ZONE_COUNT", "ZONE_SHAPES"]
 
 _SOURCE = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
 
@@ -20,14 +20,6 @@ ZONE_COUNT = 265
 
 AIRPORTS: Mapping[int, str] = MappingProxyType({1: "EWR", 132: "JFK", 138: "LGA"})
 """Location id → the airport that the zone is: Newark, John F. Kennedy, LaGuardia."""
-
-CBD_ZONES: frozenset[int] = frozenset(
-    (
-        *(4, 12, 13, 45, 48, 50, 68, 79, 87, 88, 90, 100, 107, 113, 114, 125, 137, 144, 148, 158, 161, 162, 163, 164),
-        *(170, 186, 209, 211, 224, 229, 230, 231, 232, 233, 234, 246, 249, 261),
-    )
-)
-"""Location ids of the zones in Manhattan south of 60th Street, which is the congestion relief zone since 2025-01-05."""
 
 CONGESTION_ZONE = frozenset(
     {4, 12, 13, 45, 48, 50, 68, 79, 87, 88, 90, 100, 107, 113, 114, 125, 137, 144, 148, 158, 161, 162, 163, 164, 170}

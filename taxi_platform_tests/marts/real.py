@@ -25,7 +25,7 @@ from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.contracts.model import ColumnType
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED_COLUMNS
-from taxi_platform.contracts.zones import CBD_ZONES, ZONES
+from taxi_platform.contracts.zones import CONGESTION_ZONE, ZONES
 from taxi_platform.ingest import stage_raw
 from taxi_platform.marts import marts_of
 from taxi_platform.references import CleanMonth
@@ -148,7 +148,7 @@ def _frame(lake: Lake, clean: CleanMonth) -> pd.DataFrame:
     for end in ("pickup", "dropoff"):
         airports = frame[f"{end}_location_id"].map({1: "EWR", 132: "JFK", 138: "LGA"})
         frame[f"{end}_airport"] = airports.astype("string")
-        frame[f"{end}_in_cbd"] = frame[f"{end}_location_id"].isin(CBD_ZONES)
+        frame[f"{end}_in_cbd"] = frame[f"{end}_location_id"].isin(CONGESTION_ZONE)
     return frame
 
 

@@ -23,7 +23,7 @@ from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import FILE_MONTH, ColumnType
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED_COLUMNS
-from taxi_platform.contracts.zones import CBD_ZONES, ZONES
+from taxi_platform.contracts.zones import CONGESTION_ZONE, ZONES
 from taxi_platform.errors import StoreError
 from taxi_platform.marts import MARTS, marts_of
 from taxi_platform.marts.days import CBD_DAY, SERVICE_DAY
@@ -342,7 +342,7 @@ def _measured(contract: Contract, row: Row) -> Row:
     whole = {new: _hundredths(trip[old]) for old, new in names.items()}
     ends = [trip[f"{end}_location_id"] for end in ("pickup", "dropoff")]
     airports = [{1: "EWR", 132: "JFK", 138: "LGA"}.get(end) for end in ends]
-    in_cbd = [end in CBD_ZONES for end in ends]
+    in_cbd = [end in CONGESTION_ZONE for end in ends]
     return {
         **trip,
         **whole,
