@@ -98,7 +98,7 @@ class ZoneGrid:
         found = np.zeros(len(sets), np.int16)
         if not len(sets):
             return found
-        x, y = self._to_feet.transform(longitudes, latitudes)
+        x, y = _converted(self._to_feet, longitudes, latitudes)
         waiting = np.arange(len(sets))
         for rank in range(self._sets.shape[1]):
             candidates = self._sets[sets[waiting], rank]
@@ -153,7 +153,7 @@ class ZoneGrid:
         """The cells that the shape's border comes near, told by pieces of it that are shorter than a cell."""
         rings = shapely.segmentize(shapely.get_rings(shapely.get_parts(shape)), _STEP_FEET)
         feet, ring = shapely.get_coordinates(rings, return_index=True)
-        degrees = np.column_stack(self._to_degrees.transform(feet[:, 0], feet[:, 1]))
+        degrees = np.column_stack(_converted(self._to_degrees, feet[:, 0], feet[:, 1]))
         is_piece = ring[1:] == ring[:-1]
         ends = degrees[:-1][is_piece], degrees[1:][is_piece]
         corners = np.minimum(*ends) - _NEAR, np.maximum(*ends) + _NEAR
@@ -180,7 +180,7 @@ class ZoneGrid:
         """The zones that the middles of cells are in: places in ``cells``, and a zone for each."""
         row, column = np.divmod(cells, self._columns)
         middles = self._west + (column + 0.5) * self._cell, self._south + (row + 0.5) * self._cell
-        x, y = self._to_feet.transform(*middles)
+        x, y = _converted(self._to_feet, *middles)
         found = []
         for number, shape in self._shapes.items():
             west, south, east, north = shape.bounds
@@ -189,3 +189,13 @@ class ZoneGrid:
             found.append(np.stack([places, np.full(len(places), number)]))
         place, zone = np.concatenate(found, axis=1)
         return place, zone
+
+
+def _converted(transformer: Transformer, x: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
+    """The points in other coordinates."""
+    if len(x) > 1:
+        converted: tuple[Doubles, Doubles] = transformer.transform(x, y)
+        return converted
+    # As lists: older releases of pyproj take an array of one number for a number, with a warning.
+    first, second = transformer.transform(x.tolist(), y.tolist())
+    return np.array(first, np.float64), np.array(second, np.float64)

@@ -115,4 +115,7 @@ def test_zones_far_apart_get_larger_cells_and_the_same_answers() -> None:
 def test_one_zone_alone(number: int) -> None:
     shapes = {number: box(0, 0, 1_000, 1_000)}
     longitudes, latitudes = points_of(shapes, 100)
-    assert grid_of(shapes).zones_of(longitudes, latitudes).tolist() == by_each_polygon(shapes, longitudes, latitudes)
+    grid, expected = grid_of(shapes), by_each_polygon(shapes, longitudes, latitudes)
+    assert grid.zones_of(longitudes, latitudes).tolist() == expected
+    alone = [grid.zones_of(longitudes[i : i + 1], latitudes[i : i + 1]).tolist() for i in range(len(expected))]
+    assert alone == [[zone] for zone in expected], "a point that is asked for alone is in the same zone"

@@ -85,6 +85,27 @@ def test_two_datasets_stand_in_one_shape_with_zone_names_joined(database: duckdb
         assert (trip["dropoff_borough"], trip["dropoff_zone"]) == ("Unknown", "NV")
 
 
+def test_a_zone_that_upstream_does_not_give_is_the_derived_one_and_says_so(database: duckdb.DuckDBPyConnection) -> None:
+    yellow = CONTRACTS["yellow"]
+    _create(database, yellow.trips)
+    ends = {"dropoff_datetime": NOON}
+    derived = {**ends, "derived_pickup_location_id": 1, "derived_dropoff_location_id": 264}
+    _insert(database, yellow, {"vendor_id": 1, **derived})
+    _insert(database, yellow, {"vendor_id": 2, **derived, "pickup_location_id": 264})
+    _insert(database, yellow, {"vendor_id": 3, **ends})
+
+    trips = _view(database, [yellow])
+
+    names = ("location_id", "zone", "airport", "location_is_derived")
+    assert [tuple(trip[f"pickup_{name}"] for name in names) for trip in trips] == [
+        (1, "Newark Airport", "EWR", True),
+        (264, "NV", None, False),
+        (None, None, None, False),
+    ]
+    assert [trip["dropoff_location_is_derived"] for trip in trips] == [True, True, False]
+    assert [trip["is_airport_trip"] for trip in trips] == [True, False, False]
+
+
 def test_a_trip_without_zones_is_kept(database: duckdb.DuckDBPyConnection) -> None:
     _create(database, CONTRACTS["fhv"].trips)
     _insert(database, CONTRACTS["fhv"], {"dispatching_base_num": "B00001", "pickup_location_id": 300})
