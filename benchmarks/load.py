@@ -116,8 +116,39 @@ WAYS: dict[str, Callable[[Place], int]] = {
 }
 
 
-def generate(rows: int, lake_url: str, label: str = MONTH.label, version: str = "v1") -> None:
-    """Put a clean month of so many trips into a lake, and a hundredth as many quarantined rows."""
+def _city(random: Any, first_day: date, count: int) -> dict[str, Any]:
+    """Trips as a city has them: few zones have most, and what is far takes long and costs much."""
+    import numpy as np
+
+    busy = 1.0 / (np.arange(265) + 8.0) ** 1.3
+    zones = random.permutation(265) + 1
+    minutes = random.lognormal(2.4, 0.65, count)
+    miles = np.round(minutes * random.uniform(0.1, 0.3, count), 2)
+    fare = np.round((2.5 + 2.5 * miles + 0.3 * minutes) * 2) / 2
+    tip = np.round(fare * random.choice([0, 0.2, 0.25], count), 2)
+    pickup = np.datetime64(first_day, "us") + random.integers(0, 31 * 86_400, count).astype("timedelta64[s]")
+    return {
+        "pickup_datetime": pickup,
+        "dropoff_datetime": pickup + (minutes * 60).astype("timedelta64[s]"),
+        "pickup_location_id": random.choice(zones, count, p=busy / busy.sum()),
+        "dropoff_location_id": random.choice(zones, count, p=busy / busy.sum()),
+        "passenger_count": random.integers(1, 4, count),
+        "payment_type": random.integers(1, 3, count),
+        "rate_code_id": random.choice([1, 2, 5], count, p=[0.96, 0.03, 0.01]),
+        "trip_distance": miles,
+        "fare_amount": fare,
+        "tip_amount": tip,
+        "total_amount": np.round(fare + tip + 3.3, 2),
+    }
+
+
+def generate(
+    rows: int, lake_url: str, label: str = MONTH.label, version: str = "v1", *, like_a_city: bool = False
+) -> None:
+    """Put a clean month of so many trips into a lake, and a hundredth as many quarantined rows.
+
+    Every cell is random, or zones, times and amounts belong together where the month is to be like a city's.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -128,7 +159,9 @@ def generate(rows: int, lake_url: str, label: str = MONTH.label, version: str = 
     random = np.random.default_rng(1)
     month = TripMonth(MONTH.dataset, parse_month(label))
 
-    def column(field: pa.Field, count: int) -> pa.Array:
+    def column(field: pa.Field, count: int, known: dict[str, Any]) -> pa.Array:
+        if field.name in known:
+            return pa.array(known[field.name])
         if field.name == "file_month":
             return pa.array([month.first_day] * count)
         if pa.types.is_timestamp(field.type):
@@ -153,7 +186,9 @@ def generate(rows: int, lake_url: str, label: str = MONTH.label, version: str = 
             with pq.ParquetWriter(files[-1], schema, compression="zstd", compression_level=1) as writer:
                 for done in range(0, total, _BATCH_ROWS):
                     count = min(_BATCH_ROWS, total - done)
-                    writer.write_table(pa.table([column(f, count).cast(f.type) for f in schema], schema=schema))
+                    known = _city(random, month.first_day, count) if like_a_city and table is YELLOW.trips else {}
+                    columns = [column(field, count, known).cast(field.type) for field in schema]
+                    writer.write_table(pa.table(columns, schema=schema))
         Lake(lake_url).store_clean(StagedClean(month, facts, *files))
 
 

@@ -95,7 +95,7 @@ def main() -> None:
     for rows in options.rows or [1_000_000]:
         for store in STORES:
             with tempfile.TemporaryDirectory() as folder:
-                generate(rows, f"{folder}/lake")
+                generate(rows, f"{folder}/lake", like_a_city=True)
                 command = [sys.executable, "-m", "benchmarks.marts", "--measure", store, folder]
                 costs = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
             cells = "".join(f"{costs[s]['cpu']:>8.2f}{costs[s]['wall']:>8.2f}" for s in ("load", "marts", "unchanged"))

@@ -18,13 +18,13 @@ from sqlglot.lineage import Node, lineage
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dialects import DUCKDB
-from taxi_platform.contracts.unified import unified_month_sql
+from taxi_platform.contracts.unified import UNIFIED, unified_month_sql
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.marts import MARTS
 from taxi_platform.marts.model import Mart
 from taxi_platform.marts.queries import DIALECTS, SQL, DialectName, select
 
-__all__ = ["origins", "translated", "translations", "write_translations"]
+__all__ = ["origins", "read", "translated", "translations", "write_translations"]
 _HEADER = "-- Written by `make docs` from sql/duckdb; not to be edited by hand.\n"
 
 
@@ -76,6 +76,19 @@ def _leaves(mart: Mart, column: str) -> list[str]:
     return sorted(leaves)
 
 
+def read() -> str:
+    """Mart → the columns of trips that its SELECT names, as JSON."""
+    measured = sqlglot.parse_one((SQL / DIALECTS[0] / "trips.sql").read_text(), read=DIALECTS[0])
+    known = {*UNIFIED.column_names, *measured.named_selects}
+    found = {mart.name: sorted(_named(mart) & known) for mart in MARTS if "trips" in mart.reads}
+    return json.dumps(found, indent=2) + "\n"
+
+
+def _named(mart: Mart) -> set[str]:
+    tree = sqlglot.parse_one(select(mart.name, DIALECTS[0]), read=DIALECTS[0])
+    return {column.name for column in tree.find_all(exp.Column)}
+
+
 def _leaf(node: Node, contract: Contract) -> str | None:
     """The column of a relation at an end of a lineage."""
     if node.downstream or not isinstance(node.expression, exp.Table):
@@ -119,6 +132,7 @@ def write_translations() -> None:
             path.write_text(text)
             print(f"wrote {path.relative_to(SQL)}")
     (SQL / "origins.json").write_text(origins())
+    (SQL / "read.json").write_text(read())
     for dialect in DIALECTS[1:]:
         for path in set((SQL / dialect).glob("*.sql")) - wanted.keys():
             path.unlink()

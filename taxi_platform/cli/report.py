@@ -27,7 +27,9 @@ __all__ = ["MonthWork", "print_run", "print_statuses", "print_upstream", "print_
 
 _WIDTH_OF_FILES = 140
 _WIDEST = 1_000
-_COUNTS = ("raw", "trips", "quarantined", *TABLE_LAYERS, "marts")
+_COUNTS = ("raw", "trips", "quarantined", *TABLE_LAYERS)
+_MARTS = "marts"
+"""The column of marts, where any store makes some."""
 
 
 @dataclass
@@ -49,7 +51,7 @@ def print_statuses(statuses: Sequence[MonthStatus], settings: Settings) -> None:
     lines = [_Line(_month(status), _counts(status), (_verdict(status),)) for status in statuses]
     total = _Line(("total", str(len(statuses))), _totals(statuses), (_states(statuses),))
     console = _console()
-    _print_months(console, [*lines, total], ("",))
+    _print_months(console, _names(statuses[0]), [*lines, total], ("",))
     _print_gaps(console, statuses)
 
 
@@ -60,7 +62,7 @@ def print_run(statuses: Sequence[MonthStatus], work: Mapping[TripMonth, MonthWor
         done = _done(work, status)
         lines.append(_Line(_month(status), _counts(status), (*_speed(status, done), _verdict(status, done))))
     console = _console()
-    _print_months(console, lines, ("seconds", "rows/s", ""))
+    _print_months(console, _names(statuses[0]) if statuses else _COUNTS, lines, ("seconds", "rows/s", ""))
     _print_gaps(console, [s for s in statuses if not _done(work, s).error])
     for month, done in sorted(work.items()):
         if done.error:
@@ -78,18 +80,18 @@ class _Line(NamedTuple):
     more: tuple[str, ...]
 
 
-def _print_months(console: Console, lines: Sequence[_Line], more: Sequence[str]) -> None:
+def _print_months(console: Console, names: Sequence[str], lines: Sequence[_Line], more: Sequence[str]) -> None:
     """Print a row per month with its counts and further columns; a narrow terminal gets two tables.
 
     Nothing is shortened: a long line continues on the next one.
     """
-    table = _table(*_COUNTS, *more)
+    table = _table(*names, *more)
     for line in lines:
         table.add_row(*line.month, *line.counts, *line.more)
     if _fits(console, table):
         console.print(table)
         return
-    counts, remarks = _table(*_COUNTS), _table(*more)
+    counts, remarks = _table(*names), _table(*more)
     for line in lines:
         counts.add_row(*line.month, *line.counts)
         if any(line.more):
@@ -170,28 +172,29 @@ def _month(status: MonthStatus) -> tuple[str, str]:
 
 
 def _counts(status: MonthStatus) -> list[str]:
-    shown = ["-" if value is None else f"{value:,}" for value in (*status.rows, _mart_rows(status))]
-    off = _off(status)
-    return ["off" if name in off else value for name, value in zip(_COUNTS, shown, strict=True)]
+    shown = ["-" if value is None else f"{value:,}" for value in _rows(status)]
+    return ["off" if name in status.off else value for name, value in zip(_names(status), shown, strict=True)]
 
 
-def _off(status: MonthStatus) -> set[str]:
-    """The columns of what is off; marts are where no store makes any."""
-    return {*status.off, *(() if status.mart_rows.keys() - set(status.off) else ("marts",))}
+def _names(status: MonthStatus) -> tuple[str, ...]:
+    """The names of the columns of numbers."""
+    return (*_COUNTS, _MARTS) if status.mart_rows.keys() - set(status.off) else _COUNTS
 
 
-def _mart_rows(status: MonthStatus) -> int | None:
-    """Rows of the month in the marts of a store, the same in all that have them; None where one has none, or others."""
-    rows = {count for name, count in status.mart_rows.items() if name not in status.off}
-    return rows.pop() if len(rows) == 1 else None
+def _rows(status: MonthStatus) -> tuple[int | None, ...]:
+    """The numbers: rows of marts are the same in all stores that make them; None where one has none, or others."""
+    if _names(status) == _COUNTS:
+        return status.rows
+    found = {count for name, count in status.mart_rows.items() if name not in status.off}
+    return (*status.rows, found.pop() if len(found) == 1 else None)
 
 
 def _totals(statuses: Sequence[MonthStatus]) -> list[str]:
     """Rows over all months in each store that is not off."""
-    off = _off(statuses[0])
-    columns = zip(*((*status.rows, _mart_rows(status)) for status in statuses), strict=True)
+    off, names = statuses[0].off, _names(statuses[0])
+    columns = zip(*map(_rows, statuses), strict=True)
     sums = [f"{sum(rows or 0 for rows in column):,}" for column in columns]
-    return ["off" if name in off else value for name, value in zip(_COUNTS, sums, strict=True)]
+    return ["off" if name in off else value for name, value in zip(names, sums, strict=True)]
 
 
 def _states(statuses: Sequence[MonthStatus]) -> str:

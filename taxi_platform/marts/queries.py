@@ -34,7 +34,9 @@ __all__ = [
     "definition",
     "mart_sql",
     "origins",
+    "read",
     "select",
+    "trips_sql",
     "union_sql",
     "view_sql",
 ]
@@ -73,9 +75,34 @@ def origins() -> Mapping[str, Mapping[str, Sequence[str]]]:
     return found
 
 
-def mart_sql(mart: Mart, contract: Contract, file_month: date, naming: Naming) -> str:
-    """A SELECT of the mart's rows of one file month, in the columns and types of its table."""
+@cache
+def read() -> Mapping[str, Sequence[str]]:
+    """Mart → the columns of ``trips`` that its SELECT names."""
+    found: Mapping[str, Sequence[str]] = json.loads((SQL / "read.json").read_text())
+    return found
+
+
+def trips_sql(marts: Iterable[Mart], contract: Contract, file_month: date, naming: Naming) -> str:
+    """A SELECT of what these marts read of the month's trips, for a store that keeps it while it makes them."""
+    wanted = {name for mart in marts if "trips" in mart.reads for name in read()[mart.name]}
+    relations = dict(_relations("trips", contract, file_month, naming))
+    return _with(relations, f"SELECT {', '.join(sorted(wanted))} FROM trips", naming)
+
+
+def mart_sql(mart: Mart, contract: Contract, file_month: date, naming: Naming, trips: str | None = None) -> str:
+    """A SELECT of the mart's rows of one file month, in the columns and types of its table.
+
+    Args:
+        mart: the mart.
+        contract: the dataset.
+        file_month: the month.
+        naming: the store's.
+        trips: the qualified name of a table that has the rows of `trips_sql`, to be read instead of the trips.
+    """
     relations = dict(pair for name in mart.reads for pair in _relations(name, contract, file_month, naming))
+    if trips is not None and "trips" in relations:
+        del relations["unified"]
+        relations["trips"] = f"SELECT * FROM {trips}"
     body = f"SELECT DATE '{file_month}' AS {FILE_MONTH.name}, {naming.cast(mart.columns)}"
     return _with(relations, f"{body}\nFROM (\n{select(mart.name, naming.dialect)}) AS made", naming)
 

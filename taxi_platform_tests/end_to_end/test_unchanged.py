@@ -195,7 +195,7 @@ def test_a_run_without_marts_makes_none_and_none_are_missed(platform: Platform) 
     assert look(platform) is None
     platform = Platform(platform.folder, {**platform.variables, "TAXI_MARTS": ""})  # as if nobody had set it
     done = platform.taxi(*RUN, "--without-marts")
-    assert (done.code, done.out.count("unchanged"), done.out.count(" off ")) == (0, 2, 2)
+    assert (done.code, done.out.count("unchanged"), "marts" in done.out.splitlines()[0]) == (0, 2, False)
     assert look(platform, TAXI_MARTS="off") == ["whole", "whole"]
 
 

@@ -15,7 +15,7 @@ from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.marts.queries import DIALECTS, SQL, definition
 from taxi_platform.marts.zones import ZONE_HOUR
 from taxi_platform.stores.arrow_tables import check_own_name
-from tools.marts import origins, translations
+from tools.marts import origins, read, translations
 
 FEATURES = (FEATURE_ZONE_HOUR,)
 GREEN, FHV = CONTRACTS["green"], CONTRACTS["fhv"]
@@ -26,6 +26,7 @@ def test_the_selects_of_other_dialects_are_current() -> None:
     wanted = translations()
     assert {path: path.read_text() for path in wanted} == wanted
     assert (SQL / "origins.json").read_text() == origins()
+    assert (SQL / "read.json").read_text() == read()
     assert {path for dialect in DIALECTS[1:] for path in (SQL / dialect).iterdir()} == wanted.keys()
 
 

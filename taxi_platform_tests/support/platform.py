@@ -36,6 +36,9 @@ class Platform:
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.variables = {"TAXI_MARTS": "off", **self.variables}
+
     @property
     def data(self) -> Path:
         return Path(self.variables.get("TAXI_DATA", self.folder / "data"))
@@ -43,7 +46,7 @@ class Platform:
     @property
     def environment(self) -> dict[str, str]:
         outside = {k: v for k, v in os.environ.items() if not k.startswith(("TAXI_", "DAGSTER_"))}
-        return {**outside, "COLUMNS": "200", "TAXI_MARTS": "off", **self.variables}
+        return {**outside, "COLUMNS": "200", **self.variables}
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """``taxi …`` in the background, as the leader of a process group of its own."""

@@ -19,7 +19,7 @@ from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import quoted
 from taxi_platform.marts import MARTS, VIEWS
 from taxi_platform.marts.model import Mart, MartView
-from taxi_platform.marts.queries import Naming, counts_sql, mart_sql, union_sql, view_sql
+from taxi_platform.marts.queries import Naming, counts_sql, mart_sql, trips_sql, union_sql, view_sql
 from taxi_platform.stores.bookkeeping import (
     MART_MONTHS,
     MARTS_RECORDED,
@@ -87,7 +87,9 @@ def make_marts(
         return unchanged, []
     making = _Making(connection, contract, marts, file_month, trips)
     tables = [mart.table(contract) for mart in marts]
+    making.keep_trips()
     refilled = replace_partitions(connection, tables, file_month, making.fill, making.check, wait_seconds)
+    making.drop_trips()
     names = {table.name for table in tables}
     gone = [table for table in recorded_tables(connection, contract, file_month) if table.name not in names]
     for table in existing_partitions(connection, gone, file_month):
@@ -119,16 +121,33 @@ class _Making:
         self._trips = trips.counts.trips
         self._read_from = {table.name: partition(table, file_month) for table in (contract.trips, contract.quarantine)}
         self._naming = Naming("postgres", self._table)
+        # What reads quarantine counts every column of the trips, and computes nothing.
+        self._sharing = [mart for mart in marts if "trips" in mart.reads and "quarantine" not in mart.reads]
+        self._kept = connection.qualified(f"{contract.dataset}_marts_{file_month:%Y_%m}_trips")
         self._sums: dict[str, int] = {}
         self.rows: dict[str, int] = {}
         """Mart → its rows."""
+
+    def keep_trips(self) -> None:
+        """Write down what marts read of the trips, because each computes it anew: that takes most of their time.
+
+        The table is this transaction's, and is dropped in it. It is not a temporary one, because a role may lack the
+        right to make any.
+        """
+        sql = trips_sql(self._sharing, self._contract, self._file_month, self._naming)
+        self._connection.execute(f"CREATE UNLOGGED TABLE {self._kept} AS {sql}")
+
+    def drop_trips(self) -> None:
+        """Drop that table."""
+        self._connection.execute(f"DROP TABLE {self._kept}")
 
     def fill(self, table: Table, name: str, is_new: bool) -> int:
         """Fill a partition by the mart's SELECT."""
         del is_new
         mart, filled = self._marts[table.name], self._connection.qualified(name)
         columns = ", ".join(map(quoted, table.column_names))
-        sql = mart_sql(mart, self._contract, self._file_month, self._naming)
+        kept = self._kept if mart in self._sharing else None
+        sql = mart_sql(mart, self._contract, self._file_month, self._naming, kept)
         self.rows[mart.name] = self._connection.execute(f"INSERT INTO {filled} ({columns}) {sql}").rowcount
         self._read_from[table.name] = name
         if mart.adds_up:
