@@ -203,7 +203,7 @@ def _have_zones(stores: Mapping[str, TableStore | None], lake: Lake, record: Rec
 
 def _have_shapes(stores: Mapping[str, TableStore | None], lake: Lake, record: Record) -> bool:
     """Whether every store of tables has the lake's shapes of the zones, where it has any, and the record says so."""
-    stored, rows = lake.stored_zone_shapes(), lake.zone_shapes()
+    stored, rows = lake.stored_zone_shapes(), lake.zone_shapes(ZONE_SHAPES.column_names)
     if stored is None or rows is None:
         return True
     said = [record[asset_name(layer, SHAPES)].get(None, {}) for layer in (SHAPES, *stores)]

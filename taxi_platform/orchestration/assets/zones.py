@@ -131,8 +131,8 @@ def _zone_shapes_table(store: StoreAt) -> dg.AssetsDefinition:
 
 def _shape_rows(lake: "Lake") -> "pa.Table":
     """The shapes' rows, none where the lake has no shapes."""
-    shapes, schema = lake.zone_shapes(), arrow_schema(ZONE_SHAPES)
-    return schema.empty_table() if shapes is None else shapes.select(schema.names).cast(schema)
+    shapes, schema = lake.zone_shapes(ZONE_SHAPES.column_names), arrow_schema(ZONE_SHAPES)
+    return schema.empty_table() if shapes is None else shapes.cast(schema)
 
 
 def _rows(lake: "Lake") -> "pa.Table":

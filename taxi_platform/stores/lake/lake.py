@@ -27,7 +27,7 @@ import io
 import logging
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -377,10 +377,10 @@ class Lake:
 
     def mapped_zones(self) -> pa.Table | None:
         """The lookup with what the current shapes tell, as tables have it; None if there is no lookup."""
-        from taxi_platform.stores.lake.zones import mapped_zones
+        from taxi_platform.stores.lake.zones import TOLD_BY_SHAPES, mapped_zones
 
         zones = self.zones()
-        return None if zones is None else mapped_zones(zones, self.zone_shapes())
+        return None if zones is None else mapped_zones(zones, self.zone_shapes(("location_id", *TOLD_BY_SHAPES)))
 
     def stored_zones(self) -> StoredZones | None:
         """The provenance of the zone lookup; None if it was never stored."""
@@ -421,8 +421,8 @@ class Lake:
             self._objects.update(_SHAPES_NOTE, lambda content: with_version(content, stored))
         return stored
 
-    def zone_shapes(self) -> pa.Table | None:
-        """The current shapes, ordered by location id; None where they were never stored.
+    def zone_shapes(self, columns: Sequence[str] | None = None) -> pa.Table | None:
+        """The current shapes, or those columns of them, ordered by location id; None where they were never stored.
 
         Raises:
             DamagedError: their object is lost or is not a Parquet file.
@@ -431,7 +431,7 @@ class Lake:
         if stored is None:
             return None
         with self.open_parquet(stored.path) as file:
-            return file.read()
+            return file.read(None if columns is None else list(columns))
 
     def zone_polygons(self, stored: StoredShapes) -> Mapping[int, bytes]:
         """Location id → polygon in feet of EPSG:2263, as well-known binary, of one version of the shapes.

@@ -22,10 +22,11 @@ from taxi_platform.references import FACTS_KEY
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["StoredZones", "mapped_zones", "provenance_of", "read_zones_csv", "write_zones"]
+__all__ = ["TOLD_BY_SHAPES", "StoredZones", "mapped_zones", "provenance_of", "read_zones_csv", "write_zones"]
 
 _COLUMNS = ("locationid", "borough", "zone", "service_zone")
-_POLYGONS = ["geometry", "geometry_feet"]
+TOLD_BY_SHAPES = ("centroid_longitude", "centroid_latitude", "area_square_miles")
+"""Columns of the shapes that a table of zones has too."""
 _LARGEST = 32_767
 """What the column ``location_id`` holds in every store."""
 
@@ -102,13 +103,13 @@ def provenance_of(zones: pa.Table) -> StoredZones:
 
 
 def mapped_zones(zones: pa.Table, shapes: pa.Table | None) -> pa.Table:
-    """The lookup as the table `MAPPED_ZONES`, with centre and area of the zones that have a shape."""
+    """The lookup as the table `MAPPED_ZONES`, with what the shapes tell of the zones that have one."""
     import pyarrow as pa
 
     numbers = zones["location_id"].to_pylist()
-    known = {} if shapes is None else {row["location_id"]: row for row in shapes.drop_columns(_POLYGONS).to_pylist()}
+    known = {} if shapes is None else {row["location_id"]: row for row in shapes.to_pylist()}
     columns = {name: zones[name] for name in ZONES.column_names}
-    for name in ("centroid_longitude", "centroid_latitude", "area_square_miles"):
+    for name in TOLD_BY_SHAPES:
         columns[name] = pa.array([known[n][name] if n in known else None for n in numbers], pa.float64())
     columns["is_airport"] = pa.array([number in AIRPORTS for number in numbers])
     columns["is_congestion_zone"] = pa.array([number in CONGESTION_ZONE for number in numbers])
