@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from taxi_platform.cleaning import clean_month
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.model import Table
+from taxi_platform.marts import marts_of
 from taxi_platform.references import CleanMonth
+from taxi_platform.stores.bigquery.store import BigQueryStore
+from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform.stores.testing.marts import GREEN, MartStoreSuite, StoreOfMarts
+from taxi_platform.stores.postgres.store import PostgresStore
+from taxi_platform.stores.testing.marts import GREEN, MartStoreSuite, StoreOfMarts, assert_marts
 from taxi_platform.stores.testing.months import MARCH
+from taxi_platform_tests.ingest.staging import stage
 from taxi_platform_tests.stores.test_table_stores import TestBigQuery as BigQueryTables
 from taxi_platform_tests.stores.test_table_stores import TestDuckDB as DuckDBTables
 from taxi_platform_tests.stores.test_table_stores import TestPostgres as PostgresTables
@@ -33,3 +42,32 @@ class TestBigQuery(MartStoreSuite):
     def assert_as_before(self, store: StoreOfMarts, first: CleanMonth, lake: Lake, before: Any) -> None:
         """Jobs are no transaction: the month is not in the record, so that its marts are made again."""
         assert store.held_marts(GREEN, [MARCH.first_day]) == {}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "name",
+    ["dtc/green/green_tripdata_2020-04.csv.gz", "dtc/yellow/yellow_tripdata_2019-02.csv.gz"]
+    + [f"tlc/trip-data/{month}.parquet" for month in ("green_tripdata_2024-01", "yellow_tripdata_2022-01")],
+)
+def test_marts_of_a_real_month_are_what_its_rows_add_up_to_and_the_same_in_every_store(
+    name: str, tlc: Path, lake: Lake, tmp_path: Path, postgres_url: str, bigquery_url: str
+) -> None:
+    staged = stage(tlc / name, tmp_path)
+    contract = CONTRACTS[staged.raw.month.dataset]
+    clean = lake.store_clean(clean_month(contract, staged.raw, staged.file, tmp_path))
+    stores = (DuckDBStore(tmp_path / "warehouse.duckdb"), PostgresStore(postgres_url), BigQueryStore(bigquery_url))
+    found = []
+    for store in stores:
+        store.replace_month(contract, clean, lake)
+        store.make_marts(contract, marts_of(contract), clean.file_month)
+        assert_marts(store, contract, clean, lake)
+        found.append({mart.name: rows(store, mart.table(contract)) for mart in marts_of(contract)})
+    for mart in marts_of(contract):
+        assert found[0][mart.name] == found[1][mart.name] == found[2][mart.name], mart.name
+        assert found[0][mart.name], mart.name
+
+
+def rows(store: StoreOfMarts, table: Table) -> list[str]:
+    """Every row of a mart, in the order of its columns."""
+    return sorted(map(str, store.read_months(table.qualified_name, None, table.column_names).read_all().to_pylist()))
