@@ -94,6 +94,7 @@ class Builder:
         variables = {
             "TAXI_DATA": str(self._folder / "data"),
             "TAXI_SOURCE": "dtc",
+            "TAXI_MARTS": "on",  # as they are where nobody says anything
             "TAXI_SOURCE_URL": self._get("upstream_url" if row.source == "http" else "upstream_folder"),
             "TAXI_POSTGRES": self._postgres(row.postgres),
             **self._lake(row.lake),
