@@ -187,6 +187,20 @@ def test_a_new_table_is_seen_with_its_partitioning_or_not_at_all(dataset: BigQue
         assert [table.time_partitioning is not None for table in found] == [True] * len(tables)
 
 
+def test_bytes_of_a_parquet_file_are_loaded_as_they_are(dataset: BigQueryDataset) -> None:
+    """https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet#parquet_conversions"""
+    content = io.BytesIO()
+    pq.write_table(pa.table({"name": ["a", "b"], "shape": [b"\0\x01\xff", None]}), content)
+    config = bigquery.LoadJobConfig(
+        source_format="PARQUET",
+        schema=[bigquery.SchemaField("name", "STRING"), bigquery.SchemaField("shape", "BYTES")],
+    )
+    target = dataset.table_id("shapes")
+    dataset.client.load_table_from_file(content, target, rewind=True, job_config=config).result()
+    found = dataset.client.query(f"SELECT name, shape FROM `{target}` ORDER BY name").result()
+    assert [tuple(row.values()) for row in found] == [("a", b"\0\x01\xff"), ("b", None)]
+
+
 def test_of_jobs_of_one_id_at_once_one_runs(dataset: BigQueryDataset) -> None:
     """A job id can be used once in a project; another insert is answered by 409 duplicate.
 

@@ -43,6 +43,7 @@ connect_with_threads = database._connect
 fetch_by_duckdb = database.fetch
 objects_by_duckdb = database.objects
 load_whole_table = load.run
+projection_of_text = load._projection
 write_whole_table = tables.write
 create_in_catalogue = tables.create
 update_catalogue = tables.update
@@ -137,6 +138,15 @@ def add_fields(config: Any, target: tuple[str, str, str]) -> None:
     if added:
         changed = Table.model_validate({"schema": {"fields": [f.dump() for f in (*standing, *added)]}})
         tables.update(*target, changed, None, False)
+
+
+def projection(config: Any, fields: list[Any], columns: list[str]) -> tuple[str, str]:
+    """The columns of a load, and which rows are bad: BYTES are base64 in files of text, and as they are in Parquet."""
+    selected, bad = projection_of_text(config, fields, columns)
+    if config.sourceFormat == "PARQUET":
+        for field in fields:
+            selected = selected.replace(f"from_base64({quote(field.name)})", quote(field.name))
+    return selected, bad
 
 
 def in_file(cursor: Any, config: Any, upload: str | None) -> Any:
@@ -275,6 +285,7 @@ bigquery_external.create = settled(bigquery_external.create)
 tables.create = create
 tables.update = update
 tables.write = write
+load._projection = projection
 load.run = runner.HANDLERS["load"] = run
 runner.submit = one_at_a_time(runner.submit)
 tables.load = one_at_a_time(tables.load)  # a table is made first, and how it is partitioned is written after
