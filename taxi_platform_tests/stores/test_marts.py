@@ -16,8 +16,9 @@ from taxi_platform.stores.bigquery.store import BigQueryStore
 from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.postgres.store import PostgresStore
-from taxi_platform.stores.testing.marts import GREEN, MartStoreSuite, StoreOfMarts, assert_marts
+from taxi_platform.stores.testing.marts import GREEN, MartStoreSuite, StoreOfMarts, assert_marts, loaded
 from taxi_platform.stores.testing.months import MARCH
+from taxi_platform.stores.testing.tables import Query
 from taxi_platform_tests.ingest.staging import stage
 from taxi_platform_tests.stores.test_table_stores import TestBigQuery as BigQueryTables
 from taxi_platform_tests.stores.test_table_stores import TestDuckDB as DuckDBTables
@@ -32,6 +33,19 @@ class TestDuckDB(MartStoreSuite):
 class TestPostgres(MartStoreSuite):
     store = PostgresTables.store
     query = PostgresTables.query
+
+    def test_views_of_an_earlier_release_are_replaced_with_those_upon_them(
+        self, store: StoreOfMarts, query: Query, lake: Lake, tmp_path: Path
+    ) -> None:
+        loaded(store, lake, tmp_path)
+        store.make_marts(GREEN, marts_of(GREEN), MARCH.first_day)
+        store.refresh_mart_views([GREEN])
+        query("GRANT SELECT ON taxi.mart_zone_hour_grid TO PUBLIC")
+        query("ALTER VIEW taxi.mart_zone_hour RENAME COLUMN trips TO rides")
+        store.refresh_mart_views([GREEN])
+        assert query("SELECT sum(trips) FROM taxi.mart_zone_hour") == [(23,)]
+        granted = "SELECT has_table_privilege('public', 'taxi.mart_zone_hour_grid', 'SELECT')"
+        assert query(granted) == [(True,)]
 
 
 @pytest.mark.long

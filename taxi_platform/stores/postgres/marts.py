@@ -32,8 +32,9 @@ from taxi_platform.stores.bookkeeping import (
 )
 from taxi_platform.stores.model import HeldMart, MadeMarts, MartCounts
 from taxi_platform.stores.postgres.exchange import replace_partitions
+from taxi_platform.stores.postgres.grants import Keepsakes, keepsakes_of
 from taxi_platform.stores.postgres.partitions import empty_partition, existing_partitions, partition
-from taxi_platform.stores.postgres.tables import existing_tables
+from taxi_platform.stores.postgres.tables import columns_of, existing_tables
 from taxi_platform.stores.postgres.views import replace_view
 
 if TYPE_CHECKING:
@@ -183,6 +184,7 @@ def refresh_mart_views(connection: PostgresConnection, contracts: Sequence[Contr
     """Create or replace the views over marts; the caller holds the schema's lock."""
     naming = Naming("postgres", connection.qualified)
     existing = existing_tables(connection)
+    kept = _dropped_if_outdated(connection)
     for mart in MARTS:
         if sql := union_sql(mart, contracts, existing, naming):
             replace_view(connection, mart.view, sql, wait_seconds)
@@ -191,6 +193,24 @@ def refresh_mart_views(connection: PostgresConnection, contracts: Sequence[Contr
         if existing.issuperset(view.reads):
             replace_view(connection, view.view, view_sql(view, naming), wait_seconds)
             existing.add(view.name)
+    for name, keepsakes in kept.items():
+        if columns_of(connection, name):
+            keepsakes.give_to(connection, connection.qualified(name))
+
+
+def _dropped_if_outdated(connection: PostgresConnection) -> dict[str, Keepsakes]:
+    """Drop all views over marts where one has columns that this release has not; returns what each had of others.
+
+    Views stand upon views, so that none could be replaced by one with other columns. Readers wait until the commit.
+    """
+    views = [*(mart.view for mart in MARTS), *(view.view for view in VIEWS)]
+    standing = {view.name: [column.name for column in columns_of(connection, view.name)] for view in views}
+    if all(list(view.column_names[: len(standing[view.name])]) == standing[view.name] for view in views):
+        return {}
+    kept = {name: keepsakes_of(connection, connection.qualified(name)) for name in standing}
+    listed = ", ".join(connection.qualified(name) for name, columns in standing.items() if columns)
+    connection.execute(f"DROP VIEW {listed}")
+    return {name: keepsakes for name, keepsakes in kept.items() if keepsakes is not None}
 
 
 def _counted(
