@@ -28,7 +28,7 @@ def test_every_way_takes_part() -> None:
 
 def test_a_way_is_read_without_the_libraries_of_its_environment() -> None:
     names = [f"benchmarks.peers.{name}" for name in PEERS]
-    heavy = {"dlt", "pandas", "pyarrow", "dagster", "isal", "pgpq"}
+    heavy = {"dlt", "prefect", "pandas", "pyarrow", "dagster", "isal", "pgpq"}
     program = (
         f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\nprint(*{heavy} & {{*sys.modules}})"
     )
