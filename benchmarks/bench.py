@@ -227,7 +227,7 @@ def _middle(turns: list[Turn], name: str) -> float:
 def _text(rows: int, rounds: int, peers: dict[str, Peer], turns: dict[str, list[Turn]], *, busy: bool) -> str:
     first = next(iter(turns))
     lines = [
-        f"{rows:,} rows of yellow {MONTH}, generated, csv.gz over HTTP; medians of {rounds} rounds"
+        f"{rows:,} rows of yellow {MONTH}, generated, csv.gz over HTTP; {'one round' if rounds == 1 else f'medians of {rounds} rounds'}"
         + (", on a machine that had other work as well" if busy else "")
         + f". Ratios are to {peers[first].title} in the same round, lowest to highest:",
         "",

@@ -15,7 +15,7 @@ CHECK = (
 """Nothing is lost: trips and quarantine together have every row and every amount of the file."""
 PEER = Peer(
     title="this platform",
-    does="lake, cleaned, DuckDB, PostgreSQL",
+    does="lake, cleaned, DuckDB, PostgreSQL, marts",
     leaves_out="nothing",
     settings="`taxi run`",
     requirements=(),

@@ -7,7 +7,7 @@ from benchmarks.peers.platform import CHECK, run
 
 PEER = Peer(
     title="this platform, `TAXI_WAREHOUSE=off`",
-    does="lake, cleaned, PostgreSQL",
+    does="lake, cleaned, PostgreSQL, marts",
     leaves_out="DuckDB",
     settings="`taxi run`",
     requirements=(),
