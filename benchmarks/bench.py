@@ -226,10 +226,13 @@ def _middle(turns: list[Turn], name: str) -> float:
 
 def _text(rows: int, rounds: int, peers: dict[str, Peer], turns: dict[str, list[Turn]], *, busy: bool) -> str:
     first = next(iter(turns))
+    measured = "one round" if rounds == 1 else f"medians of {rounds} rounds"
+    beside = ", on a machine that had other work as well" if busy else ""
     lines = [
-        f"{rows:,} rows of yellow {MONTH}, generated, csv.gz over HTTP; {'one round' if rounds == 1 else f'medians of {rounds} rounds'}"
-        + (", on a machine that had other work as well" if busy else "")
-        + f". Ratios are to {peers[first].title} in the same round, lowest to highest:",
+        (
+            f"{rows:,} rows of yellow {MONTH}, generated, csv.gz over HTTP; {measured}{beside}. "
+            f"Ratios are to {peers[first].title} in the same round, lowest to highest:"
+        ),
         "",
         "| | brings | wall s | CPU s: own + server's | largest process MiB | times the wall | times the CPU |",
         "|---|---|---|---|---|---|---|",
