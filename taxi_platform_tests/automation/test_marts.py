@@ -52,6 +52,7 @@ def asked(deployment: Deployment) -> dict[str, set[str]]:
     return {layer: {key[:7] for key in keys if key} for layer, keys in found.items() if keys}
 
 
+@pytest.mark.long
 def test_marts_follow_a_month_through_all_that_happens_to_it(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +100,15 @@ def test_marts_follow_a_month_through_all_that_happens_to_it(
     assert all(e.passed for e in withdrawn.get_asset_check_evaluations())
     are_right(deployment, JANUARY)
     assert last_metadata(deployment, "warehouse_marts")["withdrawn"] is True
+
+
+def test_marts_are_made_with_their_month_and_checked(deployment: Deployment) -> None:
+    deployment.upstream.publish("2020-01")
+    result = deployment.run("2020-01", EVERYTHING)
+    assert result.success
+    checks = [e.passed for e in result.get_asset_check_evaluations() if e.check_name == "marts_add_up"]
+    assert checks == [True, True]
+    are_right(deployment, JANUARY)
 
 
 def last_metadata(deployment: Deployment, layer: str) -> dict[str, Any]:

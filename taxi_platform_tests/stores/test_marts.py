@@ -24,6 +24,13 @@ from taxi_platform_tests.stores.test_table_stores import TestBigQuery as BigQuer
 from taxi_platform_tests.stores.test_table_stores import TestDuckDB as DuckDBTables
 from taxi_platform_tests.stores.test_table_stores import TestPostgres as PostgresTables
 
+for slow in (
+    MartStoreSuite.test_unchanged_marts_are_left_alone_and_lost_ones_made_again,
+    MartStoreSuite.test_a_republished_month_s_marts_are_those_before_until_they_are_made_again,
+    MartStoreSuite.test_another_definition_makes_them_again_and_takes_out_what_is_no_mart_any_more,
+):
+    pytest.mark.long(slow)
+
 
 class TestDuckDB(MartStoreSuite):
     store = DuckDBTables.store
