@@ -47,7 +47,7 @@ DATES = Table(
             ColumnType.TEXT,
             "Public holidays of the United States and of New York State on that day, and those observed on another day "
             "than their own, separated by a semicolon; null on other days. By the Python package holidays.",
-            source="https://pypi.org/project/holidays/",
+            source="https://github.com/vacanza/holidays",
         ),
         _filled("is_holiday", ColumnType.BOOLEAN, "Whether the day has a holiday."),
     ),
