@@ -234,7 +234,7 @@ def test_a_row_that_the_parser_loses_stops_the_month(tmp_path: Path, monkeypatch
     assert leftovers(tmp_path) == []
 
 
-@pytest.mark.parametrize("large", [36, pytest.param(120, marks=pytest.mark.long)])
+@pytest.mark.parametrize("large", [60, pytest.param(120, marks=pytest.mark.long)])
 def test_memory_does_not_grow_with_the_month(tmp_path: Path, large: int) -> None:
     """A month many times as large, with bad cells in every block, takes hardly more: each in a process of its own."""
     script = (
