@@ -114,7 +114,7 @@ def test_all_real_csv_months_arrive_whole_in_every_store(tlc: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     "months",
     [
-        pytest.param(("green 2020-12", "green 2024-01"), id="two"),
+        pytest.param(("green 2024-01",), id="one"),
         pytest.param(tuple(GREEN_PARQUET), id="all", marks=pytest.mark.long),
     ],
 )
@@ -186,8 +186,9 @@ def test_two_runs_at_once_and_a_reader_of_the_file_all_arrive(copy: Platform) ->
 
 @pytest.mark.parametrize(
     ("dataset", "months"),
-    [("yellow", "2019-01..2019-03"), pytest.param("green", "2020-04..2020-06", marks=pytest.mark.long)],
+    [("yellow", "2019-01..2019-03"), ("green", "2020-04..2020-06")],
 )
+@pytest.mark.long
 def test_ctrl_c_leaves_whole_months_and_free_stores(tlc: Path, tmp_path: Path, dataset: str, months: str) -> None:
     platform = reading("dtc", str(tlc / "dtc"), tmp_path)
     choice = ("run", "--datasets", dataset, "--months", months)

@@ -21,6 +21,7 @@ FEATURES = (FEATURE_ZONE_HOUR,)
 GREEN, FHV = CONTRACTS["green"], CONTRACTS["fhv"]
 
 
+@pytest.mark.long
 def test_the_selects_of_other_dialects_are_current() -> None:
     """Otherwise: make docs."""
     wanted = translations()

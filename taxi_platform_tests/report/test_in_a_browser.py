@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from taxi_platform_tests.support.chromium import chromium_or_skip
+from taxi_platform_tests.support.platform import Platform
 from tools.web import browser_page
 
 pytestmark = pytest.mark.long
 
 
-def test_pages_open_from_disk_without_an_error_and_are_accessible(pages: Path) -> None:
+def test_pages_open_from_disk_without_an_error_and_are_accessible(reported: Platform) -> None:
+    """Also that of a dataset without zones, fares and revenue, and by default of the newest month."""
     from axe_playwright_python.sync_playwright import Axe
 
+    assert reported.taxi("run", "--datasets", "fhv", "--months", "2020-05..2020-06").code == 0
+    assert reported.taxi("report", "--output", "seen").code == 0
+    pages = reported.folder / "seen"
+    assert '<dt>Revenue</dt><dd class="value">n/a</dd>' in (pages / "fhv-2020-06.html").read_text()
+    assert not (pages / "fhv-2020-05.html").exists()
     with browser_page(chromium_or_skip()) as page:
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
