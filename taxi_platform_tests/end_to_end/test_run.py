@@ -165,6 +165,7 @@ def test_a_changed_file_replaces_its_month_only_and_the_earlier_version_stays(
     assert first < {file.name for file in (months / "month=2020-04").glob("*.parquet")}
 
 
+@pytest.mark.long
 def test_two_runs_at_once_and_a_reader_of_the_file_all_arrive(copy: Platform) -> None:
     """Both of them new months of one table."""
     reader = duckdb.connect(str(copy.data / "warehouse.duckdb"), read_only=True)

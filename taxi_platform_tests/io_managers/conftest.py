@@ -32,7 +32,9 @@ MONTHS = monthly_partitions(GREEN)
 OWN_SCHEMAS = ("marts", "Reports", "where")
 """Where tests have tables: the server outlives them."""
 
-EVERY_STORE = pytest.mark.parametrize("desk", ["duckdb", "postgres", "bigquery"], indirect=True)
+EVERY_STORE = pytest.mark.parametrize(
+    "desk", ["duckdb", "postgres", pytest.param("bigquery", marks=pytest.mark.long)], indirect=True
+)
 """The emulated BigQuery is slow: tests have it where the store can make a difference."""
 
 

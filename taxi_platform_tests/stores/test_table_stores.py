@@ -63,7 +63,10 @@ class TestPostgres(TableStoreSuite):
         return OWN
 
 
+@pytest.mark.long
 class TestBigQuery(TableStoreSuite):
+    """Of the long suite: the short one has every fault in two stores, and BigQuery's own in ``test_bigquery``."""
+
     double = "FLOAT"
     other_months_rows = "Some rows belong to different partitions"
 
