@@ -123,7 +123,7 @@ def test_a_fifth_dataset_is_one_module_and_one_line(copy: Copy) -> None:
 
     described = copy.described()
     new = {kind: sorted(set(found) - set(before[kind])) for kind, found in described.items()}
-    layers = ("postgres", "raw", "trips", "warehouse")
+    layers = ("postgres", "postgres_marts", "raw", "trips", "warehouse", "warehouse_marts")
     assert new["assets"] == [f"bike_{layer}" for layer in layers]
     assert {check.replace("bike", "green", 1) for check in new["checks"]} == {
         check for check in before["checks"] if check.startswith("green_")
@@ -175,7 +175,7 @@ def test_a_third_store_of_tables_is_one_package_and_one_line(copy: Copy) -> None
     assert new["assets"] == sorted(f"{dataset}_sqlite" for dataset in datasets)
     assert (
         {check.replace("sqlite", "postgres") for check in new["checks"]}
-        == {check for check in before["checks"] if "postgres" in check}
+        == {check for check in before["checks"] if "postgres:" in check}
         != set()
     )
     assert new["resources"] == ["sqlite", "sqlite_io"]
