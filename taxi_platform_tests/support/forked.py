@@ -41,7 +41,6 @@ _IMPORTED = (
     "fsspec.implementations.local",
     "isal.igzip_threaded",
     "obstore.store",
-    "pandas",
     "pgpq",
     "psycopg",
     "pyarrow.compute",
