@@ -1,4 +1,4 @@
-"""Marts follow their tables: of a month that comes, is republished, fails, is withdrawn, or is defined anew."""
+"""Marts follow their tables: of a month that comes, is republished, refused or withdrawn, fails, or is defined anew."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import dagster as dg
+import duckdb
 import pytest
 
 from taxi_platform import marts
@@ -17,6 +18,7 @@ from taxi_platform.orchestration.keys import MART_LAYERS, asset_key
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.testing.marts import StoreOfMarts, assert_marts
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
+from taxi_platform_tests.automation.test_refused import shifted
 
 JANUARY, FEBRUARY = (GREEN.month(parse_month(label)) for label in ("2020-01", "2020-02"))
 EVERYTHING = (*ALL, *MART_LAYERS)
@@ -83,6 +85,18 @@ def test_marts_follow_a_month_through_all_that_happens_to_it(
     assert not deployment.run("2020-02", EVERYTHING).success
     are_right(deployment, JANUARY, FEBRUARY)
 
+    # Refused: cleaning stops the run, and marts stay with the trips of the version before.
+    shifted(deployment)
+    for _ in range(2):  # when it is cleaned, and when it is known to be refused
+        assert not deployment.run("2020-02", EVERYTHING).success
+        (_, status) = month_statuses(deployment.settings, [GREEN])
+        assert (status.state, status.behind) == ("refused", {})
+        assert asked(deployment) == {}
+        are_right(deployment, JANUARY, FEBRUARY)
+    deployment.upstream.publish("2020-02", rows=1_500)
+    assert deployment.run("2020-02", EVERYTHING).success
+    are_right(deployment, JANUARY, FEBRUARY)
+
     # Defined anew: nothing was recorded of it, so the reconciliation repairs it, in the marts alone.
     select = marts.queries.select
     monkeypatch.setattr(marts.queries, "select", lambda *of: f"{select(*of)}\n" if of[0] == "trips" else select(*of))
@@ -100,6 +114,37 @@ def test_marts_follow_a_month_through_all_that_happens_to_it(
     assert all(e.passed for e in withdrawn.get_asset_check_evaluations())
     are_right(deployment, JANUARY)
     assert last_metadata(deployment, "warehouse_marts")["withdrawn"] is True
+
+    # Published again: it is as if it had never been away.
+    deployment.upstream.publish("2020-02", rows=1_500)
+    assert deployment.run("2020-02", EVERYTHING).success
+    are_right(deployment, JANUARY, FEBRUARY)
+
+
+@pytest.mark.long
+def test_marts_that_fail_in_one_store_fail_alone_and_are_repaired(deployment: Deployment) -> None:
+    """A row of the republished month is lost in the warehouse, so that its marts do not add up."""
+    deployment.upstream.publish("2020-01..2020-02")
+    assert deployment.run("2020-01..2020-02", EVERYTHING).success
+    deployment.upstream.publish("2020-01..2020-02", rows=1_500)
+    assert deployment.run("2020-01..2020-02").success
+    lost = "DELETE FROM taxi.green_trips WHERE rowid = (SELECT max(rowid) FROM taxi.green_trips WHERE file_month = "
+    with duckdb.connect(deployment.settings.warehouse) as connection:
+        connection.execute(f"{lost} DATE '2020-02-01')")
+    result = deployment.run("2020-01..2020-02", MART_LAYERS)
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    assert failed.step_key == "green_warehouse_marts"
+    assert failed.step_failure_data.user_failure_data is not None
+    sentences: Any = failed.step_failure_data.user_failure_data.metadata["failed_months"].value
+    assert list(sentences) == ["2020-02"]
+    assert "is not stored: its rows have" in sentences["2020-02"]
+    (january, february) = month_statuses(deployment.settings, [GREEN])
+    assert january.is_whole
+    assert february.behind.keys() == {"warehouse", "warehouse_marts"}
+    assert february.behind["warehouse_marts"].startswith("made from version ")
+    assert deployment.run("2020-02", layers_to_repair(february)).success
+    assert behind(deployment) == {}
+    are_right(deployment, JANUARY, FEBRUARY)
 
 
 def test_marts_are_made_with_their_month_and_checked(deployment: Deployment) -> None:

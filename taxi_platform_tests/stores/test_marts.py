@@ -16,13 +16,24 @@ from taxi_platform.stores.bigquery.store import BigQueryStore
 from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.postgres.store import PostgresStore
-from taxi_platform.stores.testing.marts import GREEN, MartStoreSuite, StoreOfMarts, assert_marts, loaded
+from taxi_platform.stores.testing.marts import (
+    GREEN,
+    MartStoreSuite,
+    StoreOfMarts,
+    assert_mart,
+    assert_marts,
+    expected_marts,
+    loaded,
+)
 from taxi_platform.stores.testing.months import MARCH
+from taxi_platform.stores.testing.sharing import SharedMartStoreSuite
 from taxi_platform.stores.testing.tables import Query
 from taxi_platform_tests.ingest.staging import stage
 from taxi_platform_tests.stores.test_table_stores import TestBigQuery as BigQueryTables
 from taxi_platform_tests.stores.test_table_stores import TestDuckDB as DuckDBTables
 from taxi_platform_tests.stores.test_table_stores import TestPostgres as PostgresTables
+from taxi_platform_tests.stores.test_table_stores import TestSharedDuckDB as SharedDuckDBTables
+from taxi_platform_tests.stores.test_table_stores import TestSharedPostgres as SharedPostgresTables
 
 for slow in (
     MartStoreSuite.test_unchanged_marts_are_left_alone_and_lost_ones_made_again,
@@ -63,6 +74,49 @@ class TestBigQuery(MartStoreSuite):
     def assert_as_before(self, store: StoreOfMarts, first: CleanMonth, lake: Lake, before: Any) -> None:
         """Jobs are no transaction: the month is not in the record, so that its marts are made again."""
         assert store.held_marts(GREEN, [MARCH.first_day]) == {}
+
+
+class TestSharedDuckDB(SharedMartStoreSuite):
+    opener = SharedDuckDBTables.opener
+    readers_wait = True
+    address = SharedDuckDBTables.address
+    store = SharedDuckDBTables.store
+    query = DuckDBTables.query
+
+
+class TestSharedPostgres(SharedMartStoreSuite):
+    opener = SharedPostgresTables.opener
+    address = SharedPostgresTables.address
+    store = SharedPostgresTables.store
+    query = PostgresTables.query
+
+
+@pytest.mark.long
+class TestSharedBigQuery(SharedMartStoreSuite):
+    """Jobs are no transaction: half of the marts are new, each as a whole, and by the record there are none."""
+
+    opener = "taxi_platform.stores.bigquery.store:BigQueryStore"
+    pause = "mart_zone_month"
+    store = BigQueryTables.store
+    query = BigQueryTables.query
+
+    @pytest.fixture
+    def address(self, bigquery_url: str) -> str:
+        return bigquery_url
+
+    def tables(self, query: Query) -> list[str]:
+        return [name for (name,) in query("SELECT table_name FROM taxi.INFORMATION_SCHEMA.TABLES ORDER BY 1")]
+
+    def assert_as_before(self, store: StoreOfMarts, before: CleanMonth | None, lake: Lake, held: Any) -> None:
+        assert store.held_marts(GREEN, [MARCH.first_day]) == {}
+        if before is None:
+            return
+        now = lake.current_clean(MARCH)
+        assert now is not None
+        old, new = (expected_marts(GREEN, clean, lake) for clean in (before, now))
+        made = [mart.name for mart in marts_of(GREEN)].index(self.pause)
+        for i, mart in enumerate(marts_of(GREEN)):
+            assert_mart(store, mart.table(GREEN), MARCH.first_day, (new if i < made else old)[mart.name])
 
 
 @pytest.mark.long

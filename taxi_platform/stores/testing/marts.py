@@ -20,7 +20,7 @@ import pytest
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.common import PAYMENT_TYPE
 from taxi_platform.contracts.contract import Contract
-from taxi_platform.contracts.model import FILE_MONTH, ColumnType
+from taxi_platform.contracts.model import FILE_MONTH, ColumnType, Table
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED_COLUMNS
 from taxi_platform.contracts.zones import CONGESTION_ZONE, ZONES
@@ -34,7 +34,7 @@ from taxi_platform.stores.model import MartStore, TableStore
 from taxi_platform.stores.testing.months import APRIL, MARCH, staged_tables
 from taxi_platform.stores.testing.tables import Query, rows_of
 
-__all__ = ["MartStoreSuite", "StoreOfMarts", "assert_marts", "expected_marts"]
+__all__ = ["MartStoreSuite", "StoreOfMarts", "assert_mart", "assert_marts", "expected_marts"]
 
 GREEN, FHV, FHVHV = CONTRACTS["green"], CONTRACTS["fhv"], CONTRACTS["fhvhv"]
 _COMPANIES = {"HV0003": "Uber", "HV0005": "Lyft"}
@@ -273,9 +273,15 @@ def _trip(contract: Contract, first_day: date, row: Row) -> Row:
 def assert_marts(store: TableStore, contract: Contract, clean: CleanMonth, lake: Lake) -> None:
     """The marts in the store are those that the month's rows in the lake add up to, in the declared types."""
     for mart, rows in expected_marts(contract, clean, lake).items():
-        table = next(m for m in marts_of(contract) if m.name == mart).table(contract)
-        found = store.read_months(table.qualified_name, [clean.file_month]).read_all()
-        assert _in_order(found.select(table.column_names).to_pylist()) == _in_order(rows), (store.kind, mart)
+        assert_mart(
+            store, next(m for m in marts_of(contract) if m.name == mart).table(contract), clean.file_month, rows
+        )
+
+
+def assert_mart(store: TableStore, table: Table, file_month: date, rows: list[Row]) -> None:
+    """The mart's table has exactly these rows of the month."""
+    found = store.read_months(table.qualified_name, [file_month]).read_all()
+    assert _in_order(found.select(table.column_names).to_pylist()) == _in_order(rows), (store.kind, table.name)
 
 
 def _in_order(rows: list[Row]) -> list[list[tuple[str, str]]]:

@@ -5,20 +5,25 @@ Belongs here: that every reader sees whole months and every month arrives. Does 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
+from taxi_platform.marts import marts_of
 from taxi_platform.months import TripMonth, add_months
-from taxi_platform.references import MonthCounts
+from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform.stores.model import TableStore
+from taxi_platform.stores.model import HeldMart, TableStore
 from taxi_platform.stores.testing import worker
+from taxi_platform.stores.testing.marts import TRICKY, StoreOfMarts, assert_marts, loaded
 from taxi_platform.stores.testing.months import MARCH, staged_clean
+from taxi_platform.stores.testing.tables import Query
 
-__all__ = ["SharedTableStoreSuite"]
+__all__ = ["SharedMartStoreSuite", "SharedTableStoreSuite"]
 
 GREEN = CONTRACTS["green"]
 SIX_MONTHS = [TripMonth("green", add_months(MARCH.first_day, i)) for i in range(6)]
@@ -54,7 +59,7 @@ class SharedTableStoreSuite:
             load(store, lake)
             before = {MARCH.first_day: MonthCounts(30, 3)}
         put(lake, tmp_path, "c2", 500, 7)
-        worker.killed_half_way(self._started(address, lake, MARCH, pause=True))
+        worker.killed_half_way(self._started(address, lake, MARCH, pause=worker.A_MONTH))
         assert store.count_months(GREEN) == before
         assert load(store, lake)
         assert store.count_months(GREEN) == {MARCH.first_day: MonthCounts(500, 7)}
@@ -106,8 +111,74 @@ class SharedTableStoreSuite:
             assert worker.ends(process) == ["True"]
         assert seen == {MonthCounts(1000 * i, 100 * i) for i in range(1, 4)}
 
-    def _started(self, address: str, lake: Lake, *months: TripMonth, pause: bool = False) -> worker.Process:
+    def _started(self, address: str, lake: Lake, *months: TripMonth, pause: str = "") -> worker.Process:
         return worker.start(self.opener, address, lake, *(month.first_day for month in months), pause=pause)
+
+
+class SharedMartStoreSuite:
+    """Subclass it as `SharedTableStoreSuite`, where the store makes marts."""
+
+    opener: ClassVar[str]
+    pause: ClassVar[str] = worker.ALL_MARTS
+    """Where the killed process is; `worker` says what there is."""
+    readers_wait: ClassVar[bool] = False
+    """Whether nobody reads the store while another process writes to it."""
+
+    @pytest.fixture
+    def store(self) -> StoreOfMarts:
+        """A store that has nothing, and waits for others for a minute."""
+        raise NotImplementedError("give the suite a fixture store")
+
+    @pytest.fixture
+    def address(self) -> str:
+        """The address at which another process opens that store."""
+        raise NotImplementedError("give the suite a fixture address")
+
+    @pytest.fixture
+    def query(self) -> Query:
+        """Runs SQL at that store as another program would."""
+        raise NotImplementedError("give the suite a fixture query")
+
+    @pytest.fixture
+    def lake(self, tmp_path: Path) -> Lake:
+        return Lake(str(tmp_path / "lake"))
+
+    @pytest.mark.parametrize("first", [False, True], ids=["of a republished month", "of a month that has none"])
+    def test_marts_killed_half_way_are_those_before_and_made_by_the_next_run(
+        self, store: StoreOfMarts, address: str, query: Query, lake: Lake, tmp_path: Path, first: bool
+    ) -> None:
+        before, versions = loaded(store, lake, tmp_path), ["c1"]
+        if not first:
+            store.make_marts(GREEN, marts_of(GREEN), MARCH.first_day)
+            loaded(store, lake, tmp_path, version="c2", rows=TRICKY[3:])
+            versions.append("c2")
+        held, tables = store.held_marts(GREEN), self.tables(query)
+        process = worker.start(self.opener, address, lake, MARCH.first_day, pause=self.pause)
+        with worker.half_way(process):
+            if not self.readers_wait:
+                self.assert_as_before(store, None if first else before, lake, held)
+            process.kill()
+        self.assert_as_before(store, None if first else before, lake, held)
+        assert first or self.tables(query) == tables, "something is left over"
+        assert store.make_marts(GREEN, marts_of(GREEN), MARCH.first_day).changed
+        made = store.held_marts(GREEN)[MARCH.first_day]
+        assert {mart.data_version for mart in made.values()} == {versions[-1]}
+        now = lake.current_clean(MARCH)
+        assert now is not None
+        assert_marts(store, GREEN, now, lake)
+        assert first or self.tables(query) == tables, "something is left over"
+
+    def tables(self, query: Query) -> list[str]:
+        """Every table that the store has."""
+        return [name for (name,) in query("SELECT table_name FROM information_schema.tables ORDER BY 1")]
+
+    def assert_as_before(
+        self, store: StoreOfMarts, before: CleanMonth | None, lake: Lake, held: Mapping[date, Mapping[str, HeldMart]]
+    ) -> None:
+        """What readers find while marts are made, and after a kill: those of that month, or none."""
+        assert store.held_marts(GREEN) == held
+        if before is not None:
+            assert_marts(store, GREEN, before, lake)
 
 
 def put(lake: Lake, folder: Path, version: str, trips: int, quarantined: int, month: TripMonth = MARCH) -> None:

@@ -1,10 +1,11 @@
-"""A process of its own that loads months, for tests of several processes at one store.
+"""A process of its own that loads months or makes their marts, for tests of several processes at one store.
 
 Belongs here: the process, and starting it. Does not: what is expected of it (``sharing``).
 
 ``python -m taxi_platform.stores.testing.worker OPENER ADDRESS LAKE MONTH...`` prints per month whether the store
-changed. The opener is ``module:name`` of what takes the address. With ``PAUSE=1`` in the environment it stops for good
-in the middle of the first month, after a line that says so.
+changed. The opener is ``module:name`` of what takes the address. With ``PAUSE`` in the environment it stops for good in
+the middle of the first month, after a line that says so: with `A_MONTH` while it loads that, else while it makes the
+month's marts: with `ALL_MARTS` when all have their rows, with the name of a mart before that one (not in DuckDB).
 """
 # ruff: noqa: T201 - what it prints is what tests read
 
@@ -24,13 +25,16 @@ from typing import IO, Any
 import pyarrow.parquet as pq
 
 from taxi_platform.contracts import CONTRACTS
+from taxi_platform.marts import marts_of, queries
 from taxi_platform.months import TripMonth, parse_month
+from taxi_platform.stores import bookkeeping
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform.stores.model import TableStore
+from taxi_platform.stores.model import MartStore, TableStore
 
-__all__ = ["Process", "ends", "killed_half_way", "start"]
+__all__ = ["ALL_MARTS", "A_MONTH", "Process", "ends", "half_way", "killed_half_way", "start"]
 
 Process = subprocess.Popen[str]
+A_MONTH, ALL_MARTS = "month", "marts"
 
 
 class PausingLake(Lake):
@@ -53,28 +57,26 @@ class PausingLake(Lake):
 
         def pausing(*arguments: Any, **options: Any) -> Iterator[Any]:
             yield from batches(*arguments, **options)
-            print("half", flush=True)
-            time.sleep(600)
+            _pause()
 
         read = file.read
 
         def pausing_read(*arguments: Any, **options: Any) -> Any:
             table = read(*arguments, **options)
-            print("half", flush=True)
-            time.sleep(600)
+            _pause()
             return table
 
         file.iter_batches, file.read = pausing, pausing_read
         return file
 
 
-def start(opener: str, address: str, lake: Lake, *months: date, pause: bool = False) -> Process:
-    """Load green months in a process of its own."""
+def start(opener: str, address: str, lake: Lake, *months: date, pause: str = "") -> Process:
+    """Load green months, or make their marts, in a process of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", __name__, opener, address, lake.url, *map(str, months)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PAUSE": "1" if pause else ""},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PAUSE": pause},
     )
 
 
@@ -88,26 +90,67 @@ def ends(process: Process) -> list[str]:
 
 def killed_half_way(process: Process) -> None:
     """Kill it with SIGKILL once it is in the middle of its month."""
+    with half_way(process):
+        process.kill()
+
+
+@contextmanager
+def half_way(process: Process) -> Iterator[None]:
+    """The process in the middle of its month; it is to be killed before the context ends."""
     with process:
         stdout: IO[str] | None = process.stdout
         assert stdout is not None
         half, _, pipe = stdout.readline().rstrip("\n").partition(" ")
         assert half == "half"
-        # Opening a pipe waits until it is being read: the trips are in by then.
-        with open(pipe or os.devnull, "w"):  # noqa: PTH123
+        try:
+            # Opening a pipe waits until it is being read: the trips are in by then.
+            with open(pipe or os.devnull, "w"):  # noqa: PTH123
+                yield
+        finally:
             process.kill()
             process.wait()
 
 
+def _pause() -> None:
+    print("half", flush=True)
+    time.sleep(600)
+
+
+def _pause_among_marts(place: str) -> None:
+    """Stop where a store has made all marts and checks them, or where it takes the SELECT of one.
+
+    Stores import the functions by name, so this comes before they are imported.
+    """
+    if place == ALL_MARTS:
+        bookkeeping.check_marts = lambda *_: _pause()
+        return
+    select = queries.select
+
+    def pausing(name: str, dialect: Any) -> str:
+        if name == place and dialect != queries.DIALECTS[0]:  # fingerprints are of the first
+            _pause()
+        return select(name, dialect)
+
+    queries.select = pausing  # type: ignore[assignment]  # the real one also remembers
+
+
 def main(opener: str, address: str, lake_url: str, *months: str) -> None:
-    """Load those months into the store at that address."""
-    lake = PausingLake(lake_url) if os.environ.get("PAUSE") else Lake(lake_url)
+    """Load those months into the store at that address, or make their marts there."""
+    pause, green = os.environ.get("PAUSE", ""), CONTRACTS["green"]
+    makes_marts = pause not in ("", A_MONTH)
+    if makes_marts:
+        _pause_among_marts(pause)
+    lake = PausingLake(lake_url) if pause == A_MONTH else Lake(lake_url)
     module, _, name = opener.partition(":")
     store: TableStore = getattr(importlib.import_module(module), name)(address)
-    for month in months:
-        clean = lake.current_clean(TripMonth("green", parse_month(month)))
+    for month in map(parse_month, months):
+        if makes_marts:
+            assert isinstance(store, MartStore)
+            print(store.make_marts(green, marts_of(green), month).changed, flush=True)
+            continue
+        clean = lake.current_clean(TripMonth("green", month))
         assert clean is not None
-        print(store.replace_month(CONTRACTS["green"], clean, lake).changed, flush=True)
+        print(store.replace_month(green, clean, lake).changed, flush=True)
 
 
 if __name__ == "__main__":
