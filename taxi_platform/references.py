@@ -22,6 +22,7 @@ __all__ = [
     "MonthCounts",
     "RawMonth",
     "Refusal",
+    "RestoredMonth",
     "SelectedRaw",
     "StagedClean",
     "StagedRaw",
@@ -199,6 +200,15 @@ class CleanMonth:
     def from_json(cls, month: TripMonth, entry: Mapping[str, Any]) -> CleanMonth:
         """Read what `to_json` wrote."""
         return cls(month=month, **{**entry, "facts": CleanFacts.from_json(entry["facts"])})
+
+
+@dataclass(frozen=True)
+class RestoredMonth:
+    """A month as a snapshot has it, before it becomes the current one again."""
+
+    snapshot: str
+    raw: RawMonth
+    clean: CleanMonth
 
 
 @dataclass(frozen=True)

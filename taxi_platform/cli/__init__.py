@@ -130,6 +130,102 @@ def select(dataset: str, month: str, version: str, *, accept_changed_format: boo
     sys.exit(select_version(settings, dataset, month, version, accept_changed_format=accept_changed_format))
 
 
+@main.group()
+def snapshot() -> None:
+    """Name the months as they are, so that work can cite them and they can come back."""
+
+
+_SNAPSHOT_DATASETS = click.option("--datasets", help=f"Comma-separated: {_DATASETS}.  [default: all]")
+_SNAPSHOT_MONTHS = click.option("--months", help="2020-03, 2020-03..2020-08, or several with commas.  [default: all]")
+
+
+@snapshot.command("create")
+@click.argument("name")
+@_SNAPSHOT_DATASETS
+@_SNAPSHOT_MONTHS
+@click.option("--note", help="A sentence that is kept with it.")
+@_one_sentence
+def create_snapshot(name: str, datasets: str | None, months: str | None, note: str | None) -> None:
+    """Name raw, trips and quarantine of months, with checksums.
+
+    Every byte is read. Nothing deletes what a snapshot names.
+    """
+    from taxi_platform.cli import snapshots
+
+    snapshots.create(last_settings(), name, datasets, months, note)
+
+
+@snapshot.command("list")
+@_one_sentence
+def list_snapshots() -> None:
+    """Show every snapshot of the lake."""
+    from taxi_platform.cli import snapshots
+
+    snapshots.show_all(last_settings())
+
+
+@snapshot.command("show")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="The whole document as JSON, for programs.")
+@_one_sentence
+def show_snapshot(name: str, *, as_json: bool) -> None:
+    """Show the months of a snapshot, and its digest to cite."""
+    from taxi_platform.cli import snapshots
+
+    snapshots.show(last_settings(), name, as_json=as_json)
+
+
+@snapshot.command("verify")
+@click.argument("name")
+@_one_sentence
+def verify_snapshot(name: str) -> None:
+    """Read every byte that a snapshot names, and compare it; exit code 1 where something is not what it was."""
+    from taxi_platform.cli import snapshots
+
+    sys.exit(snapshots.verify(last_settings(), name))
+
+
+@snapshot.command("restore")
+@click.argument("name")
+@_SNAPSHOT_DATASETS
+@_SNAPSHOT_MONTHS
+@_one_sentence
+def restore_snapshot(name: str, datasets: str | None, months: str | None) -> None:
+    """Go back to the months of a snapshot, in every store.
+
+    Each stays until upstream has another version of it than now.
+    """
+    from taxi_platform.cli import snapshots
+
+    sys.exit(snapshots.restore(last_settings(), name, datasets, months))
+
+
+@snapshot.command("delete")
+@click.argument("name")
+@_one_sentence
+def delete_snapshot(name: str) -> None:
+    """Forget a snapshot. What it named stays until something else removes it."""
+    from taxi_platform.cli import snapshots
+
+    snapshots.delete(last_settings(), name)
+
+
+@main.command()
+@click.option("--datasets", help=f"Comma-separated: {_DATASETS}.  [default: all]")
+@click.option("--months", help="2020-03, 2020-03..2020-08, or several with commas.  [default: all]")
+@click.option("--days", type=click.IntRange(min=0), default=30, show_default=True, help="Not needed for so long.")
+@click.option("--yes", is_flag=True, help="Remove it. Without this, only show what would go.")
+@_one_sentence
+def prune(datasets: str | None, months: str | None, days: int, *, yes: bool) -> None:
+    """Remove raw versions that nothing needs.
+
+    Never one that is current, upstream's, selected, or named by a snapshot.
+    """
+    from taxi_platform.cli.pruning import prune_versions
+
+    prune_versions(last_settings(), datasets, months, days, remove=yes)
+
+
 @main.command("verify-upstream")
 @click.option("--datasets", help=f"Comma-separated: {_DATASETS}.  [default: all]")
 @click.option("--months", help="2020-03, 2020-03..2020-08, or several with commas.  [default: all since 2009]")

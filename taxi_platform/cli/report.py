@@ -1,4 +1,4 @@
-"""The tables that ``taxi run``, ``taxi status``, ``taxi versions`` and ``taxi verify-upstream`` print.
+"""The tables that ``taxi run``, ``status``, ``versions``, ``snapshot``, ``prune`` and ``verify-upstream`` print.
 
 Belongs here: what people read. Does not: counting (``inspection.status``).
 """
@@ -22,8 +22,19 @@ from taxi_platform.months import TripMonth
 from taxi_platform.orchestration.keys import TABLE_LAYERS
 from taxi_platform.settings import Settings
 from taxi_platform.stores.lake.manifest import Manifest
+from taxi_platform.stores.lake.pruning import Unneeded
+from taxi_platform.stores.lake.snapshots import Snapshot
 
-__all__ = ["MonthWork", "print_run", "print_statuses", "print_upstream", "print_versions"]
+__all__ = [
+    "MonthWork",
+    "print_run",
+    "print_snapshot",
+    "print_snapshots",
+    "print_statuses",
+    "print_unneeded",
+    "print_upstream",
+    "print_versions",
+]
 
 _WIDTH_OF_FILES = 140
 _WIDEST = 1_000
@@ -137,6 +148,51 @@ def print_versions(manifest: Manifest) -> None:
         console.print(f"{manifest.month} is withdrawn upstream: no version is current.", highlight=False)
 
 
+def print_snapshots(snapshots: Sequence[Snapshot]) -> None:
+    """Print a line for each snapshot."""
+    table = _plain_table()
+    for name in ("snapshot", "made at", "months", "trips", "sha256"):
+        table.add_column(name, justify="right" if name in ("months", "trips") else "left", no_wrap=True)
+    for snapshot in snapshots:
+        trips = sum(kept.clean.facts.trips_rows for kept in snapshot.months)
+        digest = snapshot.digest[:16] if snapshot.is_finished else "unfinished"
+        table.add_row(snapshot.name, snapshot.made_at, f"{len(snapshot.months):,}", f"{trips:,}", digest)
+    _print_whole(_console(), table)
+
+
+def print_snapshot(snapshot: Snapshot) -> None:
+    """Print the months of a snapshot, and what to cite."""
+    table = _table("raw", "trips", "quarantined", "")
+    for kept in snapshot.months:
+        facts = kept.clean.facts
+        counts = (f"{rows:,}" for rows in (facts.raw_rows, facts.trips_rows, facts.quarantined_rows))
+        table.add_row(kept.month.dataset, kept.month.label, *counts, facts.version)
+    console = _console()
+    _print_whole(console, table)
+    size = sum(size or 0 for kept in snapshot.months for size in kept.sizes.values())
+    lines = {
+        "snapshot": f"{snapshot.name}, made {snapshot.made_at}",
+        "note": snapshot.note,
+        "objects": f"{len(snapshot.paths):,}, {size:,} bytes",
+        "sha256": snapshot.digest if snapshot.is_finished else "unfinished: make it again",
+    }
+    console.print(
+        "\n" + "\n".join(f"{name:10} {line}" for name, line in lines.items() if line),
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
+
+
+def print_unneeded(unneeded: Sequence[Unneeded]) -> None:
+    """Print a line for each raw version that nothing needs."""
+    table = _table("bytes", "")
+    table.add_column("unneeded since", no_wrap=True)
+    for old in unneeded:
+        table.add_row(old.month.dataset, old.month.label, f"{old.size:,}", old.name, old.since)
+    _print_whole(_console(), table)
+
+
 def print_upstream(reports: Sequence[MonthReport]) -> None:
     """Print what upstream has of every month, and then whatever the contracts do not expect."""
     table = _table("bytes", "rows", "columns", "")
@@ -228,8 +284,11 @@ def _verdict(status: MonthStatus, done: MonthWork | None = None) -> str:
             "refused": "[red]refused[/red]",
             "behind": f"[yellow]behind: {', '.join(status.behind)}[/yellow]",
         }[status.state]
-    selected = "selected version" if status.is_selected else ""
-    return "unchanged" if done is not None and not done.changed else selected
+    if done is not None and not done.changed:
+        return "unchanged"
+    if status.restored_from:
+        return f"as in {status.restored_from}"
+    return "selected version" if status.is_selected else ""
 
 
 def _where(settings: Settings) -> str:

@@ -48,8 +48,9 @@ def _raw_gap(raw: RawMonth, found: MonthInLake) -> str | None:
     if found.raw_rows is None:
         return next(iter(found.problems), "the raw file is damaged")
     # A month that upstream no longer has cannot be converted again. So an earlier conversion stays if a person chose it
-    # or if it replaces a refused version.
-    if raw.version == found.manifest.upstream and not is_current_conversion(raw):
+    # or restored it from a snapshot, or if it replaces a refused version.
+    is_upstreams = raw.version == found.manifest.upstream and found.manifest.restored_from is None
+    if is_upstreams and not is_current_conversion(raw):
         return "the raw file was converted by an earlier release"
     return None
 
@@ -61,17 +62,23 @@ def _trips_gap(contract: Contract, raw: RawMonth, found: MonthInLake) -> str | N
     facts = clean.facts
     if facts.raw_version != raw.version:
         return f"trips were made from raw version {facts.raw_version}, and {raw.version} is current"
-    options = _options(raw, facts)
-    if facts.version != clean_version(contract, raw.version, options, facts.zone_shapes):
-        return "trips were cleaned by an earlier contract or cleaning revision"
-    if facts.version != version_now(contract, raw.version, facts, found.zone_shapes, options):
-        by = f"by the zones' shapes {facts.zone_shapes}" if facts.zone_shapes else "without the zones' shapes"
-        return f"trips were located {by}, and {found.zone_shapes} are current"
+    if found.manifest.restored_from is None and (outdated := _outdated(contract, raw, facts, found.zone_shapes)):
+        return outdated
     if not facts.is_conserved or facts.raw_rows != (raw.rows if found.raw_rows is None else found.raw_rows):
         return (
             f"{facts.trips_rows:,} trips and {facts.quarantined_rows:,} quarantined rows are not the "
             f"{raw.rows:,} of the raw file"
         )
+    return None
+
+
+def _outdated(contract: Contract, raw: RawMonth, facts: CleanFacts, zone_shapes: str | None) -> str | None:
+    options = _options(raw, facts)
+    if facts.version != clean_version(contract, raw.version, options, facts.zone_shapes):
+        return "trips were cleaned by an earlier contract or cleaning revision"
+    if facts.version != version_now(contract, raw.version, facts, zone_shapes, options):
+        by = f"by the zones' shapes {facts.zone_shapes}" if facts.zone_shapes else "without the zones' shapes"
+        return f"trips were located {by}, and {zone_shapes} are current"
     return None
 
 

@@ -60,6 +60,8 @@ class MonthStatus:
     """Whether upstream has withdrawn the month, so that no store may have it."""
     is_selected: bool = False
     """Whether a person made another version current than upstream's."""
+    restored_from: str | None = None
+    """The snapshot whose raw version and trips the month has, because a person restored it."""
     is_under_way: bool = False
     """Whether a run that has not ended will bring the month; False if the run records were not read."""
 
@@ -222,6 +224,7 @@ def _status(
         off=tuple(name for name in layers if name not in held),
         is_withdrawn=manifest.is_withdrawn,
         is_selected=manifest.is_selected,
+        restored_from=manifest.restored_from,
         is_under_way=is_under_way,
     )
 

@@ -68,7 +68,7 @@ def test_status_is_a_sorted_json_array_of_the_documented_keys(platform: Platform
         "dataset", "file_month", "raw_rows", "trips_rows", "quarantined_rows", "warehouse_rows", "postgres_rows",
         "warehouse_marts_rows", "postgres_marts_rows",
         "source_etag", "raw_version", "data_version", "state", "behind", "refused", "options", "off",
-        "is_withdrawn", "is_selected", "is_under_way",
+        "is_withdrawn", "is_selected", "restored_from", "is_under_way",
     }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from taxi_platform.orchestration.io_managers.values import RawMonths
 from taxi_platform.orchestration.keys import asset_name
 from taxi_platform.orchestration.partitions import asked_months, monthly_partitions, tag_months
 from taxi_platform.orchestration.resources import LakeResource, SourceResource, StagingResource
-from taxi_platform.references import AcceptedRaw, RawMonth, SelectedRaw, StagedRaw, WithdrawnMonth
+from taxi_platform.references import AcceptedRaw, RawMonth, RestoredMonth, SelectedRaw, StagedRaw, WithdrawnMonth
 
 if TYPE_CHECKING:
     from taxi_platform.sources.model import Source, Version
@@ -79,6 +79,13 @@ class RawConfig(dg.Config):
             "upstream has another than when it was last followed. `taxi versions` names them."
         ),
     )
+    restore_snapshot: str | None = Field(
+        None,
+        description=(
+            "Make what this snapshot names of each month current, raw and trips, without a look at upstream. It stays "
+            "so until upstream has another version than when it was last followed. `taxi snapshot list` names them."
+        ),
+    )
     accept_changed_format: bool = Field(
         False,
         description=(
@@ -117,6 +124,8 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
             if config.select_version is not None:
                 accept = config.accept_changed_format
                 return _selected(months, config.select_version, lake, accept_changed_format=accept)
+            if config.restore_snapshot is not None:
+                return _restored(months, config.restore_snapshot, lake)
             upstream = _chosen(config.source, source)
 
         looks = _NotedLooks(lake.open(), contract.dataset)
@@ -144,6 +153,15 @@ def _selected(
         yield SelectedRaw(lake.open().raw_version(month, version), accept_changed_format)
 
     return RawMonths(months, select)
+
+
+def _restored(months: Sequence[TripMonth], snapshot: str, lake: LakeResource) -> RawMonths:
+    # Called by LakeIOManager.handle_output, which then makes both current.
+    @contextlib.contextmanager
+    def restore(month: TripMonth) -> Iterator[RestoredMonth]:
+        yield lake.open().snapshots.restorable(snapshot, month)
+
+    return RawMonths(months, restore)
 
 
 def _chosen(choice: Upstream, configured: SourceResource) -> "Source":

@@ -14,6 +14,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
@@ -33,6 +34,9 @@ from taxi_platform.orchestration.metadata import column_schema
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.resources import LakeResource, StagingResource
 from taxi_platform.references import CleanMonth, RawMonth, StagedClean, WithdrawnMonth
+
+if TYPE_CHECKING:
+    from taxi_platform.stores.lake.lake import Lake
 
 __all__ = ["CleaningConfig", "trips_asset"]
 
@@ -155,15 +159,13 @@ def cleaned(
     store = lake.open()
     if raw.refused is not None and is_refused(contract, raw):
         raise RefusedMonthError(raw.refused.sentence)
-    options = options.model_copy(update={"accept_changed_format": raw.accepts_changed_format})
     current = store.current_clean(raw.month)
     current_shapes = shapes.get() if contract.derived else None
-    if current is not None and current.facts.version == version_now(
-        contract, raw.version, current.facts, current_shapes.version if current_shapes else None, options
-    ):
+    if current is not None and _stays(contract, raw, current, options, current_shapes, store):
         _LOG.info("%s: clean months unchanged", raw.month)
         yield current
         return
+    options = options.model_copy(update={"accept_changed_format": raw.accepts_changed_format})
     with staging.open() as folder, store.local_copy(raw.path) as file:
         try:
             staged = clean_month(contract, raw, file, folder, options, current_shapes)
@@ -181,6 +183,24 @@ def cleaned(
         if facts.located and facts.zone_shapes is None:
             shapes.say_missing()
         yield staged
+
+
+def _stays(
+    contract: Contract,
+    raw: RawMonth,
+    current: CleanMonth,
+    options: CleaningOptions,
+    shapes: ZoneShapes | None,
+    store: "Lake",
+) -> bool:
+    """Whether cleaning would make that pair again, or a person restored it from a snapshot and asks for no option."""
+    asked = options.model_copy(update={"accept_changed_format": raw.accepts_changed_format})
+    if current.facts.version == version_now(
+        contract, raw.version, current.facts, shapes.version if shapes else None, asked
+    ):
+        return True
+    is_restored = store.manifest(raw.month).restored_from is not None and current.facts.raw_version == raw.version
+    return is_restored and not options.switched_on
 
 
 @contextlib.contextmanager

@@ -41,6 +41,7 @@ from taxi_platform.references import (
     AcceptedRaw,
     CleanMonth,
     RawMonth,
+    RestoredMonth,
     SelectedRaw,
     StagedClean,
     StagedRaw,
@@ -266,9 +267,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return read_objects(lake, paths, chosen_columns(context))
 
 
-def _made_current(lake: Lake, value: StagedRaw | SelectedRaw | AcceptedRaw | RawMonth) -> RawMonth:
+def _made_current(lake: Lake, value: StagedRaw | SelectedRaw | RestoredMonth | AcceptedRaw | RawMonth) -> RawMonth:
     if isinstance(value, RawMonth):
         return value
+    if isinstance(value, RestoredMonth):
+        return lake.restore(value)
     month, version = value.raw.month, value.raw.version
     if isinstance(value, SelectedRaw):
         return lake.select_raw(month, version, accept_changed_format=value.accept_changed_format)

@@ -19,6 +19,7 @@ from taxi_platform.references import (
     AcceptedRaw,
     CleanMonth,
     RawMonth,
+    RestoredMonth,
     SelectedRaw,
     StagedClean,
     StagedRaw,
@@ -70,7 +71,7 @@ class Months(Generic[T]):
         return len(self.months)
 
 
-class RawMonths(Months[StagedRaw | SelectedRaw | AcceptedRaw | RawMonth | WithdrawnMonth]):
+class RawMonths(Months[StagedRaw | SelectedRaw | RestoredMonth | AcceptedRaw | RawMonth | WithdrawnMonth]):
     """Raw months: staged ones to be stored, references to what the lake has, and withdrawn ones."""
 
 

@@ -10,15 +10,16 @@ writers that crashed before the manifest named them.
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
 
 from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.months import TripMonth
-from taxi_platform.references import CleanMonth, StagedClean
+from taxi_platform.references import CleanMonth, RawMonth, StagedClean
 from taxi_platform.stores.lake.footers import belong_together, existing_footer, read_footer, rows_read
 from taxi_platform.stores.lake.manifest import Manifest
 from taxi_platform.stores.lake.manifests import Manifests, month_folder
@@ -26,16 +27,21 @@ from taxi_platform.stores.lake.objects.model import Objects
 
 __all__ = ["CleanPairs"]
 
+_LOG = logging.getLogger(__name__)
 _LAYERS = ("quarantine", "trips")
 
 
 class CleanPairs:
     """The layers ``trips`` and ``quarantine`` of a lake; `Lake` says what each method promises."""
 
-    def __init__(self, objects: Objects, manifests: Manifests, grace: timedelta) -> None:
+    def __init__(
+        self, objects: Objects, manifests: Manifests, grace: timedelta, kept: Callable[[], Collection[str]]
+    ) -> None:
+        """``kept`` names objects that stay although no manifest names them, because a snapshot does."""
         self._objects = objects
         self._manifests = manifests
         self._grace = grace
+        self._kept = kept
 
     def store(self, staged: StagedClean) -> CleanMonth:
         """Store a cleaned pair as the month's current one; see `Lake.store_clean`."""
@@ -60,6 +66,16 @@ class CleanPairs:
                 self._objects.create(path, file, {**attributes, "rows": str(rows)})
             self._change(month, lambda manifest: manifest.with_clean(clean, _now()))
         return clean
+
+    def restore(self, raw: RawMonth, clean: CleanMonth, snapshot: str) -> Manifest:
+        """Make a snapshot's version and pair the month's current ones; raises `DamagedError` if an object is not whole.
+
+        The caller has looked at the object of the version.
+        """
+        if problem := self.problem(clean):
+            raise DamagedError(f"{problem}: the snapshot {snapshot} of {clean.month} cannot be restored")
+        with self._exclusive(clean.month):
+            return self._change(clean.month, lambda m: m.with_restored(raw, clean, snapshot, _now()))
 
     def remove(self, month: TripMonth) -> bool:
         """Take the month's pair out of the manifest; returns whether there was one."""
@@ -112,8 +128,8 @@ class CleanPairs:
                 locks.enter_context(self._objects.exclusive(month_folder(layer, month)))
             yield
 
-    def _change(self, month: TripMonth, change: Callable[[Manifest], Manifest]) -> None:
-        """Change the manifest in one write, then remove the objects that it no longer names."""
+    def _change(self, month: TripMonth, change: Callable[[Manifest], Manifest]) -> Manifest:
+        """Change the manifest in one write, then remove the objects that nothing names any more."""
         expired: frozenset[str] = frozenset()
 
         def changed(manifest: Manifest) -> Manifest:
@@ -124,8 +140,18 @@ class CleanPairs:
             return kept
 
         with self._objects.exclusive(month_folder("raw", month)):
-            named = self._manifests.update(month, changed).clean_paths
-        self._objects.discard([*sorted(expired), *self._never_named(month, named)])
+            manifest = self._manifests.update(month, changed)
+        if unneeded := [*sorted(expired), *self._never_named(month, manifest.clean_paths)]:
+            self._discard(unneeded)
+        return manifest
+
+    def _discard(self, unneeded: Sequence[str]) -> None:
+        try:
+            kept = self._kept()
+        except DamagedError as error:  # the month is stored all the same
+            _LOG.warning("%s; until then nothing is removed that it may name", error)
+            return
+        self._objects.discard([path for path in unneeded if path not in kept])
 
     def _never_named(self, month: TripMonth, named: Collection[str]) -> Iterator[str]:
         """Objects of writers that crashed. A running writer may have objects that its manifest does not name yet."""

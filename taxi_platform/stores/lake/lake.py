@@ -11,13 +11,15 @@ whole (``raw``, ``clean``), what a manifest says (``manifest``), the transport (
     looks/{dataset}.json                                             when upstream was last looked at
     lake.json                                                        which lake this is
     zones/taxi_zone_lookup.parquet
+    snapshots/{name}.json                                            names months as they were at one time
     zones/shapes/{version}.parquet                                   one per version of the zones' shapes
     zones/shapes.json                                                names them, the current one last
     dimensions/{table}.parquet                                       dates and codes
 
-Every reader goes by the manifest, which is written last and in one write. Earlier raw versions stay. The next writer of
-a month removes superseded pairs after a grace period. The footers of a pair have its `CleanFacts` under the key
-``taxi_platform``, which proves that the objects are what was stored.
+Every reader goes by the manifest, which is written last and in one write. Earlier raw versions stay until somebody
+prunes them. The next writer of a month removes superseded pairs after a grace period. What a snapshot names stays. The
+footers of a pair have its `CleanFacts` under the key ``taxi_platform``, which proves that the objects are what was
+stored.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from typing import TYPE_CHECKING
 
 from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.months import TripMonth, parse_month
-from taxi_platform.references import CleanMonth, MonthCounts, RawMonth, Refusal, StagedClean, StagedRaw
+from taxi_platform.references import CleanMonth, MonthCounts, RawMonth, Refusal, RestoredMonth, StagedClean, StagedRaw
 from taxi_platform.stores.lake.clean import CleanPairs
 from taxi_platform.stores.lake.dimensions import Dimensions
 from taxi_platform.stores.lake.identity import Holds, Identities, LakeIdentity, holds_of
@@ -44,7 +46,9 @@ from taxi_platform.stores.lake.manifest import Manifest
 from taxi_platform.stores.lake.manifests import UNKNOWN, Manifests
 from taxi_platform.stores.lake.month import MonthInLake
 from taxi_platform.stores.lake.objects.model import Objects, open_objects
+from taxi_platform.stores.lake.pruning import Pruning
 from taxi_platform.stores.lake.raw import RawVersions
+from taxi_platform.stores.lake.snapshots import Snapshots
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,7 +91,11 @@ class Lake:
         self._objects: Objects = open_objects(url, wait_seconds=wait_seconds)
         self._manifests = Manifests(self._objects)
         self._raw = RawVersions(self._objects, self._manifests)
-        self._clean = CleanPairs(self._objects, self._manifests, grace)
+        self.snapshots = Snapshots(self._objects, self._manifests)
+        """Names for months as they are, which keep them."""
+        self._clean = CleanPairs(self._objects, self._manifests, grace, self.snapshots.kept_paths)
+        self.pruning = Pruning(self._objects, self._manifests, self.snapshots)
+        """The removal of what nothing needs any more."""
         self._looks = Looks(self._objects)
         self.dimensions = Dimensions(self._objects)
         """The tables that the platform makes by itself."""
@@ -229,6 +237,18 @@ class Lake:
             DamagedError: its object is damaged.
         """
         return self._raw.select(month, version, accept_changed_format=accept_changed_format).version(version)
+
+    def restore(self, value: RestoredMonth) -> RawMonth:
+        """Make a snapshot's version and pair the month's current ones, in one write; returns the version.
+
+        They stay until upstream has another version than now, even where this release would clean otherwise.
+
+        Raises:
+            DamagedError: an object of them is missing, or is not whole; nothing changes then.
+        """
+        if problem := self._raw.problem(value.raw):
+            raise DamagedError(f"{problem}: the snapshot {value.snapshot} of {value.raw.month} cannot be restored")
+        return self._clean.restore(value.raw, value.clean, value.snapshot).version(value.raw.version)
 
     def refuse_raw(self, month: TripMonth, version: str, refusal: Refusal) -> Manifest:
         """Record that cleaning refused a version. It is never current; the newest version that was not refused is."""

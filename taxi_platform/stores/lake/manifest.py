@@ -7,7 +7,7 @@ Everything that a reader must know about a month is in this one document, so tha
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +29,16 @@ class Selection:
     version: str
     over: str | None
     """Upstream's version at that time. The selection ends when upstream has another one that was not refused."""
+    snapshot: str | None = None
+    """The snapshot that the month was restored from; None if the person chose the version alone."""
+    pair: str | None = None
+    """The data version of the snapshot's clean pair. It stays, whatever rules this release has, as long as it is the
+    month's pair."""
+
+    def to_json(self) -> dict[str, str | None]:
+        """The entry of a manifest; without what only a snapshot sets, so that earlier releases read the others."""
+        always = {"version", "over"}
+        return {key: value for key, value in asdict(self).items() if value is not None or key in always}
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,21 @@ class Manifest:
         return upstream is not None and upstream.refused is not None
 
     @property
+    def restored_from(self) -> str | None:
+        """The snapshot whose version and pair the month has; None where that is not so, or no longer.
+
+        Such a pair is current although this release might clean the version otherwise.
+        """
+        if self.clean is None or not self.is_selected:
+            return None
+        assert self.selection is not None
+        is_its_pair = (self.clean.facts.version, self.clean.facts.raw_version) == (
+            self.selection.pair,
+            self.selection.version,
+        )
+        return self.selection.snapshot if is_its_pair else None
+
+    @property
     def refusal(self) -> str | None:
         """Why upstream's version is not taken; None if it is, or if a person selected another one."""
         upstream = self.upstream_version
@@ -177,13 +202,29 @@ class Manifest:
 
     def with_clean(self, clean: CleanMonth | None, now: datetime) -> Manifest:
         """The manifest with that pair as current, or with none; the previous pair is superseded at ``now``."""
-        # Once upstream's version is taken, the selection that it ended must not come back.
+        # Once upstream's version is taken, the selection that it ended must not come back; nor a snapshot's pair once
+        # the version is cleaned anew.
         has_ended = clean is not None and clean.facts.raw_version == self.current == self.upstream
         superseded, before = self.superseded, self.clean
         if before is not None and (clean is None or before.trips_path != clean.trips_path):
             old = SupersededPair(before.trips_path, before.quarantine_path, now.isoformat(timespec="seconds"))
             superseded = (*superseded, old)
         return replace(self, clean=clean, superseded=superseded, selection=None if has_ended else self.selection)
+
+    def with_restored(self, raw: RawMonth, clean: CleanMonth, snapshot: str, now: datetime) -> Manifest:
+        """The manifest with a snapshot's version and pair as current, until upstream has another version than now."""
+        known = self.find(raw.version)
+        before = self._with_version(replace(known, refused=None)).versions if known else (raw, *self.versions)
+        restored = replace(self, versions=before).with_clean(clean, now)
+        superseded = tuple(pair for pair in restored.superseded if pair.trips_path != clean.trips_path)
+        selection = Selection(raw.version, self.upstream, snapshot, clean.facts.version)
+        return replace(restored, superseded=superseded, selection=selection)
+
+    def without_versions(self, names: Collection[str]) -> Manifest:
+        """The manifest without those versions, none of which anything else in it names."""
+        needed = {self.current, self.upstream, self.selection.version if self.selection else None}
+        assert not needed & set(names), "the caller leaves out what is needed"
+        return replace(self, versions=tuple(raw for raw in self.versions if raw.version not in names))
 
     def without_expired(self, now: datetime, grace: timedelta) -> Manifest:
         """The manifest without the pairs that were superseded longer than ``grace`` ago."""
@@ -209,7 +250,7 @@ class Manifest:
             "file_month": self.month.partition_key,
             "current": self.current,  # follows from the other fields; for readers without this platform
             "upstream": self.upstream,
-            "selection": None if self.selection is None else asdict(self.selection),
+            "selection": None if self.selection is None else self.selection.to_json(),
             "versions": [raw.to_json() for raw in self.versions],
             "clean": None if self.clean is None else self.clean.to_json(),
             "superseded": [asdict(pair) for pair in self.superseded],
