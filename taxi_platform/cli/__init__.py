@@ -342,6 +342,29 @@ def adopt(store: str) -> None:
     adopt_store(last_settings(), store)
 
 
+@main.command()
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file for a node exporter.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Serve /metrics and /healthz there, until Ctrl-C.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve at.")
+@click.option("--every", type=click.FloatRange(min=1), default=300, show_default=True, help="Seconds between looks.")
+@_one_sentence
+def metrics(output: Path | None, port: int | None, host: str, every: float) -> None:
+    """Say how the platform is, for Prometheus: months, stores, daemons, runs, disks.
+
+    Printed once, or kept up to date on a port.
+    """
+    from taxi_platform.cli import monitoring
+
+    if output is not None and port is not None:
+        raise SettingsError("--output writes once and --port goes on: give one of them")
+    if port is not None:
+        monitoring.serve_metrics(last_settings(), host, port, every)
+    elif output is not None:
+        monitoring.write_metrics(last_settings(), output)
+    else:
+        monitoring.print_metrics(last_settings())
+
+
 @main.command("alert-test")
 @_one_sentence
 def alert_test() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import requests
 from typing_extensions import LiteralString
 
 from taxi_platform_tests.deploy.composed import Composed
@@ -50,6 +51,12 @@ def test_whoever_reads_the_trips_sees_the_new_month(stack: Composed, month: str)
     ((trips,),) = rows(stack, "SELECT count(*) FROM taxi.green_trips")
     ((in_view,),) = rows(stack, "SELECT count(*) FROM taxi.trips WHERE pickup_zone IS NOT NULL")
     assert 0 < int(str(in_view)) <= int(str(trips))
+
+
+def test_what_is_not_the_daemon_knows_that_it_lives(stack: Composed, month: str) -> None:
+    address = f"http://{stack['metrics'].address}:9464"
+    assert requests.get(f"{address}/healthz", timeout=60).text == "ok\n"
+    assert "taxi_daemon_heartbeat_timestamp_seconds" in requests.get(f"{address}/metrics", timeout=60).text
 
 
 def test_the_daemon_is_healthy_and_launched_the_run(stack: Composed, webserver: Webserver, month: str) -> None:

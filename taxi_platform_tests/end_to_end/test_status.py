@@ -23,6 +23,14 @@ def states(platform: Platform) -> dict[str, tuple[str, dict[str, str]]]:
     return {month_label(s.file_month): (s.state, dict(s.behind)) for s in platform.statuses()}
 
 
+def metrics(platform: Platform) -> dict[str, float]:
+    """Name and labels → the number, as ``taxi metrics`` prints them."""
+    done = platform.taxi("metrics")
+    assert done.code == 0, done.text
+    lines = (line.rpartition(" ") for line in done.out.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
 def test_what_is_behind_is_named_and_brought_up_to_date(platform: Platform) -> None:
     assert platform.taxi("status").out.startswith("No month in")
     assert platform.taxi("run", "--months", "2020-01..2020-03").code == 0
@@ -50,11 +58,19 @@ def test_what_is_behind_is_named_and_brought_up_to_date(platform: Platform) -> N
     assert "green 2020-02 warehouse: holds version c0, the lake " in done.out
     assert platform.taxi("status", "--datasets", "yellow").code == 0
 
+    numbers = metrics(platform)
+    assert numbers['taxi_months{dataset="green",state="behind"}'] == 3
+    assert numbers['taxi_months_behind{dataset="green",layer="trips"}'] == 1
+    assert numbers['taxi_months_behind{dataset="green",layer="warehouse"}'] == 2
+    assert 'taxi_months_behind{dataset="green",layer="postgres"}' not in numbers
+
     done = platform.taxi("run", "--behind", "--months", "2020-01..2020-02")
     assert done.code == 0, done.text
     assert [state for state, _ in states(platform).values()] == ["whole", "whole", "behind"]
     assert platform.taxi("run", "--behind").code == 0
     assert [state for state, _ in states(platform).values()] == ["whole", "whole", "whole"]
+    assert metrics(platform)['taxi_months{dataset="green",state="whole"}'] == 3
+    assert metrics(platform)['taxi_rows{dataset="green",layer="raw"}'] == 3_000
     assert "SettingsError" not in platform.taxi("run", "--behind", "--force").text
 
 
