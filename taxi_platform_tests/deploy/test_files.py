@@ -68,13 +68,13 @@ def test_nothing_listens_beyond_this_machine_by_default(compose_folder: Path) ->
 def test_our_containers_have_no_rights_they_do_not_need(compose_folder: Path) -> None:
     services = resolved(compose_folder)["services"]
     ours = {name: service for name, service in services.items() if "taxi-platform" in service["image"]}
-    assert ours.keys() == {"init", "code-location", "webserver", "daemon", "metrics"}
+    assert ours.keys() == {"init", "code-location", "webserver", "daemon", "monitor"}
     for service in ours.values():
         assert service["cap_drop"] == ["ALL"]
         assert service["read_only"]
         assert service["security_opt"] == ["no-new-privileges:true"]
     # Only what loads or counts trips is on their network.
-    assert {name for name, service in ours.items() if "trips" in service["networks"]} == {"code-location", "metrics"}
+    assert {name for name, service in ours.items() if "trips" in service["networks"]} == {"code-location", "monitor"}
 
 
 def test_a_run_in_a_container_is_told_what_the_services_are_told(compose_folder: Path) -> None:

@@ -54,7 +54,7 @@ def test_whoever_reads_the_trips_sees_the_new_month(stack: Composed, month: str)
 
 
 def test_what_is_not_the_daemon_knows_that_it_lives(stack: Composed, month: str) -> None:
-    address = f"http://{stack['metrics'].address}:9464"
+    address = f"http://{stack['monitor'].address}:9464"
     assert requests.get(f"{address}/healthz", timeout=60).text == "ok\n"
     assert "taxi_daemon_heartbeat_timestamp_seconds" in requests.get(f"{address}/metrics", timeout=60).text
 
