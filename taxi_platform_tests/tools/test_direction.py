@@ -36,7 +36,7 @@ ROOMS = {
         ("io_managers", "freshness"),
         ("resources", "checked_months", "executor"),
         ("metadata", "partitions", "jobs", "gcp"),
-        ("keys", "betas", "interrupts"),
+        ("keys", "betas", "interrupts", "health"),
     ),
     "stores": (
         ("testing",),
