@@ -19,6 +19,10 @@ from taxi_platform.months import TripMonth
 
 __all__ = ["inspect_parquet"]
 
+_LARGEST_FOOTER = 8 << 20
+"""Bytes. Upstream's have some ten thousand. One of 80 MB, for 20,000 row groups of one row each, takes minutes to read
+and more than a gigabyte of memory."""
+
 
 def inspect_parquet(contract: Contract, month: TripMonth, file: Path, name: str) -> tuple[int, pa.Schema]:
     """The number of rows and the schema in the file's footer, after checking that the file can be used.
@@ -34,6 +38,11 @@ def inspect_parquet(contract: Contract, month: TripMonth, file: Path, name: str)
             one value a row.
         ContractError: a required column is missing, or it is another dataset's file.
     """
+    if (footer := _footer_size(file)) > _LARGEST_FOOTER:
+        raise BrokenFileError(
+            f"{name} cannot be read as {month}: its footer has {footer:,} bytes, where at most {_LARGEST_FOOTER:,} are "
+            "read, because it is cut into very many row groups or columns; the month before it stays in place"
+        )
     try:
         metadata = pq.read_metadata(file)
         schema = metadata.schema.to_arrow_schema()
@@ -51,6 +60,16 @@ def inspect_parquet(contract: Contract, month: TripMonth, file: Path, name: str)
     if metadata.num_rows == 0:
         raise BrokenFileError(f"{name} has columns and no rows; the month before it stays in place")
     return metadata.num_rows, schema
+
+
+def _footer_size(file: Path) -> int:
+    """What the file says of its footer's size; 0 if it is no Parquet file, and no more than the file's own size."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        stream.seek(max(size - 8, 0))
+        end = stream.read()
+    is_parquet = len(end) == 8 and end.endswith(PARQUET_MAGIC)
+    return min(int.from_bytes(end[:4], "little"), size) if is_parquet else 0
 
 
 def _diagnosis(file: Path, error: Exception) -> str:

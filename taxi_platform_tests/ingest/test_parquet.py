@@ -146,3 +146,10 @@ def _says_little(month: pa.Table, kind: type[Exception], text: str, folder: Path
     assert sentence.isprintable()
     assert text[:3].encode("unicode_escape").decode()[:3] in sentence
     assert len(sentence.replace(str(folder), "")) < 600  # one or two such texts, and words of ours
+
+
+def test_a_file_with_a_footer_that_fills_the_memory_is_one_sentence(tmp_path: Path) -> None:
+    month = _month().replace_schema_metadata({"what": "x" * (9 << 20)})
+    with pytest.raises(BrokenFileError, match=r"its footer has [\d,]+ bytes, where at most 8,388,608 are read"):
+        _staged(month, tmp_path)
+    assert leftovers(tmp_path) == []
