@@ -12,6 +12,7 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.dictionary import render_dictionary
 from taxi_platform.marts import MARTS, VIEWS
 from taxi_platform.marts.dictionary import render_marts
+from taxi_platform.marts.questions import QUESTIONS, render_questions
 from tools.marts import write_translations
 
 __all__ = ["main", "pages"]
@@ -25,6 +26,7 @@ def pages() -> dict[Path, str]:
     return {
         docs / "data-dictionary.md": render_dictionary(contracts),
         docs / "marts.md": render_marts(MARTS, VIEWS, contracts),
+        docs / "questions.md": render_questions(QUESTIONS),
     }
 
 

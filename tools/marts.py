@@ -7,7 +7,7 @@ Belongs here: translating, by sqlglot, and what it does not know of a dialect. D
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +18,14 @@ from sqlglot.lineage import Node, lineage
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dialects import DUCKDB
-from taxi_platform.contracts.unified import UNIFIED, unified_month_sql
-from taxi_platform.contracts.zones import ZONES
-from taxi_platform.marts import MARTS
-from taxi_platform.marts.model import Mart
+from taxi_platform.contracts.dimensions import DATES
+from taxi_platform.contracts.model import Table
+from taxi_platform.contracts.unified import UNIFIED, unified_month_sql, unified_view_sql
+from taxi_platform.contracts.zones import MAPPED_ZONES, ZONES
+from taxi_platform.marts import MARTS, VIEWS
+from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.marts.queries import DIALECTS, SQL, DialectName, select
+from taxi_platform.stores.bookkeeping import MART_MONTHS
 
 __all__ = ["origins", "read", "translated", "translations", "write_translations"]
 _HEADER = "-- Written by `make docs` from sql/duckdb; not to be edited by hand.\n"
@@ -46,34 +49,57 @@ def translated(sql: str, dialect: DialectName) -> str:
 
 
 def origins() -> str:
-    """Mart → column → the columns of the relations it reads that its values come from, as JSON.
+    """Relation → column → the columns of the relations it reads that its values come from, as JSON.
 
     Columns of trips have the names of ``taxi.trips``, of all that the datasets' own tables tell.
     """
-    found = {mart.name: {column.name: _leaves(mart, column.name) for column in mart.columns} for mart in MARTS}
+    found = {
+        UNIFIED.name: _of_trips(),
+        **{mart.name: _of_mart(mart) for mart in MARTS},
+        **{view.name: _of_view(view) for view in VIEWS},
+    }
     return json.dumps(found, indent=2) + "\n"
 
 
-def _leaves(mart: Mart, column: str) -> list[str]:
-    by_name = {other.name: other.view for other in MARTS}
-    read = [by_name[name] for name in mart.reads if name in by_name]
-    leaves: set[str] = set()
+Origins = dict[str, list[str]]
+
+
+def _of_trips() -> Origins:
+    each = [
+        _leaves(unified_view_sql([contract], [contract.trips.name], str, DUCKDB), [contract.trips, ZONES])
+        for contract in CONTRACTS.values()
+    ]
+    return {name: sorted({leaf for found in each for leaf in found[name]}) for name in UNIFIED.column_names}
+
+
+def _of_mart(mart: Mart) -> Origins:
+    read = [other.view for other in MARTS if other.name in mart.reads]
+    found: dict[str, set[str]] = {column.name: set() for column in mart.columns}
     for contract in filter(mart.suits, CONTRACTS.values()):
-        tables = (replace(contract.quarantine, name="quarantine"), ZONES, contract.trips, *read)
         sources = {
             "unified": unified_month_sql(contract, contract.first_month, str, DUCKDB),
             "trips": (SQL / DIALECTS[0] / "trips.sql").read_text(),
         }
-        sql = select(mart.name, DIALECTS[0])
-        node = lineage(
-            column,
-            sql,
-            schema={table.name: dict.fromkeys(table.column_names, "unknown") for table in tables},
-            sources=sources if "trips" in mart.reads else {},
-            dialect=DIALECTS[0],
-        )
-        leaves.update(filter(None, (_leaf(end, contract) for end in node.walk())))
-    return sorted(leaves)
+        tables = [replace(contract.quarantine, name="quarantine"), ZONES, contract.trips, *read]
+        leaves = _leaves(select(mart.name, DIALECTS[0]), tables, sources if "trips" in mart.reads else {})
+        for name, of in found.items():
+            of.update(_unified(leaf, contract) for leaf in leaves[name])
+    return {name: sorted(of) for name, of in found.items()}
+
+
+def _of_view(view: MartView) -> Origins:
+    """Of what the view reads, down to the stored marts and tables."""
+    marts, views = [mart.view for mart in MARTS], [other.view for other in VIEWS]
+    tables = [*marts, *views, MAPPED_ZONES, DATES, MART_MONTHS]
+    leaves = _leaves(select(view.name, DIALECTS[0]), tables)
+    return {name: leaves[name] for name in view.view.column_names}
+
+
+def _leaves(sql: str, tables: Iterable[Table], sources: Mapping[str, str] | None = None) -> Origins:
+    """Column of the SELECT → the columns of those tables that its values come from."""
+    schema = {table.name: dict.fromkeys(table.column_names, "unknown") for table in tables}
+    found = lineage(None, sql, schema, sources=sources or {}, dialect=DIALECTS[0], trim_selects=False)
+    return {name: sorted({*filter(None, map(_leaf, node.walk()))}) for name, node in found.items()}
 
 
 def read() -> str:
@@ -89,13 +115,18 @@ def _named(mart: Mart) -> set[str]:
     return {column.name for column in tree.find_all(exp.Column)}
 
 
-def _leaf(node: Node, contract: Contract) -> str | None:
+def _leaf(node: Node) -> str | None:
     """The column of a relation at an end of a lineage."""
     if node.downstream or not isinstance(node.expression, exp.Table):
         return None
-    relation, column = node.expression.name, node.name.rpartition(".")[2]
+    return f"{node.expression.name}.{node.name.rpartition('.')[2]}"
+
+
+def _unified(leaf: str, contract: Contract) -> str:
+    """A column of the dataset's trips by the name that ``taxi.trips`` has for it."""
+    relation, _, column = leaf.partition(".")
     if relation != contract.trips.name:
-        return f"{relation}.{column}"
+        return leaf
     return f"trips.{next((name for name, own in contract.unified.items() if own == column), column)}"
 
 

@@ -70,7 +70,7 @@ def select(name: str, dialect: DialectName) -> str:
 
 @cache
 def origins() -> Mapping[str, Mapping[str, Sequence[str]]]:
-    """Mart → column → the columns of what it reads that its values come from, such as ``trips.fare_amount``."""
+    """``trips``, mart or view → column → the columns of what it reads that its values come from."""
     found: Mapping[str, Mapping[str, Sequence[str]]] = json.loads((SQL / "origins.json").read_text())
     return found
 
