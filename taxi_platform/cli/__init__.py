@@ -330,6 +330,22 @@ def report(datasets: str | None, months: str | None, store: str | None, output: 
 
 
 @main.command()
+@click.option(
+    "--output", "-o", type=click.Path(file_okay=False, path_type=Path), help="Folder.  [default: data/catalog]"
+)
+@click.option("--open", "show", is_flag=True, help="Open the catalog in a browser.")
+@_one_sentence
+def catalog(output: Path | None, *, show: bool) -> None:
+    """Write pages of every table and column: meaning, origin, months, quality, queries, with a search.
+
+    The pages need no network and no server. Without months they have the contracts alone.
+    """
+    from taxi_platform.cli.cataloging import write_catalog
+
+    write_catalog(last_settings(), output, show=show)
+
+
+@main.command()
 @click.argument("store", type=_STORES)
 @_one_sentence
 def adopt(store: str) -> None:

@@ -23,14 +23,14 @@ from taxi_platform.months import TripMonth, month_label, parse_month_range
 from taxi_platform.orchestration.io_managers.lake_views import refreshed_views
 from taxi_platform.settings import Settings
 
-__all__ = ["all_or_named", "show_status"]
+__all__ = ["all_or_named", "show_status", "with_runs"]
 
 
 def show_status(settings: Settings, datasets: str | None, months: str | None, *, as_json: bool) -> int:
     """Print the status of the chosen months; returns the exit code."""
     contracts, only = all_or_named(datasets, months)
     problems = [f"the views stay as they were: {problem}" for problem in (refreshed_views(settings),) if problem]
-    statuses = _with_runs(settings, contracts, month_statuses(settings, contracts, only))
+    statuses = with_runs(settings, contracts, month_statuses(settings, contracts, only))
     if months is not None:
         statuses = [s for s in statuses if s.raw_version or s.behind.keys() - {"raw"} or s.refused or s.is_withdrawn]
     if as_json:
@@ -58,7 +58,7 @@ def all_or_named(
     return contracts, only
 
 
-def _with_runs(
+def with_runs(
     settings: Settings, contracts: Collection[Contract], statuses: Sequence[MonthStatus]
 ) -> list[MonthStatus]:
     """The months, with those marked that a run will bring; without an instance nothing is known of runs."""

@@ -17,6 +17,7 @@ from taxi_platform.cli.inspecting import all_or_named
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import SettingsError
+from taxi_platform.inspection.pages import STORE_TITLES, write_page
 from taxi_platform.inspection.report.charts import zone_features
 from taxi_platform.inspection.report.figures import Series, month_figures, series
 from taxi_platform.inspection.report.page import file_name, index_page, month_page
@@ -26,7 +27,6 @@ from taxi_platform.stores.lake.lake import Lake
 
 __all__ = ["write_reports"]
 
-_TITLES = {"duckdb": "DuckDB", "postgresql": "PostgreSQL", "bigquery": "BigQuery"}
 INDEX = "index.html"
 
 
@@ -48,19 +48,18 @@ def write_reports(
     """
     contracts, only = all_or_named(datasets, months)
     at, place = settings.store_at(store), folder or settings.data / "report"
-    title = _TITLES.get(at.kind, at.kind)
+    title = STORE_TITLES.get(at.kind, at.kind)
     with at.opened() as opened:
         there = series(opened, list(CONTRACTS.values()))
         chosen = list(_chosen(there, contracts, only))
         if not chosen:
             raise SettingsError(f"{title} has no marts of these months: taxi run brings them")
         features = _features(settings)
-        place.mkdir(parents=True, exist_ok=True)
         for contract, month in chosen:
             page = month_page(month_figures(opened, contract, month), title, features)
-            _write(place / file_name(contract.dataset, month_label(month)), page)
+            _written(place / file_name(contract.dataset, month_label(month)), page)
     pages = {path.name for path in place.glob("*.html")}
-    _write(place / INDEX, index_page(there, list(CONTRACTS.values()), pages, title))
+    _written(place / INDEX, index_page(there, list(CONTRACTS.values()), pages, title))
     if show:
         first = file_name(chosen[0][0].dataset, month_label(chosen[0][1]))
         webbrowser.open((place / (first if len(chosen) == 1 else INDEX)).as_uri())
@@ -80,9 +79,6 @@ def _features(settings: Settings) -> list[dict[str, Any]]:
     return [] if shapes is None else zone_features(shapes)
 
 
-def _write(file: Path, page: str) -> None:
-    """Write it whole: a reader has the page before or this one."""
-    new = file.with_name(f".{file.name}")
-    new.write_text(page, encoding="utf-8")
-    new.replace(file)
+def _written(file: Path, page: str) -> None:
+    write_page(file, page)
     click.echo(file)

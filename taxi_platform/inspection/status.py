@@ -22,7 +22,16 @@ from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.month import MonthInLake
 from taxi_platform.stores.model import HeldMart, HeldMonth, MartStore, TableStore
 
-__all__ = ["MonthStatus", "State", "held_months", "month_statuses", "opened_tables", "statuses_in", "strangers"]
+__all__ = [
+    "MonthStatus",
+    "State",
+    "held_months",
+    "lake_to_look_at",
+    "month_statuses",
+    "opened_tables",
+    "statuses_in",
+    "strangers",
+]
 
 State = Literal["whole", "behind", "refused", "withdrawn", "under way"]
 
@@ -116,7 +125,7 @@ def month_statuses(
         under_way: months that a run will bring, if the caller knows.
     """
     with opened_tables(settings) as stores:
-        return statuses_in(_lake(settings), stores, settings, contracts, only, under_way)
+        return statuses_in(lake_to_look_at(settings), stores, settings, contracts, only, under_way)
 
 
 def statuses_in(
@@ -151,7 +160,7 @@ def strangers(settings: Settings) -> list[str]:
     """One sentence for each store of tables that holds another lake's months."""
     from taxi_platform.stores.ownership import stranger
 
-    lake = _lake(settings)
+    lake = lake_to_look_at(settings)
     with opened_tables(settings) as stores:
         return [
             sentence
@@ -229,7 +238,7 @@ def _status(
     )
 
 
-def _lake(settings: Settings) -> Lake:
+def lake_to_look_at(settings: Settings) -> Lake:
     """The lake for looking, which waits no longer than for a remote store of tables."""
     return Lake(settings.lake, wait_seconds=min(settings.wait_seconds, REMOTE_LOOK_SECONDS))
 

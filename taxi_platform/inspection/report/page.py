@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.inspection.pages import count, environment
 from taxi_platform.inspection.report import charts
 from taxi_platform.inspection.report.breakdowns import Breakdown, breakdowns
 from taxi_platform.inspection.report.figures import Figure, MonthFigures, Series
@@ -78,7 +79,7 @@ def index_page(series: Series, contracts: Sequence[Contract], pages: Collection[
     """The page over all months; a month whose page is among ``pages`` is a link."""
     months = series.months.sort_values(["file_month", "dataset"])
     titles = {contract.dataset: contract.title for contract in contracts}
-    rows = [[month_label(m), titles[d], _count(n)] for d, m, n in _cells(months, "dataset", "file_month", "trips")]
+    rows = [[month_label(m), titles[d], count(n)] for d, m, n in _cells(months, "dataset", "file_month", "trips")]
     columns = ["Month", "Dataset", "Trips"]
     pictures = [
         Picture(
@@ -107,7 +108,7 @@ def _listed(months: pd.DataFrame, dataset: str, pages: Collection[str]) -> list[
     found = []
     for month, trips, total in _cells(months.iloc[::-1], "file_month", "trips", "total"):
         page = file_name(dataset, month_label(month))
-        row = {"label": month_label(month), "trips": _count(trips), "total": _dollars(total)}
+        row = {"label": month_label(month), "trips": count(trips), "total": _dollars(total)}
         found.append({**row, "page": page if page in pages else None})
     return found
 
@@ -116,14 +117,14 @@ def _listed(months: pd.DataFrame, dataset: str, pages: Collection[str]) -> list[
 
 
 def _when(figures: MonthFigures) -> Section:
-    left_out = f"{_count(figures.strays)} trips of the file began in another month and are in no day or hour."
+    left_out = f"{count(figures.strays)} trips of the file began in another month and are in no day or hour."
     return Section("When", [*_by_day(figures.days), *_by_hour(figures.hours)], left_out if figures.strays else "")
 
 
 def _by_day(days: pd.DataFrame) -> Iterable[Picture]:
     dated = [f"{day:%a %-d %b}" for day in days["pickup_date"]]
     if len(days):
-        rows = [[day, _count(trips)] for day, trips in zip(dated, days["trips"], strict=True)]
+        rows = [[day, count(trips)] for day, trips in zip(dated, days["trips"], strict=True)]
         chart = charts.days(days, "trips", "trips a day", "~s")
         yield Picture("Trips by day", charts.svg(chart, "days"), ["Day", "Trips"], rows)
     if days["total"].notna().any():
@@ -136,7 +137,7 @@ def _by_hour(hours: pd.DataFrame) -> Iterable[Picture]:
     if hours.empty:
         return
     rows = [
-        [f"{charts.WEEKDAYS[int(day)]} {int(hour):02}:00", _count(trips)]
+        [f"{charts.WEEKDAYS[int(day)]} {int(hour):02}:00", count(trips)]
         for day, hour, trips in _cells(hours, "weekday", "hour", "trips")
     ]
     chart = charts.svg(charts.heat_map(hours), "hours")
@@ -150,7 +151,7 @@ def _where(figures: MonthFigures, features: Sequence[Mapping[str, Any]]) -> Sect
     names = _named(zones)
     top = zones[zones["trips"] > 0].head(_TOP)
     top = top.assign(label=top["location_id"].map(names))
-    rows = [[name, _count(trips)] for name, trips in _cells(top, "label", "trips")]
+    rows = [[name, count(trips)] for name, trips in _cells(top, "label", "trips")]
     chart = charts.svg(charts.bars(top, "label", "trips", "pickups"), "zones")
     pictures = [Picture(f"The {len(top)} zones with the most pickups", chart, ["Zone", "Pickups"], rows)]
     return Section("Where", [*pictures, *_maps(zones, features)])
@@ -166,7 +167,7 @@ def _named(zones: pd.DataFrame) -> dict[int, str]:
 
 
 def _broken_down(found: Breakdown) -> Picture:
-    axis_format, written = (".0%", _part) if found.is_share else ("~s", _count)
+    axis_format, written = (".0%", _part) if found.is_share else ("~s", count)
     rows = [[label, written(value)] for label, value in _cells(found.rows, "label", "value")]
     chart = charts.bars(found.rows, "label", "value", found.value, axis_format)
     name = re.sub(r"\W+", "-", found.caption.lower())
@@ -178,7 +179,7 @@ def _maps(zones: pd.DataFrame, features: Sequence[Mapping[str, Any]]) -> Iterabl
         return
     named = [f"{zone} ({int(number)})" for number, zone in _cells(zones, "location_id", "zone")]
     pickups = {int(number): float(trips) for number, trips in _cells(zones, "location_id", "trips") if trips}
-    rows = [[name, _count(trips)] for name, trips in zip(named, zones["trips"], strict=True)]
+    rows = [[name, count(trips)] for name, trips in zip(named, zones["trips"], strict=True)]
     chart = charts.zone_map(features, pickups, "pickups", is_change=False)
     yield Picture("Pickups by zone", charts.svg(chart, "pickups"), ["Zone", "Pickups"], rows)
     known = zones[zones["before"] > 0]
@@ -203,10 +204,10 @@ def _quality(figures: MonthFigures) -> dict[str, Any] | None:
     reasons = sorted(((n, name) for (kind, name), n in counts.items() if kind == "reason"), reverse=True)
     nulls = sorted(((n, name) for (kind, name), n in counts.items() if kind == "null" and n), reverse=True)
     return {
-        "text": f"Of {_count(raw)} records {_count(trips)} are trips, and {_count(rejected)} are in quarantine "
+        "text": f"Of {count(raw)} records {count(trips)} are trips, and {count(rejected)} are in quarantine "
         f"({_share(rejected, raw)}), where each says why. None is lost.",
-        "reasons": [[_words(name), _count(n), _share(n, raw)] for n, name in reasons],
-        "nulls": [[_words(name), _count(n), _share(n, trips)] for n, name in nulls],
+        "reasons": [[_words(name), count(n), _share(n, raw)] for n, name in reasons],
+        "nulls": [[_words(name), count(n), _share(n, trips)] for n, name in nulls],
     }
 
 
@@ -233,17 +234,13 @@ def _words(name: str) -> str:
 def _in_unit(value: float | None, unit: str) -> str:
     if value is None:
         return _NOTHING
-    return {"trips": _count(value), "dollars": _dollars(value)}.get(unit, f"{value:,.1f} {unit}")
+    return {"trips": count(value), "dollars": _dollars(value)}.get(unit, f"{value:,.1f} {unit}")
 
 
 def _dollars(value: float) -> str:
     if math.isnan(value):
         return _NOTHING
     return f"${value:,.2f}" if abs(value) < 1_000 else f"${value:,.0f}"
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:,.1f}"
 
 
 def _change(value: float | None) -> str:
@@ -264,14 +261,7 @@ def _cells(rows: pd.DataFrame, *columns: str) -> Iterable[tuple[Any, ...]]:
 
 @cache
 def _environment() -> jinja2.Environment:
-    import jinja2
-    from markupsafe import Markup
-
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    made.filters["drawn"] = Markup
-    return made
+    return environment(Path(__file__).parent)
 
 
 def _template(name: str) -> jinja2.Template:
