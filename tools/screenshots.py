@@ -1,4 +1,4 @@
-"""Take the pictures of the documentation: `python -m tools.screenshots`, and with a page of ``taxi report``, of that.
+"""Take the pictures of the documentation: `python -m tools.screenshots`; with pages of the platform's own, of those.
 
 Belongs here: the months that are shown, and what each picture shows. Does not: starting the web interface (``web``).
 The months are generated, in a temporary data root, in the sizes of a real dataset's history divided by forty; one file
@@ -32,6 +32,11 @@ _SCALE = 1.5
 _FIRST, _BAD, _LAST = date(2017, 1, 1), date(2026, 8, 1), date(2026, 9, 1)
 _BROUGHT = ("2017-01..2025-12", "2026-01..2026-06")
 _ASKED_FOR = "[2026-07-01...2026-09-01]"
+_OWN_PAGES = {
+    "mart_zone_revenue.html": ("catalog-table", 1180, 860),
+    "lineage.html": ("catalog-lineage", 1440, 620),
+}
+"""Page of the catalog → its picture, with width and height; any other page is the report's of a month."""
 _GROUP = "/locations/taxi_platform/asset-groups/green/lineage"
 _TRIPS_A_MONTH = {
     (2017, 1): 1_050_000, (2018, 1): 800_000, (2019, 1): 630_000, (2020, 1): 448_000, (2020, 4): 36_000,
@@ -42,15 +47,17 @@ _SEASON = (0.98, 0.96, 1.08, 1.03, 1.05, 1.0, 0.93, 0.92, 0.96, 1.04, 1.0, 1.05)
 
 
 def main() -> None:
-    """Take every picture of the web interface, or that of the report in the file which is named."""
+    """Take every picture of the web interface, or those of the report and the catalog in the files that are named."""
     chromium = find_chromium()
     if chromium is None:
         sys.exit("there is no Chromium on this machine: on Debian and Ubuntu, apt-get install chromium")
     if sys.argv[1:]:
         with browser_page(chromium) as page:
-            page.set_viewport_size({"width": 1180, "height": 1560})
-            page.goto(Path(sys.argv[1]).resolve().as_uri())
-            _take(page, _IMAGES / "report.png")
+            for file in map(Path, sys.argv[1:]):
+                name, width, height = _OWN_PAGES.get(file.name, ("report", 1180, 1560))
+                page.set_viewport_size({"width": width, "height": height})
+                page.goto(file.resolve().as_uri())
+                _take(page, _IMAGES / f"{name}.png")
         return
     with tempfile.TemporaryDirectory(prefix="taxi-") as folder:
         environment = _platform(Path(folder))
