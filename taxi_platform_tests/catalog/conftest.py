@@ -1,4 +1,4 @@
-"""A platform with generated months in every store of a laptop, a report of one of them, and the catalog over all."""
+"""A platform with generated months in every store of a laptop, the report and a snapshot of one, and the catalog."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from taxi_platform_tests.support.platform import Platform
 
 @pytest.fixture(scope="session")
 def catalogued(tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """``taxi run``, ``taxi report`` and ``taxi catalog`` as people type them."""
+    """``taxi run``, ``report``, ``snapshot`` and ``catalog`` as people type them."""
     folder = tmp_path_factory.mktemp("catalogued")
     variables = {
         "TAXI_SOURCE": "sample",
@@ -23,6 +23,7 @@ def catalogued(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     for command in (
         ["run", "--datasets", "green", "--months", "2019-06,2020-06"],
         ["report", "--months", "2020-06"],
+        ["snapshot", "create", "first", "--months", "2020-06"],
         ["catalog"],
     ):
         done = platform.taxi(*command)

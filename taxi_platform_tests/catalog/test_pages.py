@@ -90,6 +90,16 @@ def test_months_are_those_of_the_status(catalogued: Platform, pages: Mapping[str
     assert "../report/green-2019-06.html" not in page.links
 
 
+def test_a_month_is_listed_with_the_snapshot_that_names_it(catalogued: Platform, pages: Mapping[str, Page]) -> None:
+    page, made = pages["months.html"], json.loads(catalogued.taxi("snapshot", "show", "first", "--json").out)
+    printed = catalogued.taxi("snapshot", "show", "first").out
+    *_, months, as_named, digest = page.row("first")
+    assert (months, as_named) == ("1", "1")
+    assert digest in printed
+    assert made["name"] == page.row("2020-06")[-1] == "first"
+    assert page.row("2019-06")[-1] == ""
+
+
 def test_numbers_are_those_of_the_store(catalogued: Platform, pages: Mapping[str, Page]) -> None:
     [(trips, rejected)] = asked(
         catalogued, "SELECT (SELECT count(*) FROM taxi.trips), (SELECT count(*) FROM taxi.green_quarantine)"

@@ -21,9 +21,10 @@ from taxi_platform.months import TripMonth
 from taxi_platform.settings import Settings
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.month import MonthInLake
+from taxi_platform.stores.lake.snapshots import Snapshot
 from taxi_platform.stores.model import MartStore, TableStore
 
-__all__ = ["Check", "Evaluation", "Evidence", "Outcome", "gathered"]
+__all__ = ["Check", "Evaluation", "Evidence", "NamedMonths", "Outcome", "gathered"]
 
 Outcome = Literal["passed", "warned", "failed", "not ended"]
 
@@ -49,6 +50,15 @@ class Check:
 
 
 @dataclass(frozen=True)
+class NamedMonths:
+    """A snapshot, beside the months as they are."""
+
+    snapshot: Snapshot
+    current: frozenset[TripMonth]
+    """Those of its months that are now as it names them."""
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What was found at one moment."""
 
@@ -65,6 +75,7 @@ class Evidence:
     """Dataset → reason → rejected rows of all months; a row with two reasons counts under both."""
     mart_rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Store of tables → table of a mart → its rows in all months, by the store's record."""
+    snapshots: Sequence[NamedMonths] = ()
     checks: Sequence[Check] = ()
     has_instance: bool = False
     """Whether there is a Dagster instance whose record of checks was read."""
@@ -97,11 +108,21 @@ def gathered(settings: Settings, contracts: Sequence[Contract]) -> Evidence:
         },
         reasons={contract.dataset: _reasons(contract, looked) for contract in contracts},
         mart_rows=marts,
+        snapshots=[_named(snapshot, looked) for snapshot in lake.snapshots.all() if snapshot.is_finished],
     )
 
 
 def _looked(lake: Lake, contracts: Sequence[Contract]) -> Mapping[TripMonth, MonthInLake]:
     return each(lake.look, [month for contract in contracts for month in lake.months(contract.dataset)])
+
+
+def _named(snapshot: Snapshot, looked: Mapping[TripMonth, MonthInLake]) -> NamedMonths:
+    current = (
+        kept.month
+        for kept in snapshot.months
+        if kept.month in looked and kept.is_current_in(looked[kept.month].manifest)
+    )
+    return NamedMonths(snapshot, frozenset(current))
 
 
 def _reasons(contract: Contract, looked: Mapping[TripMonth, MonthInLake]) -> Mapping[str, int]:

@@ -18,7 +18,18 @@ from taxi_platform.inspection.pages import count
 from taxi_platform.inspection.status import MonthStatus
 from taxi_platform.months import TripMonth, month_label
 
-__all__ = ["checks", "dataset", "head", "history", "listed", "months", "quarantine", "rows", "rows_of_own_tables"]
+__all__ = [
+    "checks",
+    "dataset",
+    "head",
+    "history",
+    "listed",
+    "months",
+    "quarantine",
+    "rows",
+    "rows_of_own_tables",
+    "snapshots",
+]
 
 PageOf = Callable[[str, str], str | None]
 """Dataset and month → the link to the month's report, if there is one."""
@@ -81,6 +92,20 @@ def months(
             layers = _layers(statuses, evidence, marts, names)
             found.append({**dataset(contract, evidence, page_of), "rows": lines, "layers": layers})
     return names, found
+
+
+def snapshots(evidence: Evidence) -> list[tuple[str, str, str, str, str]]:
+    """Each snapshot: name, when it was made, its months, how many of them are as it names them now, digest."""
+    return [
+        (
+            named.snapshot.name,
+            named.snapshot.made_at[:16].replace("T", " "),
+            count(len(named.snapshot.months)),
+            count(len(named.current)),
+            named.snapshot.digest,
+        )
+        for named in evidence.snapshots
+    ]
 
 
 def rows(relation: Relation, evidence: Evidence) -> list[tuple[str, str]]:
@@ -188,6 +213,11 @@ def _month(status: MonthStatus, evidence: Evidence, marts: Iterable[str], page_o
         "state": status.state + (", an earlier version was selected" if status.is_selected else ""),
         "more": "; ".join(filter(None, more)),
         "fetched": fetched[:10] if fetched else _NONE,
+        "snapshots": ", ".join(
+            named.snapshot.name
+            for named in evidence.snapshots
+            if TripMonth(status.dataset, status.file_month) in named.current
+        ),
     }
 
 

@@ -174,7 +174,8 @@ class Site:
 
     def _months(self) -> str:
         names, found = findings.months(self._contracts, self._evidence, self._reports.page)
-        return self._rendered("months.html", "Months", columns=names, datasets=found)
+        snapshots = findings.snapshots(self._evidence)
+        return self._rendered("months.html", "Months", columns=names, datasets=found, snapshots=snapshots)
 
     def _quality(self) -> str:
         return self._rendered(
