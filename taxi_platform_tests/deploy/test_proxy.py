@@ -29,7 +29,7 @@ LIVE = Subprotocol("graphql-ws")
 
 
 @pytest.fixture(scope="module")
-def door(stack: Composed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+def door(stack: Composed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The proxy's address, and the certificate that it shows."""
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if nginx is None:
@@ -59,7 +59,7 @@ def door(stack: Composed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         proxy = subprocess.Popen(command, stderr=log)
     try:
         _wait_for(port, proxy, folder / "log")
-        yield f"https://localhost:{port}", folder / "authority.pem"
+        yield f"https://localhost:{port}", str(folder / "authority.pem")
     finally:
         proxy.terminate()
         proxy.wait(timeout=60)
@@ -77,7 +77,7 @@ def _wait_for(port: int, proxy: subprocess.Popen[bytes], log: Path) -> None:
     raise TimeoutError(log.read_text())
 
 
-def test_nobody_comes_in_without_a_password(door: tuple[str, Path]) -> None:
+def test_nobody_comes_in_without_a_password(door: tuple[str, str]) -> None:
     url, authority = door
     for auth in (None, ("anna", "wrong"), ("ben", ANNA[1])):
         for path in ("/", "/server_info", "/graphql"):
@@ -85,14 +85,14 @@ def test_nobody_comes_in_without_a_password(door: tuple[str, Path]) -> None:
         assert requests.post(f"{url}/graphql", json=ASKED, auth=auth, verify=authority, timeout=60).status_code == 401
 
 
-def test_who_has_one_reads_pages_and_asks_and_is_told_live(door: tuple[str, Path]) -> None:
+def test_who_has_one_reads_pages_and_asks_and_is_told_live(door: tuple[str, str]) -> None:
     url, authority = door
     page = requests.get(f"{url}/", auth=ANNA, verify=authority, timeout=60)
     assert (page.status_code, "Dagster" in page.text) == (200, True)
     answer = requests.post(f"{url}/graphql", json=ASKED, auth=ANNA, verify=authority, timeout=60)
     assert "version" in answer.json()["data"]
     live = f"{url.replace('https', 'wss')}/graphql"
-    trusted = ssl.create_default_context(cafile=str(authority))
+    trusted = ssl.create_default_context(cafile=authority)
     with pytest.raises(InvalidStatus):
         connect(live, ssl=trusted, subprotocols=[LIVE], open_timeout=60)
     basic = requests.Request("GET", url, auth=ANNA).prepare().headers["Authorization"]
