@@ -23,6 +23,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from taxi_platform.cli.kept_storage import KeptSqliteStorage
 from taxi_platform.orchestration.build import build_definitions
 from taxi_platform.settings import Settings
 
@@ -38,6 +39,7 @@ name has a dot."""
 _NO_CAPTURE = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
+_STORAGES = ("storage", "run_storage", "event_log_storage", "schedule_storage")
 
 _under_way: list[str] = []
 
@@ -51,10 +53,14 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     """Open the instance in that folder, for runs of this process.
 
     The output of such a run stays on its terminal. Dagster's default would copy it into files with four processes per
-    run, which print tracebacks of their own at Ctrl-C. An instance configured to keep logs does keep them.
+    run, which print tracebacks of their own at Ctrl-C. An instance configured to keep logs does keep them. Where the
+    instance keeps its record in SQLite files, as by default, this process keeps its connections to them.
     """
-    config, _ = dagster_instance_config(str(home))
-    overrides = {} if config.get("compute_logs") else _NO_CAPTURE
+    config, own_class = dagster_instance_config(str(home))
+    overrides: dict[str, Any] = {} if config.get("compute_logs") else {**_NO_CAPTURE}
+    if own_class is None and not any(config.get(storage) for storage in _STORAGES):
+        kept = {"module": KeptSqliteStorage.__module__, "class": KeptSqliteStorage.__name__}
+        overrides["storage"] = {"custom": {**kept, "config": {"base_dir": str(home)}}}
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
 
 
