@@ -29,6 +29,7 @@ from taxi_platform.orchestration.io_managers.raw_views import refresh_raw_view
 from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_name
 from taxi_platform.settings import Settings
 from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.model import held_open
 from taxi_platform.stores.ownership import is_owner
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def zones_are_unchanged(settings: Settings) -> bool:
         record = read_record(dagster_home(settings), _zones_assets(settings), ())
         if record is None or not _are_upstreams_zones(_source(settings), lake):
             return False
-        with opened_tables(patient) as stores:
+        with opened_tables(patient) as stores, held_open(stores.values()):
             return _have_zones(stores, lake, record)
     except TaxiError as error:
         _LOG.debug("a run is to look at the zones: %s", error)
@@ -93,9 +94,10 @@ class _Look:
         if record is None or not self._is_on_record(record) or not self._is_upstreams():
             return None
         with opened_tables(self._settings) as stores:
-            statuses = statuses_in(self._lake, stores, self._settings, self._contracts, self._wanted)
-            if not self._is_whole(statuses, record) or not self._are_ours(stores, record):
-                return None
+            with held_open(stores.values()):
+                statuses = statuses_in(self._lake, stores, self._settings, self._contracts, self._wanted)
+                if not self._is_whole(statuses, record) or not self._are_ours(stores, record):
+                    return None
             self._keep_up(stores)
         return statuses
 

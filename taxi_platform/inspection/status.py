@@ -20,7 +20,7 @@ from taxi_platform.months import TripMonth
 from taxi_platform.settings import Settings
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.month import MonthInLake
-from taxi_platform.stores.model import HeldMart, HeldMonth, MartStore, TableStore
+from taxi_platform.stores.model import HeldMart, HeldMonth, MartStore, TableStore, held_open
 
 __all__ = [
     "MonthStatus",
@@ -124,7 +124,7 @@ def month_statuses(
         only: dataset → months to look at.
         under_way: months that a run will bring, if the caller knows.
     """
-    with opened_tables(settings) as stores:
+    with opened_tables(settings) as stores, held_open(stores.values()):
         return statuses_in(lake_to_look_at(settings), stores, settings, contracts, only, under_way)
 
 

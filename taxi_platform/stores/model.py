@@ -5,7 +5,8 @@ Belongs here: the protocol and its values. Does not: any database (one package e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -24,12 +25,14 @@ __all__ = [
     "SCHEMA",
     "HeldMart",
     "HeldMonth",
+    "HeldOpen",
     "LoadedMonth",
     "MadeMarts",
     "MartCounts",
     "MartStore",
     "RawViews",
     "TableStore",
+    "held_open",
     "split_name",
 ]
 
@@ -180,6 +183,29 @@ class TableStore(Protocol):
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace ``taxi.trips``, the view over all datasets with the names of zones."""
         ...
+
+
+@runtime_checkable
+class HeldOpen(Protocol):
+    """A store that opens something dear for each call, which several calls can share."""
+
+    def held_open(self) -> AbstractContextManager[None]:
+        """Keep it open for reading meanwhile. Nobody writes then: not this process either, which would wait for itself.
+
+        Raises:
+            StoreBusyError: somebody else writes for too long.
+        """
+        ...
+
+
+@contextmanager
+def held_open(stores: Iterable[object]) -> Iterator[None]:
+    """Keep those of the stores open for reading that can be (`HeldOpen`)."""
+    with ExitStack() as stack:
+        for store in stores:
+            if isinstance(store, HeldOpen):
+                stack.enter_context(store.held_open())
+        yield
 
 
 @runtime_checkable

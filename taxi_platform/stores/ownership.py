@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from taxi_platform.contracts.model import Column, ColumnType, Table
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.errors import StoreError
+from taxi_platform.stores.model import held_open
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,9 +74,10 @@ def stranger(store: TableStore, layer: TableLayer, lake: Lake) -> str | None:
 
 
 def _owner(store: TableStore) -> str | None:
-    if store.existing_table(LAKE.qualified_name) is None:
-        return None
-    rows = store.read_months(LAKE.qualified_name, None, ["id"]).read_all().to_pylist()
+    with held_open([store]):
+        if store.existing_table(LAKE.qualified_name) is None:
+            return None
+        rows = store.read_months(LAKE.qualified_name, None, ["id"]).read_all().to_pylist()
     return str(rows[0]["id"]) if rows else None
 
 

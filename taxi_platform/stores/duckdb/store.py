@@ -61,6 +61,7 @@ from taxi_platform.stores.duckdb.tables import (
     rows_of,
     sql_type,
     transaction,
+    types_of,
 )
 from taxi_platform.stores.model import SCHEMA, HeldMart, HeldMonth, LoadedMonth, MadeMarts, MartCounts
 
@@ -116,8 +117,7 @@ class DuckDBStore:
             lake.local_copy(clean.quarantine_path) as quarantine,
             self._file.writing() as connection,
         ):
-            for table in (contract.trips, contract.quarantine, MONTHS):
-                ensure(connection, table)
+            ensure(connection, contract.trips, contract.quarantine, MONTHS)
             if unchanged := _unchanged(connection, contract, clean):
                 return unchanged
             with transaction(connection):
@@ -168,12 +168,10 @@ class DuckDBStore:
     def refresh_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace ``taxi.trips``; see `TableStore.refresh_views`."""
         with self._file.writing() as connection:
-            ensure(connection, ZONES)
             existing = existing_tables(connection)
-            for contract in contracts:
-                if contract.trips.name in existing:  # a release may have added a column that the view has
-                    ensure(connection, contract.trips)
-            sql = unified_view_sql(contracts, existing, lambda name: f"{SCHEMA}.{quoted(name)}", DUCKDB)
+            # A release may have added a column that the view has.
+            ensure(connection, ZONES, *(c.trips for c in contracts if c.trips.name in existing))
+            sql = unified_view_sql(contracts, {*existing, ZONES.name}, lambda name: f"{SCHEMA}.{quoted(name)}", DUCKDB)
             if sql:
                 with transaction(connection):
                     replace_view(connection, UNIFIED, sql)
@@ -194,8 +192,7 @@ class DuckDBStore:
             if connection is not None and (unchanged := self._unchanged_marts(connection, contract, marts, file_month)):
                 return unchanged
         with self._file.writing() as connection:
-            for table in (ZONES, MART_MONTHS, *(mart.table(contract) for mart in marts)):
-                ensure(connection, table)
+            ensure(connection, ZONES, MART_MONTHS, *(mart.table(contract) for mart in marts))
             if unchanged := self._unchanged_marts(connection, contract, marts, file_month):
                 return unchanged
             trips = self._trips_for_marts(connection, contract, file_month)
@@ -220,8 +217,7 @@ class DuckDBStore:
     def refresh_mart_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace the views over marts; see `MartStore.refresh_mart_views`."""
         with self._file.writing() as connection:
-            for table in (ZONES, MART_MONTHS):
-                ensure(connection, table)
+            ensure(connection, ZONES, MART_MONTHS)
             with transaction(connection):
                 refresh_mart_views(connection, contracts)
 
@@ -290,7 +286,7 @@ class DuckDBStore:
         Closing the generator closes the file.
         """
         with self._reading() as connection:
-            existing = [] if connection is None else columns_of(connection, name)
+            existing = [] if connection is None else types_of(connection, name)
             table = selected(declaration(name, existing, sql_type, str(self._file)), columns)
             schema = arrow_schema(table)
             yield schema
@@ -301,6 +297,12 @@ class DuckDBStore:
             relation = connection.sql(f"SELECT {listed} FROM {qualified(table)} {months_sql(months)}")
             for batch in relation.arrow(_BATCH_ROWS):
                 yield batch.cast(schema)
+
+    @contextlib.contextmanager
+    def held_open(self) -> Iterator[None]:
+        """Keep the file open for reading; see `HeldOpen.held_open`."""
+        with self._reading():
+            yield
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[DuckDBPyConnection | None]:
