@@ -61,7 +61,6 @@ from taxi_platform.stores.duckdb.tables import (
     rows_of,
     sql_type,
     transaction,
-    types_of,
 )
 from taxi_platform.stores.model import SCHEMA, HeldMart, HeldMonth, LoadedMonth, MadeMarts, MartCounts
 
@@ -286,7 +285,7 @@ class DuckDBStore:
         Closing the generator closes the file.
         """
         with self._reading() as connection:
-            existing = [] if connection is None else types_of(connection, name)
+            existing = [] if connection is None else columns_of(connection, name)
             table = selected(declaration(name, existing, sql_type, str(self._file)), columns)
             schema = arrow_schema(table)
             yield schema

@@ -32,7 +32,6 @@ __all__ = [
     "rows_of",
     "sql_type",
     "transaction",
-    "types_of",
 ]
 
 
@@ -78,20 +77,14 @@ def columns_of(connection: DuckDBPyConnection, name: str) -> list[CatalogueColum
     return _described(connection, [name])[name]
 
 
-def types_of(connection: DuckDBPyConnection, name: str) -> list[CatalogueColumn]:
-    """The same without comments; found without DuckDB's list of columns, which binds every view of the file."""
+def has_table(connection: DuckDBPyConnection, table: Table) -> bool:
+    """Whether there is such a table; found without DuckDB's list of columns, which takes twenty times as long."""
     import duckdb
 
-    sql = 'SELECT name, type, NOT "notnull", NULL FROM pragma_table_info(?) ORDER BY cid'
     try:
-        return [CatalogueColumn(*row) for row in rows_of(connection, sql, [".".join(map(quoted, split_name(name)))])]
+        return bool(rows_of(connection, "SELECT 1 FROM pragma_table_info(?) LIMIT 1", [qualified(table)]))
     except duckdb.CatalogException:
-        return []
-
-
-def has_table(connection: DuckDBPyConnection, table: Table) -> bool:
-    """Whether there is such a table; it has a column."""
-    return bool(types_of(connection, table.qualified_name))
+        return False
 
 
 def ensure(connection: DuckDBPyConnection, *tables: Table) -> None:
