@@ -20,8 +20,9 @@ __all__ = ["Finding", "evaluation"]
 
 Cell = str | int | None
 _BY_MONTH = "by_month"
-_RECENT = 10
-"""Executions to search for the last evaluation; the newest one is still running."""
+_SEARCHED = (2, 10)
+"""Executions to search for the last evaluation; the newest one is still running. Each has the findings of all months,
+so more are read only where the second has none."""
 _MOST_ROWS = 1_000
 """Rows of the table on the check's page, newest months first."""
 
@@ -84,7 +85,11 @@ def evaluation(
 
 def _before(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dict[str, Finding]:
     """The findings of the last evaluation; empty if there is none, or if it has another form."""
-    for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=_RECENT):
+    return next(filter(None, (_last(instance, key, of=of) for of in _SEARCHED)), {})
+
+
+def _last(instance: dg.DagsterInstance, key: dg.AssetCheckKey, of: int) -> dict[str, Finding]:
+    for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=of):
         known = (
             record.evaluation.metadata.get(_BY_MONTH)
             if isinstance(record.evaluation, dg.AssetCheckEvaluation)
