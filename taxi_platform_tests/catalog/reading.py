@@ -1,14 +1,22 @@
-"""A page of the catalog as a test reads it.
+"""The catalog's pages as a test reads them, and what should be on them.
 
 Belongs here: links, names and cells of tables. Does not: asserting.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
-__all__ = ["Page"]
+from taxi_platform.contracts import CONTRACTS
+from taxi_platform.inspection.catalog.relations import relations
+
+__all__ = ["RELATIONS", "TABLES", "Page", "broken_links", "read_pages"]
+
+RELATIONS = {relation.name: relation for relation in relations(tuple(CONTRACTS.values()))}
+TABLES = {**{name: name for name in RELATIONS}, **{own: r.name for r in RELATIONS.values() for own in r.tables}}
+"""Every table and view of a store → the page that it is on."""
 
 
 class Page(HTMLParser):
@@ -50,3 +58,21 @@ class Page(HTMLParser):
         """The cells after the first, of the row that begins so."""
         [found] = [row for row in self.rows if row and row[0] == first]
         return found[1:]
+
+
+def read_pages(site: Path) -> Mapping[str, Page]:
+    """Path below the catalog's folder → the page."""
+    return {file.relative_to(site).as_posix(): Page(file) for file in site.rglob("*.html")}
+
+
+def broken_links(site: Path, pages: Mapping[str, Page]) -> list[tuple[str, str]]:
+    """Page and link of every link that leads to no file, or to no name in it; others' sites are not asked."""
+    known = {(site / name).resolve(): set(page.ids) for name, page in pages.items()}
+    broken = []
+    for name, page in pages.items():
+        for link in page.links:
+            target, _, anchor = link.partition("#")
+            file = (page.file.parent / target).resolve() if target else page.file.resolve()
+            if "://" not in link and not (file.is_file() and (not anchor or anchor in known[file])):
+                broken.append((name, link))
+    return broken

@@ -1,4 +1,4 @@
-"""The catalog's pages say what the stores and ``taxi status`` say, and lead to one another."""
+"""The catalog's pages say what the stores and ``taxi status`` say: a catalog over generated months in every store."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ import psycopg
 import pytest
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.inspection.catalog.relations import relations
-from taxi_platform_tests.catalog.reading import Page
+from taxi_platform_tests.catalog.reading import RELATIONS, TABLES, Page, broken_links, read_pages
 from taxi_platform_tests.support.platform import Platform
 
-RELATIONS = {relation.name: relation for relation in relations(tuple(CONTRACTS.values()))}
-TABLES = {**{name: name for name in RELATIONS}, **{own: r.name for r in RELATIONS.values() for own in r.tables}}
-"""Every table and view of a store → the page that it is on."""
-MOST_BYTES = 200_000
+pytestmark = pytest.mark.long
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pages(site: Path) -> Mapping[str, Page]:
-    return {file.relative_to(site).as_posix(): Page(file) for file in site.rglob("*.html")}
+    return read_pages(site)
 
 
 def asked(platform: Platform, sql: str) -> list[tuple[Any, ...]]:
@@ -133,80 +129,6 @@ def test_checks_are_those_of_the_runs(pages: Mapping[str, Page]) -> None:
     assert "<h3><code>yellow_trips</code></h3>" in others
 
 
-def test_lineage_goes_from_a_view_to_upstreams_column(pages: Mapping[str, Page]) -> None:
-    page = pages["tables/mart_zone_revenue.html"].text.split('id="fare_dollars">')[1].split("</article>")[0]
-    steps = [re.findall(r'href="\.\./tables/(\w+)\.html#(\w+)"', step) for step in page.split("back</dt>")[1:]]
-    assert [step[0] for step in steps[:3]] == [
-        ("mart_zone_month", "fare_cents"),
-        ("mart_zone_hour", "fare_cents"),
-        ("trips", "fare_amount"),
-    ]
-    assert ("fhvhv_trips", "base_passenger_fare") in steps[3]
-    assert {("raw_green", "fare_amount"), ("raw_yellow", "Fare_Amt")} <= set(steps[4])
-
-
-def test_every_column_says_what_it_comes_from_or_is_made_by_the_platform(pages: Mapping[str, Page]) -> None:
-    """Counts of trips come from rows, and not from a column."""
-    made = {"dataset", "kind", "trips", "fare_trips", "raw_row", "reasons", "raw", "passengers", "total_cents"}
-    for relation in RELATIONS.values():
-        if not relation.made_from or relation.name == "zones":
-            continue
-        for column in relation.columns:
-            article = pages[f"tables/{relation.name}.html"].text.split(f'<article class="column" id="{column.name}">')
-            has_origin = '<div class="flow">From' in article[1].split("</article>")[0]
-            assert has_origin or column.name in made, (relation.name, column.name)
-
-
 def test_every_link_leads_somewhere(site: Path, pages: Mapping[str, Page]) -> None:
-    known = {(site / name).resolve(): set(page.ids) for name, page in pages.items()}
-    followed = 0
-    for page in pages.values():
-        assert len(page.ids) == len(set(page.ids)), page.file
-        for link in page.links:
-            if "://" in link:
-                continue
-            target, _, anchor = link.partition("#")
-            file = (page.file.parent / target).resolve() if target else page.file.resolve()
-            assert file.is_file(), (page.file.name, link)
-            assert not anchor or anchor in known[file], (page.file.name, link)
-            followed += 1
-    assert followed > 1_000
-
-
-def test_a_page_is_small_and_loads_nothing(pages: Mapping[str, Page]) -> None:
-    for page in pages.values():
-        assert not {tag for tag, _ in page.elements} & {"link", "iframe", "img", "object"}
-        assert not [attributes for _, attributes in page.elements if attributes.get("src")]
-        assert not re.search(r"@import|url\(", page.text)
-        assert len(page.text.encode()) < MOST_BYTES, page.file
-
-
-def test_the_search_has_every_table_and_column(pages: Mapping[str, Page]) -> None:
-    text = pages["index.html"].text.split('<script type="application/json" id="entries">')[1].split("</script>")[0]
-    entries = {name: link for name, link, _, _ in json.loads(text)}
-    columns = {
-        f"{r.name}.{column.name}" for r in RELATIONS.values() if not r.has_types_of_files for column in r.columns
-    }
-    assert entries.keys() == {*TABLES, *columns}
-    assert entries["green_mart_zone_month"] == "tables/mart_zone_month.html#green_mart_zone_month"
-
-
-def test_without_months_there_are_the_contracts(tmp_path: Path) -> None:
-    """No store is made by looking, and no instance."""
-    platform = Platform(tmp_path, {"TAXI_DATA": str(tmp_path / "data"), "TAXI_SOURCE": "sample"})
-    done = platform.taxi("catalog", "--output", "seen")
-    assert (done.code, done.out) == (0, f"{tmp_path / 'seen' / 'index.html'}\n"), done.err
-    assert not platform.data.exists()
-    index, quality = Page(tmp_path / "seen" / "index.html"), Page(tmp_path / "seen" / "quality.html")
-    assert "no months yet: taxi run brings them" in index.text
-    assert "There is no Dagster instance in the data root" in quality.text
-    assert "No months yet: bring one with" in (tmp_path / "seen" / "months.html").read_text()
-    assert (tmp_path / "seen" / "tables" / "green_trips.html").exists()
-
-
-def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    platform = Platform(tmp_path, {"TAXI_DATA": str(tmp_path / "data"), "TAXI_SOURCE": "sample"})
-    done = platform.taxi("catalog", "--output", "file/below")
-    assert done.code == 1
-    assert re.fullmatch(r"Error: .*/file/below/contracts/\S+ cannot be written: Not a directory\n", done.err)
+    assert broken_links(site, pages) == []
+    assert any(link.startswith("../report/") for page in pages.values() for link in page.links)
