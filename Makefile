@@ -14,8 +14,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+# The dbt project has an environment of its own: dbt's pins and the platform's do not agree.
+DBT := examples/dbt
+DBT_BIN := $(DBT)/.venv/bin
+READY_DBT := $(DBT)/.venv/.ready
 
-.PHONY: python3.13 help run run-gcp-emulated dev status check test test-long bench lint format types check docs constraints clean
+.PHONY: python3.13 help run run-gcp-emulated dev status dbt check test test-long bench lint format types check docs constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +47,12 @@ define tested
 $(BIN)/pytest $(1) -m 'not long'; tests=$$?; \
 wait $$types; failed=$$?; cat $(VENV)/types.log; exit $$((tests ? tests : failed))
 endef
+
+dbt: $(READY) $(READY_DBT) ## Build and test the dbt project of examples/dbt on the data of the last run: TARGET=postgres
+	@settings=$$($(BIN)/taxi env) && eval "$$settings" \
+	&& if [ '$(TARGET)' = postgres ]; then address=$$($(BIN)/taxi postgres-url --export) && eval "$$address"; \
+	elif [ ! -e "$$TAXI_VIEWS" ]; then echo "there are no views to read (a lake on disk has them, once it has a month): make run, or make dbt TARGET=postgres"; exit 1; fi \
+	&& cd $(DBT) && .venv/bin/dbt $(or $(COMMAND),build) --target $(or $(TARGET),duckdb)
 
 check: $(READY_DEV) lint ## Lint, types and the tests that need no server: for the loop of editing
 	$(call tested,-n 2 --dist loadfile -q $(UNIT))
@@ -73,8 +83,8 @@ docs: $(READY_DEV) ## Write the generated pages of docs/ again
 constraints: $(READY_DEV) ## Resolve constraints.txt anew for every supported Python on this machine
 	$(BIN)/python -m tools.constraints
 
-clean: ## Remove the virtual environment and caches; data stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+clean: ## Remove the virtual environments and caches; data stays
+	rm -rf $(VENV) $(DBT)/.venv $(DBT)/target $(DBT)/logs .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python {v[0]}.{v[1]} is not supported: have one of 3.10 to 3.13 and say make PYTHON=python3.12" if not (3, 10) <= v <= (3, 13) else 0)'
@@ -88,4 +98,10 @@ $(READY): pyproject.toml constraints.txt | $(BIN)/python
 
 $(READY_DEV): $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev
+	@touch $@
+
+$(READY_DBT): $(DBT)/constraints.txt $(DBT)/requirements.txt | $(BIN)/python
+	@echo "setting up $(DBT)/.venv (once, about a minute)"
+	@$(BIN)/python -m venv --clear $(DBT)/.venv
+	@$(DBT_BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint $(DBT)/constraints.txt --requirement $(DBT)/requirements.txt
 	@touch $@

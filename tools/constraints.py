@@ -1,7 +1,8 @@
 """Resolve constraints.txt: one set of versions with which the project installs on every supported Python.
 
 Belongs here: asking pip for the newest set that agrees, once per Python, and merging the answers. Does not: which
-packages the project needs, and in which range (pyproject.toml).
+packages the project needs, and in which range (pyproject.toml), or an example with an environment of its own
+(``requirements.txt`` beside its ``constraints.txt``).
 
 `python -m tools.constraints` takes every supported Python that is on PATH or below ``$PYENV_ROOT/versions``. pip
 only plans (``--dry-run``), in a virtual environment of its own that is thrown away, so nothing on the machine changes.
@@ -28,11 +29,16 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 """The supported Pythons, oldest first, as ``requires-python`` says."""
 
 _ROOT = Path(__file__).resolve().parents[1]
-_TARGET = _ROOT / "constraints.txt"
+_DBT = _ROOT / "examples" / "dbt"
 _PROJECT = "taxi-platform"
+_WANTED: dict[Path, tuple[str, ...]] = {
+    _ROOT / "constraints.txt": ("--group", f"{_ROOT / 'pyproject.toml'}:dev", str(_ROOT)),
+    _DBT / "constraints.txt": ("--requirement", str(_DBT / "requirements.txt")),
+}
+"""Each file of versions → what pip is asked for."""
 _PIP = "pip>=25.1"  # the first that installs dependency groups
 _HEADER = """\
-# The newest versions that agree with pyproject.toml and with one another, for development and for running.
+# The newest versions that agree with {asked} and with one another, for development and for running.
 # Written by `make constraints` with pip on Linux, Python {pythons}; not to be edited by hand.
 """
 
@@ -46,45 +52,47 @@ def find_python(version: str) -> Path | None:
     return next((python for python in candidates if _says(python, version)), None)
 
 
-def resolve(python: Path) -> dict[str, str]:
-    """Every package that the project and its development tools bring on this Python → its version."""
+def resolve(python: Path, wanted: Sequence[str]) -> dict[str, str]:
+    """Every package that ``pip install WANTED`` brings on this Python → its version, without the project itself."""
     with tempfile.TemporaryDirectory(prefix="constraints-") as folder:
         report = Path(folder) / "report.json"
         pip = [str(Path(folder) / "venv" / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-qq"]
         _run([str(python), "-m", "venv", str(Path(folder) / "venv")])
         _run([*pip, "install", "--upgrade", _PIP])
-        plan = ["--dry-run", "--ignore-installed", "--report", str(report), "--group", "dev", str(_ROOT)]
-        _run([*pip, "install", *plan])
+        _run([*pip, "install", "--dry-run", "--ignore-installed", "--report", str(report), *wanted])
         planned = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
     versions = {str(canonicalize_name(package["name"])): str(package["version"]) for package in planned}
-    del versions[_PROJECT]
+    versions.pop(_PROJECT, None)
     return versions
 
 
-def merge(resolved: Mapping[str, Mapping[str, str]]) -> str:
-    """The lines of constraints.txt from Python → package → version.
+def merge(resolved: Mapping[str, Mapping[str, str]], asked: str = "pyproject.toml") -> str:
+    """The lines of a file of versions from Python → package → version; ``asked`` is the file that names packages.
 
     Where Pythons differ a version carries a marker; a Python that does not need the package has no say.
     """
     packages = sorted({package for versions in resolved.values() for package in versions})
     lines = [line for package in packages for line in _lines(package, resolved)]
-    return _HEADER.format(pythons=", ".join(resolved)) + "".join(f"{line}\n" for line in lines)
+    return _HEADER.format(asked=asked, pythons=", ".join(resolved)) + "".join(f"{line}\n" for line in lines)
 
 
 def main() -> None:
-    """Resolve on every supported Python of this machine and write constraints.txt."""
+    """Resolve on every supported Python of this machine and write every file, or those that are named (``dbt``)."""
     pythons = {version: python for version in PYTHONS if (python := find_python(version))}
     if missing := [version for version in PYTHONS if version not in pythons]:
         sys.exit(
             f"no Python {', '.join(missing)} on this machine: install it (pyenv does) so that no version is left out"
         )
-    resolved = {}
-    for version, python in pythons.items():
-        print(f"Python {version} ({python})", flush=True)
-        resolved[version] = resolve(python)
-        print(f"  {len(resolved[version])} packages", flush=True)
-    _TARGET.write_text(merge(resolved))
-    print(f"wrote {_TARGET.name}")
+    for target, wanted in _WANTED.items():
+        if sys.argv[1:] and target.parent.name not in sys.argv[1:]:
+            continue
+        resolved = {}
+        for version, python in pythons.items():
+            print(f"Python {version} ({python})", flush=True)
+            resolved[version] = resolve(python, wanted)
+            print(f"  {len(resolved[version])} packages", flush=True)
+        target.write_text(merge(resolved, "pyproject.toml" if target.parent == _ROOT else "requirements.txt"))
+        print(f"wrote {target.relative_to(_ROOT)}")
 
 
 def _lines(package: str, resolved: Mapping[str, Mapping[str, str]]) -> Iterator[str]:

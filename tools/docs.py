@@ -1,7 +1,7 @@
-"""Write the generated pages of docs/, and the SELECTs of marts in other dialects, again: `python -m tools.docs`.
+"""Write what is generated again: pages of docs/, SELECTs of marts in other dialects, an example's sources.
 
-Belongs here: which page is generated from what. Does not: the pages' layout (beside what they describe), and turning
-SELECTs into other dialects (``tools.marts``).
+`python -m tools.docs` does it. Belongs here: which file is generated from what. Does not: the pages' layout (beside
+what they describe), turning SELECTs into other dialects (``tools.marts``), the sources of dbt (``tools.dbt_sources``).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from taxi_platform.contracts.dictionary import render_dictionary
 from taxi_platform.marts import MARTS, VIEWS
 from taxi_platform.marts.dictionary import render_marts
 from taxi_platform.marts.questions import QUESTIONS, render_questions
+from tools.dbt_sources import render_sources
 from tools.marts import write_translations
 
 __all__ = ["main", "pages"]
@@ -21,12 +22,13 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 
 def pages() -> dict[Path, str]:
-    """Every generated page → its text as it must be."""
+    """Every generated page, and the sources of dbt → its text as it must be."""
     contracts, docs = tuple(CONTRACTS.values()), _ROOT / "docs"
     return {
         docs / "data-dictionary.md": render_dictionary(contracts),
         docs / "marts.md": render_marts(MARTS, VIEWS, contracts),
         docs / "questions.md": render_questions(QUESTIONS),
+        _ROOT / "examples/dbt/models/sources.yml": render_sources(contracts),
     }
 
 

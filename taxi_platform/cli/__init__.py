@@ -265,24 +265,18 @@ def env() -> None:
 @click.option(
     "--idle-seconds", default=600.0, show_default=True, help="An embedded server stays up until unused for so long."
 )
+@click.option("--export", "as_exports", is_flag=True, help="As PGHOST and the rest, for eval.")
 @_one_sentence
-def postgres_url(idle_seconds: float) -> None:
+def postgres_url(idle_seconds: float, *, as_exports: bool) -> None:
     """Print the address of PostgreSQL, for psql.
 
-    An embedded server is kept up while somebody is connected to it.
+    An embedded server is kept up while somebody is connected to it. After eval "$(taxi postgres-url --export)" psql,
+    and any other program on libpq, needs no address.
     """
-    settings = last_settings()
-    if "postgres" not in settings.tables:
-        raise SettingsError("PostgreSQL is off: set TAXI_POSTGRES to embedded or postgresql://…")
-    kind, _, port = settings.postgres.get_secret_value().partition(":")
-    if kind == "embedded":
-        from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
+    from taxi_platform.cli.postgres_address import libpq_exports, postgres_address
 
-        server = EmbeddedPostgres(settings.data / "postgres", int(port) if port else None)
-        address = server.keep_alive(idle_seconds)
-        click.echo(server.tcp_url or address)
-    else:
-        click.echo(settings.postgres.get_secret_value())
+    address = postgres_address(last_settings(), idle_seconds)
+    click.echo(libpq_exports(address) if as_exports else address)
 
 
 @main.command()

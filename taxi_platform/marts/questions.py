@@ -24,7 +24,7 @@ query in all three, and compares the answers with the trips themselves.
 
 What the columns mean stands in their comments and in [marts](marts.md). Money is stored in whole cents, and views
 show dollars. A month is the upstream file's, `file_month`; `pickup_date` is the day of the pickup, whichever file
-brought it.
+brought it. To see answers as charts, [connect a dashboard tool](dashboards.md).
 """
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import psycopg
@@ -11,13 +13,17 @@ import pytest
 from psycopg import errors
 
 from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.contracts.schemas import arrow_schema
-from taxi_platform.contracts.zones import ZONES
+from taxi_platform.contracts.zones import MAPPED_ZONES, ZONES
+from taxi_platform.marts import marts_of
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform.stores.testing.months import staged_clean
 from taxi_platform_tests.deploy.composed import Composed
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = ("questions.md", "dashboards.md")
 GREEN = CONTRACTS["green"]
 Connect = Callable[[str], "psycopg.Connection[tuple[object, ...]]"]
 
@@ -54,9 +60,10 @@ def loader(url: Callable[[str], str]) -> PostgresStore:
     return PostgresStore(url("taxi_loader"), wait_seconds=20)
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "lake"))
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """One for all tests, because a store belongs to a lake."""
+    return Lake(str(tmp_path_factory.mktemp("lake")))
 
 
 def load(store: PostgresStore, lake: Lake, folder: Path, version: str, trips: int) -> None:
@@ -130,6 +137,29 @@ def test_an_analysis_of_the_loaders_is_read_too(connect: Connect) -> None:
         loader.execute("CREATE TABLE marts.revenue AS SELECT 1 AS dollars")
         assert reader.execute("SELECT dollars FROM marts.revenue").fetchone() == (1,)
         loader.execute("DROP TABLE marts.revenue")
+
+
+def test_the_reader_asks_what_a_dashboard_shows(
+    loader: PostgresStore, connect: Connect, lake: Lake, tmp_path: Path
+) -> None:
+    for table in (MAPPED_ZONES, *(dimension.table for dimension in DIMENSIONS.values())):
+        loader.replace_table(table, arrow_schema(table).empty_table())
+    contracts = list(CONTRACTS.values())
+    for contract in contracts:
+        month = contract.month(date(2020, 1, 1))
+        clean = lake.store_clean(staged_clean(tmp_path / contract.dataset, month=month))
+        loader.replace_month(contract, clean, lake)
+        loader.make_marts(contract, marts_of(contract), month.first_day)
+    loader.refresh_views(contracts)
+    loader.refresh_mart_views(contracts)
+
+    asked = {page: re.findall(r"```sql\n(.*?)```", (DOCS / page).read_text(), re.DOTALL) for page in PAGES}
+    assert [len(queries) for queries in asked.values()] == [11, 3]
+    with connect("taxi_reader") as reader:
+        for sql in (sql for queries in asked.values() for sql in queries):
+            assert reader.execute(sql.encode()).description
+        (newest,) = reader.execute("SELECT count(*) FROM taxi.months WHERE file_month = '2020-01-01'").fetchall()
+    assert newest == (len(contracts),)
 
 
 def test_another_schema_than_taxi_is_made_by_the_setting(
