@@ -5,8 +5,8 @@ what is durable: each event is committed and synced as Dagster does it.
 
 Measured on Dagster 1.13.27: its storage makes an engine for every statement, so that SQLAlchemy compiles each statement
 anew, and reads ninety migration scripts whenever it opens a file, to learn that there is nothing to migrate. A
-materialization costs it three times the computing (``benchmarks.record``). A file that was never stamped with a revision
-goes Dagster's own way, but for the file of a new run.
+materialization costs it three times the computing (``benchmarks.record``). A file that was never stamped with a
+revision goes Dagster's own way, but for the file of a new run.
 """
 
 from __future__ import annotations
