@@ -1,4 +1,4 @@
-"""What it costs to make a raw Parquet file of a month of csv.gz: this platform's way beside two plain ones.
+"""What it costs to make a raw Parquet file of a month of csv.gz: this platform's way beside two plain ones and a floor.
 
     python -m benchmarks.ingest --rows 7667792
     python -m benchmarks.ingest --file yellow_tripdata_2019-01.csv.gz
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -58,8 +58,26 @@ def with_pyarrow(source: Path, folder: Path) -> int:
     return rows
 
 
+def with_the_libraries(source: Path, folder: Path) -> int:
+    """The floor: the libraries alone, streaming, nothing looked at on the way (``peers.floor``)."""
+    import pyarrow.parquet as pq
+
+    from benchmarks.peers.floor import beside, parsed
+
+    rows, writer = 0, None
+    for batch in beside(parsed(source.as_uri())):
+        if writer is None:
+            writer = pq.ParquetWriter(folder / "floor.parquet", batch.schema, compression="zstd", compression_level=1)
+        writer.write_batch(batch)
+        rows += batch.num_rows
+    assert writer is not None, "the file has rows"
+    writer.close()
+    return rows
+
+
 WAYS: dict[str, Callable[[Path, Path], int]] = {
     "taxi_platform": with_this_platform,
+    "floor": with_the_libraries,
     "pandas": with_pandas,
     "pyarrow, whole file": with_pyarrow,
 }
@@ -94,11 +112,11 @@ def measure(way: str, source: Path, folder: Path) -> None:
     )
 
 
-def compare(source: Path) -> None:
+def compare(source: Path, ways: Sequence[str]) -> None:
     """Run every way in a process of its own and print a line for each."""
     print(f"{source.name}: {source.stat().st_size / 2**20:,.0f} MiB, {os.cpu_count()} cores")
     print(f"{'':22}{'rows':>12}{'CPU s':>8}{'wall s':>8}{'peak MiB':>10}{'Parquet MiB':>13}")
-    for way in WAYS:
+    for way in ways:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "-m", "benchmarks.ingest", "--measure", way, "--file", str(source)]
             done = subprocess.run([*command, "--folder", folder], check=True, capture_output=True, text=True)
@@ -114,18 +132,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the generated month")
     parser.add_argument("--file", type=Path, help="a yellow csv.gz month of 2019-01 to use instead")
+    parser.add_argument("--without", action="append", default=[], choices=WAYS, help="leave a way out")
     parser.add_argument("--measure", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    ways = [way for way in WAYS if way not in options.without]
     if options.measure:
         measure(options.measure, options.file.resolve(), options.folder)
     elif options.file:
-        compare(options.file.resolve())
+        compare(options.file.resolve(), ways)
     else:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / f"yellow_tripdata_{_MONTH:%Y-%m}.csv.gz"
             generate(options.rows, source)
-            compare(source)
+            compare(source, ways)
 
 
 if __name__ == "__main__":
