@@ -14,12 +14,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+READY_NOTEBOOKS := $(VENV)/.ready-notebooks
 # The dbt project has an environment of its own: dbt's pins and the platform's do not agree.
 DBT := examples/dbt
 DBT_BIN := $(DBT)/.venv/bin
 READY_DBT := $(DBT)/.venv/.ready
 
-.PHONY: python3.13 help run run-gcp-emulated dev status dbt check test test-long bench lint format types check docs constraints clean
+.PHONY: python3.13 help run run-gcp-emulated dev notebooks status dbt check test test-long bench lint format types check docs constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ python3.13:
 
 dev: $(READY) ## Open the Dagster UI on the data of the last run (PORT=3000)
 	@$(BIN)/taxi dev $(if $(PORT),--port $(PORT))
+
+notebooks: $(READY_NOTEBOOKS) ## Open JupyterLab on the data of the last run, with examples/notebooks (PORT=8888)
+	@exports="$$($(BIN)/taxi env)" && eval "$$exports" && exec $(BIN)/jupyter lab --notebook-dir=examples/notebooks --port=$(or $(PORT),8888)
 
 status: $(READY) ## Show the rows of every month in every store
 	@$(BIN)/taxi status
@@ -94,6 +98,10 @@ $(BIN)/python:
 
 $(READY): pyproject.toml constraints.txt | $(BIN)/python
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(READY_NOTEBOOKS): $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group notebooks
 	@touch $@
 
 $(READY_DEV): $(READY)

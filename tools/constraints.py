@@ -32,7 +32,10 @@ _ROOT = Path(__file__).resolve().parents[1]
 _DBT = _ROOT / "examples" / "dbt"
 _PROJECT = "taxi-platform"
 _WANTED: dict[Path, tuple[str, ...]] = {
-    _ROOT / "constraints.txt": ("--group", f"{_ROOT / 'pyproject.toml'}:dev", str(_ROOT)),
+    _ROOT / "constraints.txt": (
+        *("--group", f"{_ROOT / 'pyproject.toml'}:dev", "--group", f"{_ROOT / 'pyproject.toml'}:notebooks"),
+        str(_ROOT),
+    ),
     _DBT / "constraints.txt": ("--requirement", str(_DBT / "requirements.txt")),
 }
 """Each file of versions → what pip is asked for."""

@@ -302,6 +302,20 @@ def query(sql: str | None, store: str | None, form: str | None, output: Path | N
 
 
 @main.command()
+@click.option("--store", type=_STORES, help="Whose tables, and whose SQL.  [default: the first that is on]")
+@_one_sentence
+def shell(store: str | None) -> None:
+    """Ask a store one query after another, with history.
+
+    Nothing can be changed, and a run need not wait while you think. A query ends with a semicolon. \\d lists the
+    tables, \\? what else there is, Ctrl-D ends.
+    """
+    from taxi_platform.cli.shell import run_shell
+
+    run_shell(last_settings(), store)
+
+
+@main.command()
 @click.option("--datasets", help=f"Comma-separated: {_DATASETS}.  [default: all]")
 @click.option("--months", help="2020-03, 2020-03..2020-08, or several with commas.  [default: the newest of each]")
 @click.option("--store", type=_STORES, help="Whose marts are read.  [default: the first that is on]")

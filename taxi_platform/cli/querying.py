@@ -1,6 +1,7 @@
 """``taxi query``: SQL on a store, as a table, CSV or Parquet.
 
-Belongs here: which store is asked, and writing what it answers. Does not: running SQL (``stores``).
+Belongs here: which store is asked, and writing files. Does not: tables on a screen (``showing``) and running SQL
+(``stores``).
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from taxi_platform.cli.showing import SHOWN_ROWS, show_rows
 from taxi_platform.errors import SettingsError
 from taxi_platform.settings import Settings
 
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["run_query"]
-
-
-_SHOWN_ROWS = 100
-_WIDEST = 1_000
 
 
 def run_query(settings: Settings, sql: str, store: str | None, form: str | None, output: Path | None) -> None:
@@ -50,7 +46,8 @@ def run_query(settings: Settings, sql: str, store: str | None, form: str | None,
         raise SettingsError(f"{output} would be text for people: name a file that ends with .csv or .parquet")
     with settings.store_at(store).opened() as opened, opened.query(sql) as rows:
         if output is None and written == "table":
-            _print(rows)
+            if not show_rows(rows):
+                click.echo(f"the first {SHOWN_ROWS} rows: --format csv, or --output with a file, gives all", err=True)
         elif output is None:
             _write_csv(rows, sys.stdout.buffer)
         else:
@@ -65,43 +62,6 @@ def _by_name(output: Path | None) -> str:
     if found not in ("csv", "parquet"):
         raise SettingsError(f"what {output} should be is not clear: let it end with .csv or .parquet, or say --format")
     return found
-
-
-def _print(rows: pa.RecordBatchReader) -> None:
-    """Print the first rows, and say so where there are more."""
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for field in rows.schema:
-        shown.add_column(field.name, justify="right" if _is_number(field.type) else "left", overflow="fold")
-    left = _SHOWN_ROWS
-    for batch in rows:
-        for row in batch.slice(0, left).to_pylist(maps_as_pydicts="strict") if left else ():
-            shown.add_row(*(_cell(row[name]) for name in rows.schema.names))
-        if batch.num_rows > left:
-            left = -1
-            break
-        left -= batch.num_rows
-    console = Console(soft_wrap=False, highlight=False)
-    if not console.is_terminal:
-        console = Console(width=_WIDEST, highlight=False)
-    console.print(shown)
-    if left < 0:
-        click.echo(f"the first {_SHOWN_ROWS} rows: --format csv, or --output with a file, gives all", err=True)
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.12g}"  # 0.1 + 0.2 is 0.3 to people
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return str(value)
 
 
 def _write_csv(rows: pa.RecordBatchReader, file: BinaryIO) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.marts.days import AIRPORT_TRIPS, CBD_DAY, COMPANY_DAY, SERVICE_DAY, SERVICE_SHARE
-from taxi_platform.marts.features import FEATURE_ZONE_HOUR
+from taxi_platform.marts.features import FEATURE_TRIP, FEATURE_ZONE_HOUR
 from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.marts.money import FARE_HISTOGRAM, FARE_PERCENTILES, QUARTER_REVENUE, TIPS_MONTH
 from taxi_platform.marts.quality import QUALITY_MONTH
@@ -38,6 +38,7 @@ VIEWS: tuple[MartView, ...] = (
     PAIR_TIMES,
     SERVICE_SHARE,
     FEATURE_ZONE_HOUR,
+    FEATURE_TRIP,
 )
 """Every view over marts; one that reads others comes after them."""
 

@@ -66,7 +66,7 @@ class MartView:
     columns: tuple[Column, ...]
     """What the SELECT gives, in its order."""
     reads: tuple[str, ...]
-    """The relations that the SELECT is over: views of marts, ``zones``, and other views."""
+    """The relations that the SELECT is over: views of marts, ``trips``, ``zones``, ``dates`` and other views."""
 
     @property
     def view(self) -> Table:

@@ -20,7 +20,8 @@ _INTRODUCTION = """\
 
 What people ask of these trips again and again, each with one query over the platform's marts. The text is the same in
 every store: DuckDB (`warehouse.duckdb`), PostgreSQL, and BigQuery, where `taxi` is your dataset. A test runs every
-query in all three, and compares the answers with the trips themselves.
+query in all three, and compares the answers with the trips themselves. A
+[notebook](../examples/notebooks/4-ten-questions.ipynb) draws them for the months that you have (`make notebooks`).
 
 What the columns mean stands in their comments and in [marts](marts.md). Money is stored in whole cents, and views
 show dollars. A month is the upstream file's, `file_month`; `pickup_date` is the day of the pickup, whichever file

@@ -154,6 +154,13 @@ class TableStore(Protocol):
         """
         ...
 
+    def tables(self) -> Mapping[str, str]:
+        """What can be queried: name in SQL (``taxi.trips``) → description, of the platform's tables and of people's.
+
+        A description that nobody gave is empty. Partitions are left out. Without a store the answer is empty.
+        """
+        ...
+
     def existing_table(self, table: str) -> Table | None:
         """The declaration of a table (``marts.revenue``) by the store's catalogue; None if there is no such table."""
         ...

@@ -25,7 +25,7 @@ from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.contracts.model import ColumnType
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED_COLUMNS
-from taxi_platform.contracts.zones import CONGESTION_ZONE, ZONES
+from taxi_platform.contracts.zones import AIRPORTS, CONGESTION_ZONE, MAPPED_ZONES, ZONES
 from taxi_platform.ingest import stage_raw
 from taxi_platform.marts import marts_of
 from taxi_platform.references import CleanMonth
@@ -69,15 +69,20 @@ def real_months(tlc: Path, folder: Path) -> RealMonths:
     frames = [_frame(lake, month) for month in clean]
     zones = pc.read_csv(tlc / "tlc/misc/taxi_zone_lookup.csv").to_pandas()
     zones.columns = pd.Index(ZONES.column_names[: len(zones.columns)])
+    # Centres of its own: any will do, and the two zones without a shape have none.
+    shaped = zones["location_id"].where(zones["location_id"] < 264).astype("Float64")
+    zones["centroid_longitude"], zones["centroid_latitude"] = -74.2 + shaped / 500, 40.5 + shaped % 17 / 40
+    zones["area_square_miles"] = shaped / 100
+    zones["is_airport"] = zones["location_id"].isin(AIRPORTS)
+    zones["is_congestion_zone"] = zones["location_id"].isin(CONGESTION_ZONE)
     return RealMonths(lake, tuple(clean), pd.concat(frames, ignore_index=True), zones)
 
 
 @contextmanager
 def filled(store: StoreOfMarts, months: RealMonths) -> Iterator[StoreOfMarts]:
     """The store with the zones, dates, codes, months and marts."""
-    schema = arrow_schema(ZONES)
-    rows = pa.Table.from_pylist(months.zones.to_dict("records"), schema)
-    store.replace_table(ZONES, rows)
+    rows = pa.Table.from_pandas(months.zones, arrow_schema(MAPPED_ZONES), preserve_index=False)
+    store.replace_table(MAPPED_ZONES, rows)
     for dimension in DIMENSIONS.values():
         names = dimension.table.column_names
         made = [dict(zip(names, row, strict=True)) for row in dimension.rows()]

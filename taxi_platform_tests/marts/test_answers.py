@@ -210,6 +210,52 @@ def test_features_of_demand_never_look_ahead(query: Query, months: RealMonths) -
     _same(found, pd.DataFrame(rows, dtype="object"))
 
 
+def test_features_of_a_trip_are_known_when_it_begins(query: Query, months: RealMonths) -> None:
+    """Beside the two targets: of plausible trips of 1 to 60 minutes between two zones, of every dataset and month."""
+    known = "straight_miles, hour, weekday, is_weekend, is_holiday, pickup_is_airport, dropoff_is_airport"
+    names = f"dataset, file_month, pickup_datetime, pickup_location_id, dropoff_location_id, {known}, pickup_in_cbd"
+    features = f"{names}, dropoff_in_cbd, minutes, fare_dollars"
+    found = [tuple(_plain(value) for value in row) for row in query(f"SELECT {features} FROM taxi.feature_trip")]
+
+    trips = months.trips
+    seconds, miles = trips["duration_seconds"], trips["trip_distance"]
+    chosen = seconds.between(60, 3600) & miles.between(0.01, 100).fillna(True)
+    chosen &= trips["fare_amount"].between(0.01, 500).fillna(True)
+    chosen &= (miles * 3600 / seconds.where(seconds > 0)).between(1, 80).fillna(True)
+    trips = trips[chosen.fillna(False)]
+    centres = months.zones[["location_id", "centroid_longitude", "centroid_latitude"]]
+    for end in ("pickup", "dropoff"):
+        named = centres.rename(columns={name: f"{end}_{name}" for name in centres.columns})
+        trips = trips.merge(named, on=f"{end}_location_id")
+    north = (trips["dropoff_centroid_latitude"] - trips["pickup_centroid_latitude"]) * 69.0
+    east = (trips["dropoff_centroid_longitude"] - trips["pickup_centroid_longitude"]) * 52.4
+    when = pd.to_datetime(trips["pickup_datetime"])
+    days = {date(2019, 1, 1), date(2019, 1, 21), date(2020, 1, 1), date(2020, 1, 20), date(2025, 1, 1)}
+    days |= {date(2025, 1, 20)}
+    expected = trips[["dataset", "file_month", "pickup_datetime", "pickup_location_id", "dropoff_location_id"]].assign(
+        straight_miles=(north**2 + east**2) ** 0.5,
+        hour=when.dt.hour,
+        weekday=when.dt.isocalendar().day,
+        is_weekend=when.dt.dayofweek >= 5,
+        is_holiday=when.dt.date.isin(days),
+        pickup_is_airport=trips["pickup_airport"].notna(),
+        dropoff_is_airport=trips["dropoff_airport"].notna(),
+        pickup_in_cbd=trips["pickup_in_cbd"],
+        dropoff_in_cbd=trips["dropoff_in_cbd"],
+        minutes=trips["duration_seconds"] / 60,
+        fare_dollars=trips["fare_amount"],
+    )
+    assert {"yellow", "green", "fhvhv"} == set(expected["dataset"])
+    assert expected["straight_miles"].isna().any()
+    rows: list[tuple[Any, ...]] = list(expected.itertuples(index=False, name=None))
+    rows.sort(key=_order)
+    _same(sorted(found, key=_order), pd.DataFrame(rows))
+
+
+def _order(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*row[:3], *map(float, row[3:5]), float(row[-2]), -1.0 if pd.isna(row[-1]) else float(row[-1]))
+
+
 # ---- the ten questions
 
 

@@ -10,14 +10,14 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.marts import MARTS, VIEWS, marts_of
 from taxi_platform.marts.dictionary import render_marts
-from taxi_platform.marts.features import FEATURE_ZONE_HOUR
+from taxi_platform.marts.features import FEATURE_TRIP, FEATURE_ZONE_HOUR
 from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.marts.queries import DIALECTS, SQL, definition
 from taxi_platform.marts.zones import ZONE_HOUR
 from taxi_platform.stores.arrow_tables import check_own_name
 from tools.marts import origins, read, translations
 
-FEATURES = (FEATURE_ZONE_HOUR,)
+FEATURES = (FEATURE_ZONE_HOUR, FEATURE_TRIP)
 GREEN, FHV = CONTRACTS["green"], CONTRACTS["fhv"]
 
 

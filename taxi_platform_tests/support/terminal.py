@@ -53,16 +53,17 @@ class Terminal:
         while text not in self.screen:
             if self.ended or time.monotonic() > deadline:
                 raise TimeoutError(f"{text!r} was never on the screen:\n{self.screen}")
-            self._read()
+            self.read()
 
     def finish(self) -> int:
         """The command's exit code; whatever it prints until then is on the screen."""
         deadline = time.monotonic() + _PATIENCE
         while not self.ended and time.monotonic() < deadline:
-            self._read()
+            self.read()
         return self.process.wait(timeout=_PATIENCE)
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Wait a second at most for more on the screen."""
         if not select.select([self.descriptor], [], [], 1.0)[0]:
             self.ended = self.process.poll() is not None
             return

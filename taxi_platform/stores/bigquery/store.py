@@ -19,7 +19,7 @@ from taxi_platform.contracts.dialects import BIGQUERY
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
-from taxi_platform.contracts.zones import ZONES
+from taxi_platform.contracts.zones import MAPPED_ZONES, ZONES
 from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.references import CleanMonth, MonthCounts
@@ -37,6 +37,7 @@ from taxi_platform.stores.bigquery.marts import (
 from taxi_platform.stores.bigquery.queries import result
 from taxi_platform.stores.bigquery.raw import refresh_raw_view
 from taxi_platform.stores.bigquery.tables import (
+    described_tables,
     ensure_table,
     existing_table,
     existing_tables,
@@ -253,7 +254,7 @@ class BigQueryStore:
 
     def refresh_mart_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace the views over marts; see `MartStore.refresh_mart_views`."""
-        for table in (ZONES, MART_MONTHS):
+        for table in (MAPPED_ZONES, MART_MONTHS):
             ensure_table(self._dataset, table)
         refresh_mart_views(self._dataset, contracts)
 
@@ -275,6 +276,10 @@ class BigQueryStore:
         if months is not None:
             recorded = {month: recorded[month] for month in recorded.keys() & set(months)}
         return held_months(recorded, self._counts(contract, sorted(recorded)))
+
+    def tables(self) -> Mapping[str, str]:
+        """Tables and views of the dataset; see `TableStore.tables`."""
+        return described_tables(self._dataset)
 
     def existing_table(self, table: str) -> Table | None:
         """The declaration of a table by the catalogue; see `TableStore.existing_table`."""

@@ -38,6 +38,7 @@ __all__ = [
     "add_columns",
     "create_dataset",
     "create_table",
+    "described_tables",
     "ensure_table",
     "existing_table",
     "existing_tables",
@@ -149,6 +150,15 @@ def existing_tables(dataset: BigQueryDataset) -> frozenset[str]:
             return frozenset(item.table_id for item in dataset.client.list_tables(f"{dataset.project}.{dataset.name}"))
         except NotFound:
             return frozenset()
+
+
+def described_tables(dataset: BigQueryDataset) -> dict[str, str]:
+    """The names of the dataset's tables and views → what the platform declares of its own, in order.
+
+    BigQuery would tell one table's description a request.
+    """
+    known = {table.name: table.description for table in _known_tables()}
+    return {f"{dataset.name}.{name}": known.get(name, "") for name in sorted(existing_tables(dataset))}
 
 
 def replace_rows(dataset: BigQueryDataset, table: Table, rows: pa.RecordBatchReader, file_month: date | None) -> int:

@@ -99,8 +99,9 @@ class DuckDBFile:
                     raise
                 raise HeldError(os.getpid()) from error
             # Otherwise DuckDB prints a progress bar in processes that were not started from a file, such as a daemon's
-            # workers.
-            connection.execute("SET enable_progress_bar_print = false")
+            # workers. In a notebook without ipywidgets it can print none, and refuses to be told so.
+            with contextlib.suppress(duckdb.InvalidInputException):
+                connection.execute("SET enable_progress_bar_print = false")
             return connection
 
         return keep_trying(attempt, str(self), self._wait_seconds)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import SCHEMA
 from taxi_platform.contracts.schemas import quoted
+from taxi_platform.contracts.unified import UNIFIED
 from taxi_platform.marts import MARTS, VIEWS
 from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.marts.queries import Naming, counts_sql, mart_sql, union_sql, view_sql
@@ -126,6 +127,8 @@ def refresh_mart_views(connection: DuckDBPyConnection, contracts: Sequence[Contr
         if sql := union_sql(mart, contracts, existing, _NAMING):
             replace_view(connection, mart.view, sql)
             existing.add(mart.name)
+    if columns_of(connection, UNIFIED.qualified_name):
+        existing.add(UNIFIED.name)
     for view in VIEWS:
         if existing.issuperset(view.reads):
             replace_view(connection, view.view, view_sql(view, _NAMING))

@@ -18,7 +18,7 @@ from taxi_platform.contracts.dialects import DUCKDB
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import arrow_schema, quoted
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
-from taxi_platform.contracts.zones import ZONES
+from taxi_platform.contracts.zones import MAPPED_ZONES, ZONES
 from taxi_platform.errors import StoreError
 from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.references import CleanMonth, MonthCounts
@@ -50,6 +50,7 @@ from taxi_platform.stores.duckdb.queries import result
 from taxi_platform.stores.duckdb.raw import raw_view_sql
 from taxi_platform.stores.duckdb.tables import (
     columns_of,
+    described_tables,
     ensure,
     existing_tables,
     fill_empty,
@@ -216,7 +217,7 @@ class DuckDBStore:
     def refresh_mart_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace the views over marts; see `MartStore.refresh_mart_views`."""
         with self._file.writing() as connection:
-            ensure(connection, ZONES, MART_MONTHS)
+            ensure(connection, MAPPED_ZONES, MART_MONTHS)
             with transaction(connection):
                 refresh_mart_views(connection, contracts)
 
@@ -248,6 +249,11 @@ class DuckDBStore:
         held = held_months(recorded, counted)
         wanted = held.keys() if months is None else set(months)
         return {month: holds for month, holds in held.items() if month in wanted}
+
+    def tables(self) -> Mapping[str, str]:
+        """Tables and views; see `TableStore.tables`."""
+        with self._reading() as connection:
+            return {} if connection is None else described_tables(connection)
 
     def existing_table(self, table: str) -> Table | None:
         """The declaration of a table by the catalogue; see `TableStore.existing_table`."""

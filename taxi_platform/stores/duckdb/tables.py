@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "columns_of",
+    "described_tables",
     "ensure",
     "existing_tables",
     "has_table",
@@ -70,6 +71,17 @@ def existing_tables(connection: DuckDBPyConnection) -> set[str]:
     """The names of the tables in the platform's schema."""
     sql = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
     return {name for (name,) in rows_of(connection, sql, [SCHEMA])}
+
+
+def described_tables(connection: DuckDBPyConnection) -> dict[str, str]:
+    """The names of the tables and views in every schema → their comments, in order."""
+    sql = """
+        SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE NOT internal
+        UNION ALL
+        SELECT schema_name, view_name, comment FROM duckdb_views() WHERE NOT internal
+        ORDER BY ALL
+    """
+    return {f"{schema}.{name}": comment or "" for schema, name, comment in rows_of(connection, sql)}
 
 
 def columns_of(connection: DuckDBPyConnection, name: str) -> list[CatalogueColumn]:

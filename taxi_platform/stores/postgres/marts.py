@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import quoted
+from taxi_platform.contracts.unified import UNIFIED
 from taxi_platform.marts import MARTS, VIEWS
 from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.marts.queries import Naming, counts_sql, mart_sql, trips_sql, union_sql, view_sql
@@ -189,6 +190,8 @@ def refresh_mart_views(connection: PostgresConnection, contracts: Sequence[Contr
         if sql := union_sql(mart, contracts, existing, naming):
             replace_view(connection, mart.view, sql, wait_seconds)
             existing.add(mart.name)
+    if columns_of(connection, UNIFIED.name):
+        existing.add(UNIFIED.name)
     for view in VIEWS:
         if existing.issuperset(view.reads):
             replace_view(connection, view.view, view_sql(view, naming), wait_seconds)

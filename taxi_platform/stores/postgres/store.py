@@ -19,7 +19,7 @@ from taxi_platform.contracts.dialects import POSTGRES
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import arrow_schema, quoted, sql_literal
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
-from taxi_platform.contracts.zones import ZONES
+from taxi_platform.contracts.zones import MAPPED_ZONES, ZONES
 from taxi_platform.errors import StoreBusyError
 from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.references import CleanMonth, MonthCounts
@@ -59,6 +59,7 @@ from taxi_platform.stores.postgres.replace import fill_empty, replace_month_of, 
 from taxi_platform.stores.postgres.session import PostgresAddress
 from taxi_platform.stores.postgres.tables import (
     columns_of,
+    described_tables,
     ensure_tables,
     existing_tables,
     table_of,
@@ -226,7 +227,7 @@ class PostgresStore:
     def refresh_mart_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace the views over marts; see `MartStore.refresh_mart_views`."""
         with self._writing() as connection:
-            ensure_tables(connection, (ZONES, MART_MONTHS), self._wait_seconds)
+            ensure_tables(connection, (MAPPED_ZONES, MART_MONTHS), self._wait_seconds)
             lock_for_transaction(connection, f"the schema {connection.schema}", self._wait_seconds)
             refresh_mart_views(connection, contracts, self._wait_seconds)
 
@@ -244,6 +245,11 @@ class PostgresStore:
             if MONTHS.name not in names:
                 return {}
             return _held(connection, contract, tables, months)
+
+    def tables(self) -> Mapping[str, str]:
+        """Tables and views that the role may read; see `TableStore.tables`."""
+        with self._reading() as connection:
+            return described_tables(connection)
 
     def existing_table(self, table: str) -> Table | None:
         """The declaration of a table by the catalogue; see `TableStore.existing_table`."""

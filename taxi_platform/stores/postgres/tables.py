@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "columns_of",
     "create_table",
+    "described_tables",
     "ensure_tables",
     "existing_tables",
     "give_to_owner_of_schema",
@@ -38,6 +39,19 @@ def existing_tables(connection: PostgresConnection) -> set[str]:
     """The names of the tables in the platform's schema; empty if the schema does not exist."""
     sql = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'p')"
     return {name for (name,) in connection.execute(sql, [quoted(connection.schema)])}
+
+
+def described_tables(connection: PostgresConnection) -> dict[str, str]:
+    """The names of the tables and views that the role may read in every schema → their comments, in order."""
+    sql = """
+        SELECT nspname, relname, coalesce(obj_description(pg_class.oid, 'pg_class'), '')
+        FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT relispartition
+          AND nspname <> 'information_schema' AND nspname !~ '^pg_'
+          AND has_schema_privilege(pg_namespace.oid, 'USAGE') AND has_table_privilege(pg_class.oid, 'SELECT')
+        ORDER BY 1, 2
+    """
+    return {f"{schema}.{name}": comment for schema, name, comment in connection.execute(sql)}
 
 
 def table_of(connection: PostgresConnection, name: str, store: str) -> Table:

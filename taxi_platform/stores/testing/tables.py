@@ -40,6 +40,7 @@ from taxi_platform.contracts.values.limits import FIRST_INSTANT, LAST_INSTANT
 from taxi_platform.contracts.zones import ZONES
 from taxi_platform.errors import StoreError
 from taxi_platform.references import CleanMonth, MonthCounts
+from taxi_platform.stores.bookkeeping import MONTHS
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import HeldMonth, TableStore
 from taxi_platform.stores.ownership import LAKE, adopt, claim, stranger
@@ -147,6 +148,20 @@ class TableStoreSuite:
         with store.query(f"SELECT vendor_id, file_month FROM {table} WHERE 1 = 0") as rows:
             assert rows.schema.names == ["vendor_id", "file_month"]
             assert rows.read_all().num_rows == 0
+
+    def test_what_can_be_queried_is_listed(self, store: TableStore, lake: Lake, tmp_path: Path) -> None:
+        store.replace_table(ZONES, zones())
+        store.replace_month(GREEN, clean(lake, tmp_path), lake)
+        store.refresh_views([GREEN])
+        found = store.tables()
+        assert list(found) == sorted(found)
+        made = (GREEN.trips, GREEN.quarantine, MONTHS, UNIFIED, ZONES)
+        names = {self.sql_name_of(store, table.qualified_name) for table in made}
+        (schema,) = {name.partition(".")[0] for name in names}
+        assert {name for name in found if name.startswith(f"{schema}.")} == names
+        for name in names:
+            with store.query(f"SELECT * FROM {name}") as rows:
+                assert rows.schema.names
 
     def test_what_is_no_query_is_refused_and_changes_nothing(
         self, store: TableStore, lake: Lake, tmp_path: Path

@@ -101,6 +101,15 @@ class SQLiteStore:
         wanted = sorted(known if months is None else known & set(months))
         return {m: HeldMonth(counts[m], r.data_version if (r := records[m]) else None) for m in wanted}
 
+    def tables(self) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        for schema in sorted(file.stem for file in self.folder.glob("*.sqlite")):
+            with self._reading(schema) as connection:
+                if connection is not None:
+                    sql = f"SELECT name FROM {quoted(schema)}.sqlite_master WHERE type IN ('table', 'view') ORDER BY 1"
+                    found |= {f"{schema}.{name}": "" for (name,) in connection.execute(sql) if name[0] != "_"}
+        return found
+
     def existing_table(self, table: str) -> Table | None:
         with self._reading(split_name(table)[0]) as connection:
             existing = [] if connection is None else _columns_of(connection, *split_name(table))

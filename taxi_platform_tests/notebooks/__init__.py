@@ -1,0 +1,1 @@
+"""The notebooks of ``examples/notebooks``, run as their readers run them."""
