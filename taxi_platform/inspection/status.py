@@ -124,7 +124,7 @@ def month_statuses(
         only: dataset → months to look at.
         under_way: months that a run will bring, if the caller knows.
     """
-    with opened_tables(settings) as stores, held_open(stores.values()):
+    with opened_tables(settings) as stores:
         return statuses_in(lake_to_look_at(settings), stores, settings, contracts, only, under_way)
 
 
@@ -142,10 +142,11 @@ def statuses_in(
     statuses: list[MonthStatus] = []
     for contract in sorted(contracts, key=lambda c: c.dataset):
         chosen = None if only is None else sorted(only.get(contract.dataset, ()))
-        tables = {name: held_months(store, contract, chosen) for name, store in stores.items()}
-        marts = {
-            name: _held_marts(stores.get(at.layer.name), contract, chosen) for name, at in settings.marts_in.items()
-        }
+        with held_open(stores.values()):  # and not while the lake is looked at, which may take its time
+            tables = {name: held_months(store, contract, chosen) for name, store in stores.items()}
+            marts = {
+                name: _held_marts(stores.get(at.layer.name), contract, chosen) for name, at in settings.marts_in.items()
+            }
         in_lake = [month.first_day for month in lake.months(contract.dataset)] if chosen is None else []
         days = sorted({*(chosen or ()), *in_lake, *(day for held in tables.values() for day in held)})
         for found in each(lake.look, map(contract.month, days)).values():
