@@ -39,7 +39,7 @@ dev: $(READY) ## Open the Dagster UI on the data of the last run (PORT=3000)
 	@$(BIN)/taxi dev $(if $(PORT),--port $(PORT))
 
 notebooks: $(READY_NOTEBOOKS) ## Open JupyterLab on the data of the last run, with examples/notebooks (PORT=8888)
-	@exports="$$($(BIN)/taxi env)" && eval "$$exports" && exec $(BIN)/jupyter lab --notebook-dir=examples/notebooks --port=$(or $(PORT),8888)
+	@exports="$$($(BIN)/taxi env)" && eval "$$exports" && exec $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/examples/notebooks --port=$(or $(PORT),8888)
 
 status: $(READY) ## Show the rows of every month in every store
 	@$(BIN)/taxi status
