@@ -223,6 +223,11 @@ class Settings(BaseModel):
         """The DuckDB file of views over the lake; None if the lake is a bucket, which the views cannot read."""
         return None if "://" in self.lake else self.data / "views.duckdb"
 
+    @property
+    def report(self) -> Path:
+        """The folder of the report's pages."""
+        return self.data / "report"
+
     @classmethod
     def table_layers(cls) -> tuple[TableLayer, ...]:
         """Every store of tables, including those that are off, in the order of the fields."""

@@ -62,6 +62,28 @@ def test_the_columns_of_a_table_are_shown_with_their_descriptions(settings: Sett
     assert all(column.description for column in schema.columns)
 
 
+def test_every_column_is_shown_with_those_that_it_comes_from(settings: Settings) -> None:
+    repository = build_definitions(settings).get_repository_def()
+
+    def sources(asset: str) -> dict[str, set[str]]:
+        key = dg.AssetKey(asset)
+        lineage = repository.assets_defs_by_key[key].metadata_by_key[key]["dagster/column_lineage"]
+        assert list(lineage.deps_by_column) == list(CONTRACTS[asset.partition("_")[0]].trips.column_names)
+        return {
+            name: {f"{dep.asset_key.to_user_string()}.{dep.column_name}" for dep in deps}
+            for name, deps in lineage.deps_by_column.items()
+        }
+
+    trips = sources("green_trips")
+    assert trips["file_month"] == set()
+    assert trips["pickup_location_id"] == {"green_raw.PULocationID"}
+    assert trips["rate_code_id"] == {"green_raw.RatecodeID", "green_raw.RateCodeID"}
+    points = {"green_raw.Pickup_longitude", "green_raw.Pickup_latitude"}
+    assert points | {"zone_shapes.geometry_feet"} <= trips["derived_pickup_location_id"]
+    assert all(of for name, of in trips.items() if name != "file_month")
+    assert sources("green_postgres") == {name: {f"green_trips.{name}"} for name in trips}
+
+
 class CountingIOManager(dg.IOManager):
     """Keeps nothing but the number of records of what it is given."""
 

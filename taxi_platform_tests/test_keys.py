@@ -6,11 +6,11 @@ import pytest
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.orchestration.build import build_definitions
-from taxi_platform.orchestration.keys import LAYERS, LOOKUP, SHAPES, Place, asset_key, place
+from taxi_platform.orchestration.keys import LAYERS, LOOKUP, REPORT, SHAPES, Place, asset_key, place
 from taxi_platform.settings import Settings
 
 PLACES = [
-    *(Place(layer, dataset) for dataset in CONTRACTS for layer in LAYERS),
+    *(Place(layer, dataset) for dataset in CONTRACTS for layer in (*LAYERS, REPORT)),
     *(Place(layer, name) for name in (LOOKUP, SHAPES, *DIMENSIONS) for layer in (name, "warehouse", "postgres")),
 ]
 

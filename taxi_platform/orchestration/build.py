@@ -53,7 +53,7 @@ def build_definitions(
         assets=build_assets(datasets, tuple(tables.values()), with_marts),
         asset_checks=checks,
         jobs=[
-            *build_jobs(datasets),
+            *build_jobs(datasets, has_reports=bool(with_marts)),
             build_record_job(datasets, tuple(tables), with_marts),
             build_retention_job(checks, settings),
         ],

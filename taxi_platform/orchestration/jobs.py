@@ -1,4 +1,4 @@
-"""The jobs that people run and schedules launch: one per dataset, and one for the zones.
+"""The jobs that people run and schedules launch: one per dataset, one for its report, and one for the zones.
 
 Belongs here: names and selections. Does not: anything a job does.
 """
@@ -10,11 +10,16 @@ from collections.abc import Sequence
 import dagster as dg
 
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.orchestration.keys import REPORT, asset_name
 
-__all__ = ["ZONES_JOB", "build_jobs", "job_name", "marts_group"]
+__all__ = ["REPORTS_GROUP", "ZONES_JOB", "build_jobs", "job_name", "marts_group", "report_job_name"]
 
 ZONES_JOB = "taxi_zones"
 """Not ``zones``, because a job and an asset cannot share a name."""
+
+
+REPORTS_GROUP = "reports"
+"""The group of every dataset's report."""
 
 
 def job_name(dataset: str) -> str:
@@ -27,8 +32,16 @@ def marts_group(dataset: str) -> str:
     return f"{dataset}_marts"
 
 
-def build_jobs(contracts: Sequence[Contract]) -> list[dg.UnresolvedAssetJobDefinition]:
-    """One job over every layer of each dataset. Datasets start at different months, so no job has two of them."""
+def report_job_name(dataset: str) -> str:
+    """``green`` → ``green_reports``."""
+    return f"{dataset}_reports"
+
+
+def build_jobs(contracts: Sequence[Contract], *, has_reports: bool) -> list[dg.UnresolvedAssetJobDefinition]:
+    """One job over every layer of each dataset, and one that makes its pages of the report if there are any.
+
+    Datasets start at different months, so no job has two of them.
+    """
     jobs = [
         dg.define_asset_job(
             job_name(contract.dataset),
@@ -44,4 +57,13 @@ def build_jobs(contracts: Sequence[Contract]) -> list[dg.UnresolvedAssetJobDefin
         dg.AssetSelection.groups("zones"),
         description="The taxi zone lookup, dates and codes into every store.",
     )
-    return [*jobs, zones]
+    reports = [
+        dg.define_asset_job(
+            report_job_name(contract.dataset),
+            dg.AssetSelection.assets(asset_name(REPORT, contract.dataset)),
+            description=f"A page for each month of {contract.title} trips, from the marts that are there.",
+        )
+        for contract in contracts
+        if has_reports
+    ]
+    return [*jobs, zones, *reports]

@@ -16,7 +16,18 @@ from taxi_platform.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
-__all__ = ["LAYERS", "LOOKUP", "MART_LAYERS", "SHAPES", "TABLE_LAYERS", "Place", "asset_key", "asset_name", "place"]
+__all__ = [
+    "LAYERS",
+    "LOOKUP",
+    "MART_LAYERS",
+    "REPORT",
+    "SHAPES",
+    "TABLE_LAYERS",
+    "Place",
+    "asset_key",
+    "asset_name",
+    "place",
+]
 
 TABLE_LAYERS = tuple(layer.name for layer in Settings.table_layers())
 """The names of the stores of tables."""
@@ -24,6 +35,8 @@ MART_LAYERS = tuple(layer.marts for layer in Settings.table_layers() if layer.ha
 """The layers of marts, each made from the tables of one store."""
 LAYERS = ("raw", "trips", *TABLE_LAYERS, *MART_LAYERS)
 """The layers of every dataset, from upstream to the marts."""
+REPORT = "report"
+"""The report of a dataset: pages made from the marts of one store, which no store of tables has."""
 LOOKUP = "zones"
 """The zone lookup, beside the datasets. In the lake it is a layer of its own; in the stores it is a table in their
 layer."""
@@ -57,7 +70,7 @@ def place(key: dg.AssetKey) -> Place | None:
     (name,) = key.path
     if name in (LOOKUP, SHAPES, *DIMENSIONS):
         return Place(name, name)
-    found = [layer for layer in LAYERS if name.endswith(f"_{layer}")]
+    found = [layer for layer in (*LAYERS, REPORT) if name.endswith(f"_{layer}")]
     layer = max(found, key=len, default="")
     dataset = name.removesuffix(f"_{layer}")
     return Place(layer, dataset) if layer and dataset else None

@@ -1,35 +1,37 @@
-"""Metadata of months and tables in Dagster's catalogue, under the keys that its web interface understands.
+"""Metadata of months in Dagster's catalogue, under the keys that its web interface understands.
 
-Belongs here: turning references and contracts into metadata. Does not: recording it (``io_managers``).
+Belongs here: turning references into metadata. Does not: recording it (``io_managers``), and columns (``columns``).
 Keys: https://docs.dagster.io/guides/build/assets/metadata-and-tags
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from taxi_platform.contracts.contract import Contract
-from taxi_platform.contracts.model import Table
-from taxi_platform.contracts.schemas import describe
 from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.marts import marts_of
-from taxi_platform.marts.model import Mart
-from taxi_platform.marts.queries import origins
 from taxi_platform.references import CleanFacts, CleanMonth, RawMonth
+from taxi_platform.stores.bookkeeping import definitions, marts_version
 from taxi_platform.stores.lake.dimensions import StoredDimension
 from taxi_platform.stores.lake.shapes import StoredShapes
 from taxi_platform.stores.lake.zones import StoredZones
-from taxi_platform.stores.model import LoadedMonth, MadeMarts
+from taxi_platform.stores.model import HeldMart, LoadedMonth, MadeMarts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from taxi_platform.inspection.report.figures import MonthFigures
+
 __all__ = [
     "DATA_VERSION",
+    "MADE_FROM",
     "NO_SHAPES",
     "RAW_VERSION",
     "ROWS",
@@ -40,12 +42,11 @@ __all__ = [
     "WITHDRAWN",
     "ZONE_SHAPES",
     "clean_metadata",
-    "column_schema",
     "dimension_metadata",
     "loaded_metadata",
     "made_metadata",
-    "mart_columns",
     "raw_metadata",
+    "report_metadata",
     "withdrawn_metadata",
     "zone_shapes_metadata",
     "zones_metadata",
@@ -54,12 +55,10 @@ __all__ = [
 ROWS = "dagster/partition_row_count"
 URI = "dagster/uri"
 TABLE = "dagster/table_name"
-COLUMNS = "dagster/column_schema"
-LINEAGE = "dagster/column_lineage"
 WITHDRAWN = "withdrawn"
 """True on the materialization that removed a month from a store, because Dagster has no event for a removal."""
 VERSION = "version"
-"""Of a raw month: its version."""
+"""Of a raw month: its version. Of marts: the version of all marts of the month."""
 RAW_VERSION = "raw_version"
 """Of trips and tables: the raw version that the rows came from."""
 DATA_VERSION = "data_version"
@@ -69,31 +68,13 @@ SHA256 = "sha256"
 ZONE_SHAPES = "zone_shapes"
 """Of trips with points: the version of the zones' shapes that their zones are derived by, or `NO_SHAPES`."""
 NO_SHAPES = "none"
-VERSION_NAMES = (VERSION, RAW_VERSION, DATA_VERSION, SHA256, ZONE_SHAPES)
+MADE_FROM = "made_from"
+"""Of a month's page of the report: the versions of the marts that it shows."""
+VERSION_NAMES = (VERSION, RAW_VERSION, DATA_VERSION, SHA256, ZONE_SHAPES, MADE_FROM)
 """The names that automation compares; every materialization has all that apply to it."""
 
 _MOST_CODES = 100
 """The number of a column's unknown codes that are shown, the most frequent first. Free text has one per row."""
-
-
-def column_schema(table: Table) -> Mapping[str, Any]:
-    """The table's columns, with types and descriptions, as an asset's definition metadata."""
-    columns = [
-        dg.TableColumn(
-            c.name,
-            c.type.postgres,
-            description=describe(c),
-            constraints=dg.TableColumnConstraints(nullable=c.nullable),
-        )
-        for c in table.columns
-    ]
-    return {
-        COLUMNS: dg.TableSchema(
-            columns=columns, constraints=dg.TableConstraints(other=[f"clustered by {', '.join(table.cluster_by)}"])
-        )
-        if table.cluster_by
-        else dg.TableSchema(columns=columns)
-    }
 
 
 def raw_metadata(raw: RawMonth, uri: str, *, changed: bool) -> Mapping[str, Any]:
@@ -165,57 +146,59 @@ def loaded_metadata(clean: CleanMonth, loaded: LoadedMonth) -> Mapping[str, Any]
     }
 
 
-def made_metadata(made: MadeMarts, days: pa.Table | None = None) -> Mapping[str, Any]:
+def made_metadata(contract: Contract, made: MadeMarts, days: pa.Table | None = None) -> Mapping[str, Any]:
     """Rows of each mart, and what the web interface plots over the months: trips and revenue.
 
     Args:
+        contract: the dataset.
         made: the month's marts.
         days: ``trips`` and ``total_cents`` of its days, if they were read.
     """
     sums = {} if days is None else {name: sum(filter(None, days[name].to_pylist())) for name in days.column_names}
     cents = sums.pop("total_cents", 0)
+    made_by = definitions(marts_of(contract), contract)
     return {
         ROWS: sum(made.rows.values()),
         **{f"rows/{name}": rows for name, rows in made.rows.items()},
         **sums,
         **({"revenue_dollars": cents / 100} if cents else {}),
+        VERSION: marts_version({name: HeldMart(made.data_version, by, 0) for name, by in made_by.items()}),
         DATA_VERSION: made.data_version,
         "changed": made.changed,
         **{name: dict(facts) for name, facts in made.facts.items()},
     }
 
 
-def mart_columns(contract: Contract, tables: dg.AssetKey) -> Mapping[str, Any]:
-    """Columns of a dataset's marts with the columns of its tables that they come from, as definition metadata.
+def report_metadata(figures: MonthFigures, page: Path, made_from: str) -> Mapping[str, Any]:
+    """Where the page is, the numbers at its head and two of its pictures.
 
-    A column's name is ``mart_service_day.trips``, because one asset has all marts of a dataset.
+    An event is a row of the instance's database, and a page of the web interface loads those of many months. So there
+    are no more pictures than 30 kB, and the map is on the page alone.
+
+    Args:
+        figures: the month's numbers.
+        page: the file.
+        made_from: the versions of the marts that it shows.
     """
-    marts = {mart.name: mart for mart in marts_of(contract)}
-    columns = [
-        dg.TableColumn(f"{mart.name}.{c.name}", c.type.postgres, description=describe(c))
-        for mart in marts.values()
-        for c in mart.columns
-    ]
-    lineage = {
-        f"{name}.{column}": [
-            dg.TableColumnDep(tables, own)
-            for own in dict.fromkeys(contract.unified.get(of, of) for of in _trips_columns(sources, marts))
-            if own in contract.trips.column_names
-        ]
-        for name in marts
-        for column, sources in origins()[name].items()
+    from taxi_platform.inspection.report import charts
+
+    pictures = {"Trips by day": charts.days(figures.days, "trips", "trips a day", "~s")} if len(figures.days) else {}
+    if len(figures.hours):
+        pictures["Trips an hour, the mean of the month's days"] = charts.heat_map(figures.hours)
+    shown = (f"![{name}](data:image/png;base64,{b64encode(charts.png(of)).decode()})" for name, of in pictures.items())
+    units = {"trips": "", "dollars": "_dollars", "mi": "_miles", "min": "_minutes"}
+    return {
+        "page": dg.MetadataValue.path(page),
+        "pictures": dg.MetadataValue.md("\n\n".join(shown)),
+        **{
+            f"{figure.name.lower().replace(' ', '_')}{units[figure.unit]}": round(figure.value, 2)
+            for figure in figures.head
+            if figure.value is not None
+        },
+        "bytes": page.stat().st_size,
+        MADE_FROM: made_from,
+        "changed": True,
     }
-    return {COLUMNS: dg.TableSchema(columns=columns), LINEAGE: dg.TableColumnLineage(lineage)}
-
-
-def _trips_columns(sources: Sequence[str], marts: Mapping[str, Mart]) -> Iterator[str]:
-    """The columns of trips that these columns come from, through other marts if need be."""
-    for source in sources:
-        relation, _, column = source.partition(".")
-        if relation in marts:
-            yield from _trips_columns(origins()[relation][column], marts)
-        elif relation == "trips":
-            yield column
 
 
 def withdrawn_metadata(*, changed: bool) -> Mapping[str, Any]:

@@ -6,6 +6,8 @@ dialect.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
@@ -36,6 +38,7 @@ __all__ = [
     "held_months",
     "mart_counts",
     "mart_rows",
+    "marts_version",
     "months_row",
     "recorded_months",
     "trips_for_marts",
@@ -197,6 +200,16 @@ def mart_counts(rows: Iterable[Sequence[Any]]) -> dict[date, dict[str, MartCount
 def definitions(marts: Sequence[Mart], contract: Contract) -> dict[str, str]:
     """Mart → the fingerprint of its definition, for that dataset."""
     return {mart.name: definition(mart, contract, marts) for mart in marts}
+
+
+def marts_version(held: Mapping[str, HeldMart]) -> str:
+    """One version for all marts of a month, by what they are: other trips or another SELECT give another.
+
+    Args:
+        held: mart → what the table says of it.
+    """
+    facts = sorted((name, mart.data_version, mart.definition) for name, mart in held.items())
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def trips_for_marts(recorded: Recorded | None, contract: Contract, file_month: date, store: str) -> Recorded:

@@ -31,6 +31,7 @@ __all__ = [
     "MartCounts",
     "MartStore",
     "RawViews",
+    "StoreOfMarts",
     "TableStore",
     "held_open",
     "split_name",
@@ -265,3 +266,7 @@ class MartStore(Protocol):
     def refresh_mart_views(self, contracts: Sequence[Contract]) -> None:
         """Create or replace the views over the marts of all datasets."""
         ...
+
+
+class StoreOfMarts(TableStore, MartStore, Protocol):
+    """A store of tables that makes marts."""

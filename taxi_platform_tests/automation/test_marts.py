@@ -16,7 +16,8 @@ from taxi_platform.months import TripMonth, parse_month
 from taxi_platform.orchestration.automation.repairs import layers_to_repair
 from taxi_platform.orchestration.keys import MART_LAYERS, asset_key
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform.stores.testing.marts import StoreOfMarts, assert_marts
+from taxi_platform.stores.model import StoreOfMarts
+from taxi_platform.stores.testing.marts import assert_marts
 from taxi_platform_tests.automation.conftest import ALL, GREEN, Deployment
 from taxi_platform_tests.automation.test_refused import shifted
 

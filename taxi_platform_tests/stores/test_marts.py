@@ -15,11 +15,11 @@ from taxi_platform.references import CleanMonth
 from taxi_platform.stores.bigquery.store import BigQueryStore
 from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.model import StoreOfMarts
 from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform.stores.testing.marts import (
     GREEN,
     MartStoreSuite,
-    StoreOfMarts,
     assert_mart,
     assert_marts,
     expected_marts,
@@ -39,6 +39,7 @@ for slow in (
     MartStoreSuite.test_unchanged_marts_are_left_alone_and_lost_ones_made_again,
     MartStoreSuite.test_a_republished_month_s_marts_are_those_before_until_they_are_made_again,
     MartStoreSuite.test_another_definition_makes_them_again_and_takes_out_what_is_no_mart_any_more,
+    SharedMartStoreSuite.test_the_first_marts_killed_half_way_are_none_and_made_by_the_next_run,
 ):
     pytest.mark.long(slow)
 

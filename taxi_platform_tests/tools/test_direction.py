@@ -35,7 +35,7 @@ ROOMS = {
         ("automation", "checks"),
         ("io_managers", "freshness"),
         ("resources", "checked_months", "executor"),
-        ("metadata", "partitions", "jobs", "gcp", "check_history"),
+        ("metadata", "columns", "partitions", "jobs", "gcp", "check_history"),
         ("keys", "betas", "interrupts", "health"),
     ),
     "stores": (

@@ -8,6 +8,8 @@ A page needs nothing but itself: no network, no server, no font, no library.
 
 from __future__ import annotations
 
+import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["STORE_TITLES", "count", "environment", "write_page"]
 
-STORE_TITLES = {"duckdb": "DuckDB", "postgresql": "PostgreSQL", "bigquery": "BigQuery"}
+STORE_TITLES = {"duckdb": "DuckDB", "postgresql": "PostgreSQL", "postgres": "PostgreSQL", "bigquery": "BigQuery"}
+_LEFT_SECONDS = 3_600
+"""What a killed writer left is removed when it is so old."""
 """The kind of a store of tables → its name for people; a kind that is not here is its own name."""
 
 
@@ -45,15 +49,19 @@ def count(value: float) -> str:
 
 
 def write_page(file: Path, text: str) -> None:
-    """Write a file whole, with its folder: a reader has the file before or this one.
+    """Write a file whole, with its folder: a reader has the file before or this one, also where several write it.
 
     Raises:
         SettingsError: nothing can be written there.
     """
-    new = file.with_name(f".{file.name}")
+    new = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        for left in file.parent.glob(f".{file.name}.*"):
+            if time.time() - left.stat().st_mtime > _LEFT_SECONDS:
+                left.unlink(missing_ok=True)
         new.write_text(text, encoding="utf-8")
         new.replace(file)
     except OSError as error:
+        new.unlink(missing_ok=True)
         raise SettingsError(f"{file} cannot be written: {error.strerror or error}") from error

@@ -54,13 +54,14 @@ def file_name(dataset: str, label: str) -> str:
     return f"{dataset}-{label}.html"
 
 
-def month_page(figures: MonthFigures, store: str, features: Sequence[Mapping[str, Any]]) -> str:
+def month_page(figures: MonthFigures, store: str, features: Sequence[Mapping[str, Any]], made_from: str) -> str:
     """The page of one month.
 
     Args:
         figures: its numbers.
         store: where they were counted, for people.
         features: the zones' shapes as `charts.zone_features` gives them; without any the page has no map.
+        made_from: what the page says of its origin, for programs.
     """
     sections = {section.title: section for section in (_when(figures), _where(figures, features))}
     for found in breakdowns(figures.marts, _named(figures.zones)):
@@ -69,6 +70,7 @@ def month_page(figures: MonthFigures, store: str, features: Sequence[Mapping[str
     return _template("month.html").render(
         title=f"{_capital(figures.title)}, {figures.month:%B %Y}",
         store=store,
+        made_from=made_from,
         head=[_head(figure) for figure in figures.head],
         sections=[section for section in sections.values() if section.pictures],
         quality=_quality(figures),

@@ -1,4 +1,4 @@
-"""The assets: one per layer and dataset, marts among them, the zones, dates and codes.
+"""The assets: one per layer and dataset, marts among them, its report, the zones, dates and codes.
 
 Belongs here: putting a dataset's assets together. Does not: what an asset does (one module per layer).
 
@@ -17,6 +17,7 @@ from taxi_platform.contracts.contract import Contract
 from taxi_platform.orchestration.assets.dimensions import dimension_assets
 from taxi_platform.orchestration.assets.marts import marts_asset
 from taxi_platform.orchestration.assets.raw import raw_asset
+from taxi_platform.orchestration.assets.report import report_asset
 from taxi_platform.orchestration.assets.tables import table_asset
 from taxi_platform.orchestration.assets.trips import trips_asset
 from taxi_platform.orchestration.assets.zones import zones_assets
@@ -30,10 +31,14 @@ __all__ = ["build_assets"]
 def build_assets(
     contracts: Sequence[Contract], stores: Sequence[StoreAt], with_marts: Sequence[StoreAt]
 ) -> list[dg.AssetsDefinition]:
-    """Every asset of those datasets, with a table asset for each of those stores, and marts in some of them."""
+    """Every asset of those datasets, with a table asset for each of those stores, and marts in some of them.
+
+    The report is of the marts in the first of these.
+    """
     assets = [*zones_assets(stores), *dimension_assets(stores)]
     for contract in contracts:
         assets += [raw_asset(contract), trips_asset(contract)]
         assets += [table_asset(store, contract, contracts) for store in stores]
         assets += [marts_asset(store, contract, contracts) for store in with_marts]
+        assets += [report_asset(store, contract) for store in with_marts[:1]]
     return assets

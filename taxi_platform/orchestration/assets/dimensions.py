@@ -16,8 +16,8 @@ import dagster as dg
 from taxi_platform.contracts.dimensions import DIMENSIONS, Dimension
 from taxi_platform.errors import StoreError
 from taxi_platform.orchestration.assets.reference_tables import reference_table
+from taxi_platform.orchestration.columns import column_schema
 from taxi_platform.orchestration.keys import LOOKUP, asset_name
-from taxi_platform.orchestration.metadata import column_schema
 from taxi_platform.stores.lake.dimensions import StoredDimension
 from taxi_platform.stores.layer import StoreAt
 

@@ -16,10 +16,10 @@ from taxi_platform.contracts.contract import Contract
 from taxi_platform.marts import marts_of
 from taxi_platform.orchestration.assets.tables import kinds_of
 from taxi_platform.orchestration.automation.conditions import follows
+from taxi_platform.orchestration.columns import mart_columns
 from taxi_platform.orchestration.io_managers.values import MartMonths
 from taxi_platform.orchestration.jobs import marts_group
 from taxi_platform.orchestration.keys import asset_key, asset_name
-from taxi_platform.orchestration.metadata import mart_columns
 from taxi_platform.orchestration.partitions import asked_months, monthly_partitions
 from taxi_platform.stores.layer import StoreAt
 

@@ -14,9 +14,10 @@ import dagster as dg
 from taxi_platform.contracts.model import Table
 from taxi_platform.orchestration.assets.tables import kinds_of
 from taxi_platform.orchestration.automation.conditions import follows
+from taxi_platform.orchestration.columns import column_schema
 from taxi_platform.orchestration.io_managers.values import ReferenceTable
 from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_name
-from taxi_platform.orchestration.metadata import TABLE, column_schema
+from taxi_platform.orchestration.metadata import TABLE
 from taxi_platform.stores.layer import StoreAt
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ import dagster as dg
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.orchestration.automation.conditions import follows
+from taxi_platform.orchestration.columns import table_columns
 from taxi_platform.orchestration.io_managers.values import CleanMonths, TableMonths
 from taxi_platform.orchestration.keys import asset_name
-from taxi_platform.orchestration.metadata import TABLE, column_schema
+from taxi_platform.orchestration.metadata import TABLE
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.stores.layer import StoreAt
 from taxi_platform.stores.model import SCHEMA
@@ -43,7 +44,7 @@ def table_asset(store: StoreAt, contract: Contract, all_contracts: Sequence[Cont
         pool=layer.name,
         automation_condition=follows("trips"),
         kinds=kinds_of(store),
-        metadata={TABLE: f"{SCHEMA}.{contract.trips.name}", **column_schema(contract.trips)},
+        metadata={TABLE: f"{SCHEMA}.{contract.trips.name}", **table_columns(contract)},
         description=(
             f"{contract.description} In {layer.title} as `{SCHEMA}.{contract.trips.name}` and "
             f"`{SCHEMA}.{contract.quarantine.name}`; a month is replaced atomically."

@@ -27,10 +27,10 @@ from taxi_platform.contracts.contract import Contract
 from taxi_platform.errors import BrokenFileError, ChangedFormatError, DamagedError, RefusedMonthError
 from taxi_platform.months import TripMonth
 from taxi_platform.orchestration.automation.conditions import follows
+from taxi_platform.orchestration.columns import trips_columns
 from taxi_platform.orchestration.io_managers.failures import ExpectedFailureError
 from taxi_platform.orchestration.io_managers.values import CleanMonths, RawMonths
 from taxi_platform.orchestration.keys import SHAPES, asset_name
-from taxi_platform.orchestration.metadata import column_schema
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.resources import LakeResource, StagingResource
 from taxi_platform.references import CleanMonth, RawMonth, StagedClean, WithdrawnMonth
@@ -82,7 +82,7 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
         kinds={"parquet", "silver"},
         code_version=code_version(contract),
         automation_condition=follows("raw", and_shapes=bool(contract.derived)),
-        metadata=column_schema(contract.trips),
+        metadata=trips_columns(contract),
         description=(
             f"{contract.description} One contract for every month since {contract.first_month:%Y-%m}; rows that break "
             "a rule stand in quarantine with every reason, so that raw = trips + quarantine."

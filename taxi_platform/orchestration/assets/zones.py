@@ -24,9 +24,10 @@ from taxi_platform.orchestration.assets.raw import UPSTREAM_POOL
 from taxi_platform.orchestration.assets.reference_tables import reference_table
 from taxi_platform.orchestration.assets.tables import kinds_of
 from taxi_platform.orchestration.automation.conditions import follows
+from taxi_platform.orchestration.columns import column_schema
 from taxi_platform.orchestration.io_managers.values import ReferenceTable, ZonesFile, ZoneShapesFile
 from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_name
-from taxi_platform.orchestration.metadata import NO_SHAPES, TABLE, column_schema
+from taxi_platform.orchestration.metadata import NO_SHAPES, TABLE
 from taxi_platform.orchestration.resources import LakeResource, SourceResource, StagingResource
 from taxi_platform.stores.lake.zones import StoredZones
 from taxi_platform.stores.layer import StoreAt

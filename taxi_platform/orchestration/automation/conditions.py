@@ -12,20 +12,31 @@ no sensor that was off. Dagster's own conditions look at events: ``eager()`` onl
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 from dagster import AutomationCondition as Condition
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.dimensions import DIMENSIONS
+from taxi_platform.inspection.report.folder import made_from
+from taxi_platform.months import parse_month
 from taxi_platform.orchestration.automation.recorded import recorded_versions
 from taxi_platform.orchestration.betas import knowingly
 from taxi_platform.orchestration.jobs import marts_group
-from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_name, place
-from taxi_platform.orchestration.metadata import DATA_VERSION, RAW_VERSION, SHA256, VERSION, WITHDRAWN, ZONE_SHAPES
+from taxi_platform.orchestration.keys import LOOKUP, REPORT, SHAPES, asset_name, place
+from taxi_platform.orchestration.metadata import (
+    DATA_VERSION,
+    MADE_FROM,
+    RAW_VERSION,
+    SHA256,
+    VERSION,
+    WITHDRAWN,
+    ZONE_SHAPES,
+)
 from taxi_platform.settings import Settings
 
-__all__ = ["Behind", "Relocated", "build_automation_sensors", "follows"]
+__all__ = ["Behind", "Relocated", "Superseded", "build_automation_sensors", "follows", "shows"]
 
 _LONGEST_INTERVAL = 30
 
@@ -88,6 +99,31 @@ class Relocated(Condition[dg.AssetKey]):
         return _among_candidates(context, behind)
 
 
+class Superseded(Condition[dg.AssetKey]):
+    """True for a month whose page of the report was made from other marts than the newest recorded ones, or is missing.
+
+    A page compares its month with the month before and the year before, so it shows the marts of all three.
+    """
+
+    def __init__(self, layer: str) -> None:
+        self.layer = layer
+
+    @property
+    def name(self) -> str:
+        """The condition as the web interface names it."""
+        return f"made from other {self.layer}, its own or those that it is compared with"
+
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        """The candidate months whose recorded marts are not the current ones."""
+        (source,) = context.asset_graph_view.asset_graph.get(context.key).parent_keys
+        versions = {key: names[VERSION] for key, names in _recorded(context, source) if key and VERSION in names}
+        there = {parse_month(key): version for key, version in versions.items() if version != WITHDRAWN}
+        wanted = {key: made_from(there, parse_month(key)) for key in versions}
+        wanted |= {key: WITHDRAWN for key, version in versions.items() if version == WITHDRAWN}
+        known = {key: names.get(MADE_FROM) for key, names in _recorded(context, context.key)}
+        return _among_candidates(context, {key for key, marts in wanted.items() if known.get(key) != marts})
+
+
 def _among_candidates(
     context: dg.AutomationContext[dg.AssetKey], months: Collection[str | None]
 ) -> dg.AutomationResult[dg.AssetKey]:
@@ -120,12 +156,30 @@ def follows(layer: str, *, and_shapes: bool = False) -> Condition[dg.AssetKey]:
     missing = Condition.any_deps_missing()
     if and_shapes:
         missing = missing.ignore(dg.AssetSelection.assets(asset_name(SHAPES, SHAPES)))
-    return (
-        (with_its_input | (is_behind & ~asked.with_label("asked for since its input was last recorded")))
-        & ~missing
-        & ~Condition.any_deps_in_progress()
-        & ~Condition.in_progress()
-    ).with_label(f"follows {layer}")
+    wanted = with_its_input | (is_behind & ~asked.with_label("asked for since its input was last recorded"))
+    return _unless_running(wanted, missing, f"follows {layer}")
+
+
+def shows(layer: str) -> Condition[dg.AssetKey]:
+    """True for a month of the report whose marts are there and are not those of its page, as `follows` otherwise.
+
+    Marts of another month may be what is new. So whether it was asked for is forgotten, too, once the page is right.
+    """
+    is_behind = Superseded(layer)
+    asked = Condition.newly_requested().since(Condition.any_deps_match(Condition.newly_updated()) | ~is_behind)
+    return _unless_running(
+        Condition.any_deps_match(Condition.will_be_requested()).with_label("its input is requested")
+        | (is_behind & ~asked.with_label("asked for since its marts were last recorded")),
+        Condition.any_deps_missing(),
+        f"shows {layer}",
+    )
+
+
+def _unless_running(wanted: Condition[Any], missing: Condition[Any], label: str) -> Condition[dg.AssetKey]:
+    found: Condition[dg.AssetKey] = (
+        wanted & ~missing & ~Condition.any_deps_in_progress() & ~Condition.in_progress()
+    ).with_label(label)
+    return found
 
 
 @knowingly()
@@ -133,18 +187,24 @@ def build_automation_sensors(
     contracts: Sequence[Contract], settings: Settings
 ) -> list[dg.AutomationConditionSensorDefinition]:
     """One sensor per dataset and one for the zones, so that each can be started and stopped on its own."""
-    groups: dict[str, tuple[Sequence[str], bool]] = {
-        c.dataset: ((c.dataset, marts_group(c.dataset)), settings.automates(c.dataset)) for c in contracts
+    targets: dict[str, tuple[dg.AssetSelection, bool]] = {
+        c.dataset: (dg.AssetSelection.groups(c.dataset, marts_group(c.dataset)), settings.automates(c.dataset))
+        for c in contracts
     }
-    groups["zones"] = (("zones",), settings.automation == "on")
+    if settings.marts_in:
+        targets = {
+            name: (selected | dg.AssetSelection.assets(asset_name(REPORT, name)), starts)
+            for name, (selected, starts) in targets.items()
+        }
+    targets["zones"] = (dg.AssetSelection.groups("zones"), settings.automation == "on")
     return [
         dg.AutomationConditionSensorDefinition(
             f"{name}_automation",
-            target=dg.AssetSelection.groups(*members),
+            target=selected,
             description=f"Asks for what is behind its input in {name}.",
             default_status=dg.DefaultSensorStatus.RUNNING if starts else dg.DefaultSensorStatus.STOPPED,
             minimum_interval_seconds=min(_LONGEST_INTERVAL, settings.poll_seconds),
             use_user_code_server=True,  # only this code location knows its own condition
         )
-        for name, (members, starts) in groups.items()
+        for name, (selected, starts) in targets.items()
     ]

@@ -139,7 +139,7 @@ def _marts_there(
         elif tables is not None and tables.data_version is not None and marts_gap(contract, tables, made) is None:
             rows = {name: mart.rows for name, mart in made.items()}
             there = MadeMarts(tables.data_version, rows, changed=False)
-            yield found.month.partition_key, made_metadata(there)
+            yield found.month.partition_key, made_metadata(contract, there)
 
 
 def _there(

@@ -17,11 +17,14 @@ __all__ = ["io_managers"]
 def io_managers(settings: Settings, resources: Mapping[str, Any] | None = None) -> dict[str, object]:
     """``lake_io``, and ``warehouse_io``, ``postgres_io``, … for the settings' stores; a store that is off has none.
 
+    Where a store has marts, ``report_io`` too, over the first of them.
+
     Args:
         settings: the stores.
         resources: the resources of those settings, if they exist already.
     """
     from taxi_platform.orchestration.io_managers.lake import LakeIOManager
+    from taxi_platform.orchestration.io_managers.report import ReportIOManager
     from taxi_platform.orchestration.io_managers.tables import TableIOManager
     from taxi_platform.orchestration.resources import resources as build_resources
 
@@ -30,4 +33,8 @@ def io_managers(settings: Settings, resources: Mapping[str, Any] | None = None) 
     stores = {name: store.layer for name, store in settings.tables.items()}
     managers = {layer.io_manager_key: TableIOManager(**common, tables=given[name]) for name, layer in stores.items()}
     showing_raw = [given[name] for name, layer in stores.items() if layer.has_raw_views]
-    return {"lake_io": LakeIOManager.beside(*showing_raw)(lake=given["lake"]), **managers}
+    managed: dict[str, object] = {"lake_io": LakeIOManager.beside(*showing_raw)(lake=given["lake"]), **managers}
+    if with_marts := next(iter(settings.marts_in.values()), None):
+        marts = given[with_marts.layer.name]
+        managed["report_io"] = ReportIOManager(lake=given["lake"], tables=marts, folder=str(settings.report))
+    return managed

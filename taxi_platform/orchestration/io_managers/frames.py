@@ -19,7 +19,8 @@ import dagster as dg
 
 from taxi_platform.errors import SettingsError, StoreError
 from taxi_platform.months import month_label, parse_month
-from taxi_platform.orchestration.metadata import ROWS, TABLE, column_schema
+from taxi_platform.orchestration.columns import column_schema
+from taxi_platform.orchestration.metadata import ROWS, TABLE
 from taxi_platform.orchestration.partitions import check_range
 
 if TYPE_CHECKING:

@@ -135,7 +135,7 @@ class TableIOManager(dg.ConfigurableIOManager):
                 return withdrawn_metadata(changed=False)  # its tables took the marts with them
             made = store.make_marts(contract, marts_of(contract), month.first_day)
             days = store.read_months(by_day, [month.first_day], ["trips", "total_cents"])
-            return made_metadata(made, days.read_all())
+            return made_metadata(contract, made, days.read_all())
 
         with recorded(context) as outcome:
             store_each(marts.months, make, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)

@@ -38,6 +38,7 @@ __all__ = [
     "Months",
     "RawMonths",
     "ReferenceTable",
+    "ReportMonths",
     "TableMonths",
     "ZoneShapesFile",
     "ZonesFile",
@@ -98,6 +99,15 @@ class MartMonths:
     """In calendar order."""
     all_contracts: Sequence[Contract]
     """Every dataset of the platform, for the views over all of them."""
+
+
+@dataclass(frozen=True)
+class ReportMonths:
+    """Months whose pages of the report are to be made from a store's marts."""
+
+    contract: Contract
+    months: tuple[TripMonth, ...]
+    """In calendar order."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -30,7 +30,7 @@ from taxi_platform.marts.days import CBD_DAY, SERVICE_DAY
 from taxi_platform.marts.zones import ZONE_HOUR
 from taxi_platform.references import CleanMonth
 from taxi_platform.stores.lake.lake import Lake
-from taxi_platform.stores.model import MartStore, TableStore
+from taxi_platform.stores.model import StoreOfMarts, TableStore
 from taxi_platform.stores.testing.months import APRIL, MARCH, staged_tables
 from taxi_platform.stores.testing.tables import Query, rows_of
 
@@ -39,10 +39,6 @@ __all__ = ["MartStoreSuite", "StoreOfMarts", "assert_mart", "assert_marts", "exp
 GREEN, FHV, FHVHV = CONTRACTS["green"], CONTRACTS["fhv"], CONTRACTS["fhvhv"]
 _COMPANIES = {"HV0003": "Uber", "HV0005": "Lyft"}
 Row = dict[str, Any]
-
-
-class StoreOfMarts(TableStore, MartStore, Protocol):
-    """A store of tables that makes marts."""
 
 
 class MartStoreSuite:
