@@ -6,12 +6,25 @@ import pytest
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.dimensions import DIMENSIONS
 from taxi_platform.orchestration.build import build_definitions
-from taxi_platform.orchestration.keys import LAYERS, LOOKUP, REPORT, SHAPES, Place, asset_key, place
+from taxi_platform.orchestration.keys import (
+    LAYERS,
+    LOOKUP,
+    OF_ALL,
+    QUARANTINE,
+    REPORT,
+    SHAPES,
+    VIEWS,
+    Place,
+    asset_key,
+    place,
+)
 from taxi_platform.settings import Settings
 
 PLACES = [
-    *(Place(layer, dataset) for dataset in CONTRACTS for layer in (*LAYERS, REPORT)),
+    *(Place(layer, dataset) for dataset in CONTRACTS for layer in (*LAYERS, QUARANTINE, REPORT)),
     *(Place(layer, name) for name in (LOOKUP, SHAPES, *DIMENSIONS) for layer in (name, "warehouse", "postgres")),
+    *(Place(layer, name) for name in OF_ALL for layer in ("warehouse", "postgres")),
+    Place(VIEWS, VIEWS),
 ]
 
 

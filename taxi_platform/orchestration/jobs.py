@@ -12,7 +12,7 @@ import dagster as dg
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.orchestration.keys import REPORT, asset_name
 
-__all__ = ["REPORTS_GROUP", "ZONES_JOB", "build_jobs", "job_name", "marts_group", "report_job_name"]
+__all__ = ["REPORTS_GROUP", "VIEWS_GROUP", "ZONES_JOB", "build_jobs", "job_name", "marts_group", "report_job_name"]
 
 ZONES_JOB = "taxi_zones"
 """Not ``zones``, because a job and an asset cannot share a name."""
@@ -20,6 +20,10 @@ ZONES_JOB = "taxi_zones"
 
 REPORTS_GROUP = "reports"
 """The group of every dataset's report."""
+
+
+VIEWS_GROUP = "views"
+"""The group of what is over all datasets."""
 
 
 def job_name(dataset: str) -> str:

@@ -20,9 +20,12 @@ __all__ = [
     "LAYERS",
     "LOOKUP",
     "MART_LAYERS",
+    "OF_ALL",
+    "QUARANTINE",
     "REPORT",
     "SHAPES",
     "TABLE_LAYERS",
+    "VIEWS",
     "Place",
     "asset_key",
     "asset_name",
@@ -37,6 +40,12 @@ LAYERS = ("raw", "trips", *TABLE_LAYERS, *MART_LAYERS)
 """The layers of every dataset, from upstream to the marts."""
 REPORT = "report"
 """The report of a dataset: pages made from the marts of one store, which no store of tables has."""
+QUARANTINE = "quarantine"
+"""The rejected rows of a dataset, which the step of its trips stores with them."""
+OF_ALL = ("trips", "months")
+"""What every store of tables has of all datasets, and the steps of tables keep up to date: ``trips_warehouse``."""
+VIEWS = "views"
+"""The file of views over a lake on disk."""
 LOOKUP = "zones"
 """The zone lookup, beside the datasets. In the lake it is a layer of its own; in the stores it is a table in their
 layer."""
@@ -68,9 +77,9 @@ def place(key: dg.AssetKey) -> Place | None:
     if len(key.path) != 1:
         return None
     (name,) = key.path
-    if name in (LOOKUP, SHAPES, *DIMENSIONS):
+    if name in (LOOKUP, SHAPES, VIEWS, *DIMENSIONS):
         return Place(name, name)
-    found = [layer for layer in (*LAYERS, REPORT) if name.endswith(f"_{layer}")]
+    found = [layer for layer in (*LAYERS, QUARANTINE, REPORT) if name.endswith(f"_{layer}")]
     layer = max(found, key=len, default="")
     dataset = name.removesuffix(f"_{layer}")
     return Place(layer, dataset) if layer and dataset else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ __all__ = [
     "dimension_metadata",
     "loaded_metadata",
     "made_metadata",
+    "quarantine_metadata",
     "raw_metadata",
     "report_metadata",
     "withdrawn_metadata",
@@ -97,13 +98,20 @@ def raw_metadata(raw: RawMonth, uri: str, *, changed: bool) -> Mapping[str, Any]
     }
 
 
-def clean_metadata(clean: CleanMonth, uri: str, *, changed: bool) -> Mapping[str, Any]:
-    """Counts, and each reason as a number of its own, so that the web interface plots it over the months."""
+def clean_metadata(clean: CleanMonth, uri: Callable[[str], str], *, changed: bool) -> Mapping[str, Any]:
+    """Counts, and each reason as a number of its own, so that the web interface plots it over the months.
+
+    Args:
+        clean: the month.
+        uri: gives the address of an object of the lake.
+        changed: whether the month was cleaned again.
+    """
     facts = clean.facts
     table = "\n".join(f"| {reason} | {rows:,} |" for reason, rows in facts.reasons.items() if rows)
     return {
         ROWS: facts.trips_rows,
-        URI: uri,
+        URI: uri(clean.trips_path),
+        "quarantine_uri": uri(clean.quarantine_path),
         "raw_rows": facts.raw_rows,
         "quarantined_rows": facts.quarantined_rows,
         DATA_VERSION: facts.version,
@@ -119,6 +127,18 @@ def clean_metadata(clean: CleanMonth, uri: str, *, changed: bool) -> Mapping[str
         **_located(facts),
         "bytes": clean.trips_size + clean.quarantine_size,
         "changed": changed,
+    }
+
+
+def quarantine_metadata(trips: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What `clean_metadata` or `withdrawn_metadata` says of a month's trips, of its quarantine."""
+    if trips.get(WITHDRAWN):
+        return trips
+    same = ("raw_rows", DATA_VERSION, RAW_VERSION, "reasons", "changed")
+    return {
+        ROWS: trips["quarantined_rows"],
+        URI: trips["quarantine_uri"],
+        **{name: value for name, value in trips.items() if name in same or name.startswith("rejected/")},
     }
 
 

@@ -123,7 +123,7 @@ def test_a_fifth_dataset_is_one_module_and_one_line(copy: Copy) -> None:
 
     described = copy.described()
     new = {kind: sorted(set(found) - set(before[kind])) for kind, found in described.items()}
-    layers = ("postgres", "postgres_marts", "raw", "report", "trips", "warehouse", "warehouse_marts")
+    layers = ("postgres", "postgres_marts", "quarantine", "raw", "report", "trips", "warehouse", "warehouse_marts")
     assert new["assets"] == [f"bike_{layer}" for layer in layers]
     assert {check.replace("bike", "green", 1) for check in new["checks"]} == {
         check for check in before["checks"] if check.startswith("green_")

@@ -1,4 +1,5 @@
-"""The assets: one per layer and dataset, marts among them, its report, the zones, dates and codes.
+"""The assets: one per layer and dataset, marts among them, its report, the zones, dates and codes,
+and what their steps store beside.
 
 Belongs here: putting a dataset's assets together. Does not: what an asset does (one module per layer).
 
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from taxi_platform.contracts.contract import Contract
+from taxi_platform.orchestration.assets.beside import all_datasets_specs, quarantine_spec, views_spec
 from taxi_platform.orchestration.assets.dimensions import dimension_assets
 from taxi_platform.orchestration.assets.marts import marts_asset
 from taxi_platform.orchestration.assets.raw import raw_asset
@@ -29,16 +31,17 @@ __all__ = ["build_assets"]
 
 @knowingly()
 def build_assets(
-    contracts: Sequence[Contract], stores: Sequence[StoreAt], with_marts: Sequence[StoreAt]
-) -> list[dg.AssetsDefinition]:
+    contracts: Sequence[Contract], stores: Sequence[StoreAt], with_marts: Sequence[StoreAt], *, has_views: bool
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Every asset of those datasets, with a table asset for each of those stores, and marts in some of them.
 
-    The report is of the marts in the first of these.
+    The report is of the marts in the first of these. With ``has_views`` there is a file of views over the lake.
     """
-    assets = [*zones_assets(stores), *dimension_assets(stores)]
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [*zones_assets(stores), *dimension_assets(stores)]
     for contract in contracts:
-        assets += [raw_asset(contract), trips_asset(contract)]
+        assets += [raw_asset(contract), trips_asset(contract), quarantine_spec(contract)]
         assets += [table_asset(store, contract, contracts) for store in stores]
         assets += [marts_asset(store, contract, contracts) for store in with_marts]
         assets += [report_asset(store, contract) for store in with_marts[:1]]
-    return assets
+    assets += [spec for store in stores for spec in all_datasets_specs(store, contracts)]
+    return [*assets, views_spec(contracts)] if has_views else assets

@@ -19,7 +19,7 @@ from taxi_platform.errors import DamagedError
 from taxi_platform.inspection.behind import marts_gap, table_gap
 from taxi_platform.months import TripMonth
 from taxi_platform.orchestration.automation.recorded import recorded_versions
-from taxi_platform.orchestration.keys import LAYERS, asset_key, asset_name
+from taxi_platform.orchestration.keys import LAYERS, QUARANTINE, asset_key, asset_name
 from taxi_platform.orchestration.metadata import (
     DATA_VERSION,
     VERSION,
@@ -27,6 +27,7 @@ from taxi_platform.orchestration.metadata import (
     clean_metadata,
     loaded_metadata,
     made_metadata,
+    quarantine_metadata,
     raw_metadata,
     withdrawn_metadata,
 )
@@ -93,6 +94,7 @@ def build_record_job(
                 layer: list(_there(layer, lake, contract, found, held.get(layer, {})))
                 for layer in ("raw", "trips", *tables)
             }
+            there[QUARANTINE] = [(month, quarantine_metadata(trips)) for month, trips in there["trips"]]
             for store in with_marts:
                 marts = getattr(context.resources, store.layer.name).open().held_marts(contract)
                 there[store.layer.marts] = list(_marts_there(contract, found, held[store.layer.name], marts))
@@ -163,7 +165,7 @@ def _metadata(
     if clean is None:
         return None
     if layer == "trips":
-        return clean_metadata(clean, lake.uri(clean.trips_path), changed=False)
+        return clean_metadata(clean, lake.uri, changed=False)
     if held is None or table_gap(found, held) is not None:
         return None
     loaded = LoadedMonth(held.counts, changed=False, table=contract.trips.qualified_name)

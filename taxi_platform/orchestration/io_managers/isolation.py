@@ -34,6 +34,8 @@ __all__ = ["ATTEMPTS", "Metadata", "Outcome", "record", "recorded", "store_each"
 T = TypeVar("T")
 
 Metadata = Mapping[str, Any]
+Beside = Callable[[TripMonth, Metadata], dg.AssetMaterialization]
+"""Of a month and its metadata, the event of another asset that was stored with it."""
 _LOG = logging.getLogger(__name__)
 
 ATTEMPTS = MONTH.attempts or 1
@@ -175,8 +177,10 @@ def _settle(outcome: Outcome, month: TripMonth, result: Callable[[], Metadata | 
 
 
 @contextlib.contextmanager
-def recorded(context: dg.OutputContext) -> Iterator[Outcome]:
+def recorded(context: dg.OutputContext, beside: Beside | None = None) -> Iterator[Outcome]:
     """An outcome for the caller to fill; at the end, Dagster records its good months with their metadata.
+
+    With ``beside``, the event that it gives of each good month is recorded too.
 
     Raises `dagster.Failure`, which names the bad months, if there are any. If an error or an interrupt ends the
     context, what was stored until then is recorded too.
@@ -188,6 +192,7 @@ def recorded(context: dg.OutputContext) -> Iterator[Outcome]:
             if month not in told:
                 told.add(month)
                 _log_materialization(context, month, metadata)
+                _log_beside(context, beside, month, metadata)
 
     outcome = Outcome(at_interrupt=tell)
     try:
@@ -195,7 +200,12 @@ def recorded(context: dg.OutputContext) -> Iterator[Outcome]:
     except BaseException:
         tell()
         raise
-    record(context, outcome)
+    record(context, outcome, beside)
+
+
+def _log_beside(context: dg.OutputContext, beside: Beside | None, month: TripMonth, metadata: Metadata) -> None:
+    if beside is not None:
+        context.log_event(beside(month, metadata))
 
 
 def _log_materialization(context: dg.OutputContext, month: TripMonth, metadata: Metadata) -> None:
@@ -206,8 +216,10 @@ def _log_materialization(context: dg.OutputContext, month: TripMonth, metadata: 
     )
 
 
-def record(context: dg.OutputContext, outcome: Outcome) -> None:
+def record(context: dg.OutputContext, outcome: Outcome, beside: Beside | None = None) -> None:
     """Record the good months with their metadata; raises `dagster.Failure`, which names the bad ones, if any."""
+    for month, metadata in sorted(outcome.stored.items()):
+        _log_beside(context, beside, month, metadata)
     if not outcome.failed:
         execution = dg.AssetExecutionContext.get()
         for month, metadata in sorted(outcome.stored.items()):

@@ -27,10 +27,11 @@ from taxi_platform.orchestration.io_managers.places import own_place
 from taxi_platform.orchestration.io_managers.raw_views import PATIENCE, refresh_raw_view
 from taxi_platform.orchestration.io_managers.reading import as_annotated, chosen_columns, chosen_months, input_months
 from taxi_platform.orchestration.io_managers.values import CleanMonths, RawMonths, ZonesFile, ZoneShapesFile
-from taxi_platform.orchestration.keys import LOOKUP, SHAPES, asset_key, asset_name
+from taxi_platform.orchestration.keys import LOOKUP, QUARANTINE, SHAPES, VIEWS, asset_key, asset_name
 from taxi_platform.orchestration.metadata import (
     clean_metadata,
     dimension_metadata,
+    quarantine_metadata,
     raw_metadata,
     withdrawn_metadata,
     zone_shapes_metadata,
@@ -84,7 +85,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             metadata = self._store_zone_shapes(obj)
             context.add_output_metadata(metadata)
             if metadata["changed"]:
-                self._refresh_views()
+                self._refresh_views(context)
             return
         if not isinstance(obj, RawMonths | CleanMonths | ZonesFile | Dimension):
             raise StoreError(
@@ -95,11 +96,12 @@ class LakeIOManager(dg.ConfigurableIOManager):
             metadata = self._store_zones(obj) if isinstance(obj, ZonesFile) else self._store_dimension(obj)
             context.add_output_metadata(metadata)
             if metadata["changed"]:
-                self._refresh_views()
+                self._refresh_views(context)
             return
 
         store = self._storing_raw(obj) if isinstance(obj, RawMonths) else self._storing_clean(obj)
-        with recorded(context) as outcome:
+        beside = _quarantined if isinstance(obj, CleanMonths) else None
+        with recorded(context, beside) as outcome:
             store_each(obj.months, store, self.months_at_once, self.attempts, self.lake.wait_seconds, outcome)
             refusals = [month for month, error in outcome.failed.items() if isinstance(error, RefusedMonthError)]
             if isinstance(obj, CleanMonths):
@@ -107,11 +109,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
             if refusals or (isinstance(obj, RawMonths) and any(m["changed"] for m in outcome.stored.values())):
                 self._refresh_raw_view(own_place(context).dataset)
             if refusals or any(metadata["changed"] for metadata in outcome.stored.values()):
-                self._refresh_views()
+                self._refresh_views(context)
 
-    def _refresh_views(self) -> None:
-        if self.lake.views is not None:
-            refresh_views(Path(self.lake.views), self.lake.open(), PATIENCE)
+    def _refresh_views(self, context: dg.OutputContext) -> None:
+        if self.lake.views is not None and not refresh_views(Path(self.lake.views), self.lake.open(), PATIENCE):
+            context.log_event(dg.AssetMaterialization(VIEWS, metadata={"file": dg.MetadataValue.path(self.lake.views)}))
 
     def _record_current(self, context: dg.OutputContext, refusals: Sequence[TripMonth]) -> None:
         """Record the versions that are current now, because a refused version was recorded as current before."""
@@ -166,9 +168,9 @@ class LakeIOManager(dg.ConfigurableIOManager):
                     return withdrawn_metadata(changed=lake.remove_clean(month))
                 if isinstance(value, StagedClean):
                     clean = lake.store_clean(value)
-                    return clean_metadata(clean, lake.uri(clean.trips_path), changed=True)
+                    return clean_metadata(clean, lake.uri, changed=True)
                 lake.clear_superseded(month)
-                return clean_metadata(value, lake.uri(value.trips_path), changed=False)
+                return clean_metadata(value, lake.uri, changed=False)
 
         return store
 
@@ -265,6 +267,12 @@ class LakeIOManager(dg.ConfigurableIOManager):
         if not paths:
             raise StoreError(f"{self.lake.url} has no month of {asset_name(layer, dataset)} yet: materialize one first")
         return read_objects(lake, paths, chosen_columns(context))
+
+
+def _quarantined(month: TripMonth, trips: Metadata) -> dg.AssetMaterialization:
+    """The event of a month's quarantine, which is stored with its trips."""
+    key = asset_key(QUARANTINE, month.dataset)
+    return dg.AssetMaterialization(key, partition=month.partition_key, metadata=quarantine_metadata(trips))
 
 
 def _made_current(lake: Lake, value: StagedRaw | SelectedRaw | RestoredMonth | AcceptedRaw | RawMonth) -> RawMonth:

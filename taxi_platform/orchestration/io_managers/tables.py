@@ -9,7 +9,7 @@ own asset, returned. ``handle_output`` opens the months one by one and gives eac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -26,9 +26,11 @@ from taxi_platform.orchestration.io_managers.isolation import ATTEMPTS, Metadata
 from taxi_platform.orchestration.io_managers.raw_views import refresh_raw_view
 from taxi_platform.orchestration.io_managers.reading import as_annotated, chosen_columns, chosen_months, wants_frame
 from taxi_platform.orchestration.io_managers.values import MartMonths, ReferenceTable, TableMonths
+from taxi_platform.orchestration.keys import OF_ALL, asset_key
 from taxi_platform.orchestration.metadata import (
     NO_SHAPES,
     SHA256,
+    TABLE,
     ZONE_SHAPES,
     loaded_metadata,
     made_metadata,
@@ -124,6 +126,14 @@ class TableIOManager(dg.ConfigurableIOManager):
                 self._patiently("the views", lambda: store.refresh_views(months.all_contracts))
                 dataset = months.contract.dataset
                 refresh_raw_view(self.tables.layer, lambda: nullcontext(store), dataset, lake, claimed=True)
+            self._record_of_all(context, {m.label for m, told in outcome.stored.items() if told["changed"]})
+
+    def _record_of_all(self, context: dg.OutputContext, changed: Collection[str]) -> None:
+        """Say that the tables and views over all datasets have changed, if they have."""
+        for name in OF_ALL if changed else ():
+            metadata = {TABLE: f"{SCHEMA}.{name}", "changed_by": context.asset_key.to_user_string()}
+            metadata["months"] = ", ".join(sorted(changed))
+            context.log_event(dg.AssetMaterialization(asset_key(self.name, name), metadata=metadata))
 
     def _store_marts(self, context: dg.OutputContext, marts: MartMonths) -> None:
         store, lake, contract = self._claimed(), self.lake.open(), marts.contract
