@@ -32,6 +32,7 @@ _SCALE = 1.5
 _FIRST, _BAD, _LAST = date(2017, 1, 1), date(2026, 8, 1), date(2026, 9, 1)
 _BROUGHT = ("2017-01..2025-12", "2026-01..2026-06")
 _ASKED_FOR = "[2026-07-01...2026-09-01]"
+_REPORTED = "2026-06-01"
 _OWN_PAGES = {
     "mart_zone_revenue.html": ("catalog-table", 1180, 860),
     "lineage.html": ("catalog-lineage", 1440, 620),
@@ -84,6 +85,10 @@ def _platform(folder: Path) -> dict[str, str]:
     for first_and_last in _BROUGHT:
         command = ["run", "--datasets", "green", "--months", first_and_last]
         subprocess.run([sys.executable, "-m", "taxi_platform.cli", *command], cwd=folder, env=environment, check=True)
+    page = ["-m", "taxi_platform.definitions", "--select", "green_report", "--partition", _REPORTED]
+    of_the_run = {**environment, "DAGSTER_HOME": str(folder / "data" / "dagster")}
+    command = [sys.executable, "-m", "dagster", "asset", "materialize", *page]
+    subprocess.run(command, cwd=folder, env=of_the_run, check=True)
     return environment
 
 
@@ -102,7 +107,7 @@ def _file(upstream: Path, month: date) -> Path:
 def _asset_graph(page: Page, address: str) -> None:
     page.set_viewport_size({"width": 1280, "height": 640})
     page.goto(f"{address}{_GROUP}")
-    last = page.get_by_text("% filled").nth(3)
+    last = page.get_by_text("% filled").nth(4)
     last.click(trial=True)  # waits until the graph rests
     page.mouse.move(0, 0)  # no asset is highlighted
 
@@ -132,6 +137,13 @@ def _backfill(page: Page, address: str) -> None:
     page.get_by_text("Failed", exact=True).nth(1).wait_for()
 
 
+def _report(page: Page, address: str) -> None:
+    """The two pictures of a month's page in its materialization."""
+    page.goto(f"{address}/assets/green_report?view=partitions&partition={_REPORTED}")
+    page.get_by_text("[Show Markdown]").first.click()
+    page.get_by_role("dialog").get_by_role("img").nth(1).wait_for()
+
+
 def _partitions(page: Page, address: str) -> None:
     page.goto(f"{address}/assets/green_raw?view=partitions")
     page.get_by_text("2026-07-01", exact=True).first.click()
@@ -144,6 +156,7 @@ _PICTURES: dict[str, Callable[[Page, str], None]] = {
     "checks": _checks,
     "backfill": _backfill,
     "partitions": _partitions,
+    "report-in-dagster": _report,
 }
 """Name of the file → what brings the page there, in the order of the story."""
 
