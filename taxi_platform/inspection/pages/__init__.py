@@ -8,6 +8,7 @@ A page needs nothing but itself: no network, no server, no font, no library.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from pathlib import Path
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["STORE_TITLES", "count", "environment", "write_page"]
 
 STORE_TITLES = {"duckdb": "DuckDB", "postgresql": "PostgreSQL", "postgres": "PostgreSQL", "bigquery": "BigQuery"}
+"""The kind of a store of tables → its name for people; a kind that is not here is its own name."""
 _LEFT_SECONDS = 3_600
 """What a killed writer left is removed when it is so old."""
-"""The kind of a store of tables → its name for people; a kind that is not here is its own name."""
 
 
 def environment(folder: Path) -> jinja2.Environment:
@@ -63,5 +64,6 @@ def write_page(file: Path, text: str) -> None:
         new.write_text(text, encoding="utf-8")
         new.replace(file)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            new.unlink()
         raise SettingsError(f"{file} cannot be written: {error.strerror or error}") from error
