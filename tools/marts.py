@@ -24,10 +24,11 @@ from taxi_platform.contracts.unified import UNIFIED, unified_month_sql, unified_
 from taxi_platform.contracts.zones import MAPPED_ZONES, ZONES
 from taxi_platform.marts import MARTS, VIEWS
 from taxi_platform.marts.model import Mart, MartView
-from taxi_platform.marts.queries import DIALECTS, SQL, DialectName, select
+from taxi_platform.marts.queries import DIALECTS, SQL, DialectName, named_trips_sql, select
 from taxi_platform.stores.bookkeeping import MART_MONTHS
 
 __all__ = ["origins", "read", "translated", "translations", "write_translations"]
+_HOUR, _BEFORE_ALL = sqlglot.parse_one("INTERVAL '1 hour'"), sqlglot.parse_one("TIMESTAMP '1900-01-01'")
 _HEADER = "-- Written by `make docs` from sql/duckdb; not to be edited by hand.\n"
 
 
@@ -78,12 +79,13 @@ def _of_mart(mart: Mart) -> Origins:
     for contract in filter(mart.suits, CONTRACTS.values()):
         sources = {
             "unified": unified_month_sql(contract, contract.first_month, str, DUCKDB),
-            "trips": (SQL / DIALECTS[0] / "trips.sql").read_text(),
+            "measured": select("measured", DIALECTS[0]),
+            "trips": named_trips_sql(DUCKDB),
         }
         tables = [replace(contract.quarantine, name="quarantine"), ZONES, contract.trips, *read]
         leaves = _leaves(select(mart.name, DIALECTS[0]), tables, sources if "trips" in mart.reads else {})
         for name, of in found.items():
-            of.update(_unified(leaf, contract) for leaf in leaves[name])
+            of.update(_unified(leaf, contract) for leaf in leaves[mart.labels.get(name, name)])
     return {name: sorted(of) for name, of in found.items()}
 
 
@@ -103,9 +105,11 @@ def _leaves(sql: str, tables: Iterable[Table], sources: Mapping[str, str] | None
 
 
 def read() -> str:
-    """Mart → the columns of trips that its SELECT names, as JSON."""
-    measured = sqlglot.parse_one((SQL / DIALECTS[0] / "trips.sql").read_text(), read=DIALECTS[0])
-    known = {*UNIFIED.column_names, *measured.named_selects}
+    """Mart → the columns of ``measured`` that its SELECT names, as JSON."""
+    contract = next(iter(CONTRACTS.values()))  # every dataset's trips have the same columns here
+    stored = sqlglot.parse_one(select("measured", DIALECTS[0]), read=DIALECTS[0]).named_selects
+    month = sqlglot.parse_one(unified_month_sql(contract, contract.first_month, str, DUCKDB), read=DIALECTS[0])
+    known = {*month.named_selects, *stored}
     found = {mart.name: sorted(_named(mart) & known) for mart in MARTS if "trips" in mart.reads}
     return json.dumps(found, indent=2) + "\n"
 
@@ -142,7 +146,11 @@ def _bigquery(node: exp.Expression) -> exp.Expression:
 
 
 def _postgres(node: exp.Expression) -> exp.Expression:
-    """PostgreSQL's series is a relation by itself."""
+    """PostgreSQL's series is a relation by itself. Its div() computes in numeric, and date_trunc() by the calendar."""
+    if isinstance(node, exp.IntDiv):
+        return exp.Div(this=node.this, expression=node.expression, typed=True)
+    if isinstance(node, exp.TimestampTrunc) and node.text("unit").upper() == "HOUR":
+        return exp.func("DATE_BIN", _HOUR, node.this, _BEFORE_ALL)
     if isinstance(node, exp.Unnest) and isinstance(node.expressions[0], exp.GenerateSeries):
         return exp.Table(this=node.expressions[0], alias=node.args["alias"])
     return node

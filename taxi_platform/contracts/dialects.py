@@ -47,8 +47,9 @@ def _duckdb_seconds(start: str, end: str) -> str:
 
 
 def _postgres_seconds(start: str, end: str) -> str:
-    # Two thirds of the time of extract(epoch FROM ...), which computes in numeric.
-    return f"floor(date_part('epoch', {end})) - floor(date_part('epoch', {start}))"
+    # Of all that gives the same this takes least: date_part of a timestamp looks at time zones, and extract is numeric.
+    cut = [f"date_bin('1 second', {time}, TIMESTAMP '1900-01-01')" for time in (end, start)]
+    return f"date_part('epoch', {cut[0]} - {cut[1]})"
 
 
 def _bigquery_seconds(start: str, end: str) -> str:

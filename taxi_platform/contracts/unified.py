@@ -18,7 +18,16 @@ from taxi_platform.contracts.dialects import Dialect
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
 from taxi_platform.contracts.zones import AIRPORTS, CONGESTION_ZONE, ZONES
 
-__all__ = ["PLAUSIBLE", "UNIFIED", "UNIFIED_COLUMNS", "origins", "unified_month_sql", "unified_view_sql"]
+__all__ = [
+    "PLAUSIBLE",
+    "UNIFIED",
+    "UNIFIED_COLUMNS",
+    "airports_sql",
+    "label_sql",
+    "origins",
+    "unified_month_sql",
+    "unified_view_sql",
+]
 
 _ENDS = {"pickup": "began", "dropoff": "ended"}
 _ZONE_NAMES = {"borough": "Borough", "zone": "Name of the taxi zone"}
@@ -161,9 +170,10 @@ def unified_view_sql(
 
 
 def unified_month_sql(contract: Contract, file_month: date, table: Callable[[str], str], dialect: Dialect) -> str:
-    """A SELECT of one dataset's trips of one file month in the view's shape, without what is known of their zones.
+    """A SELECT of one dataset's trips of one file month: the view's columns that the dataset's own table has.
 
-    The month is a constant, so that every store reads its partition only.
+    Beside them stand ``duration_seconds``, as an integer, because no clean trip is longer than a day, and whether the
+    trip's ends are in the congestion relief zone. The month is a constant, so that every store reads its partition only.
 
     Args:
         contract: the dataset.
@@ -171,10 +181,41 @@ def unified_month_sql(contract: Contract, file_month: date, table: Callable[[str
         table: a table's qualified name in the store's dialect.
         dialect: the store's SQL.
     """
-    columns = _columns(contract, dialect)
-    selected = ",\n  ".join(f"{columns[name]} AS {name}" for name in UNIFIED.column_names if name in columns)
+    own = _own(contract, dialect)
+    seconds = dialect.seconds(own["pickup_datetime"], own["dropoff_datetime"])
+    whole = f"CAST({seconds} AS {dialect.type_name(ColumnType.INTEGER)})"
+    columns = {**own, "duration_seconds": whole, **_in_cbd(own, dialect)}
+    selected = ",\n  ".join(f"{value} AS {name}" for name, value in columns.items())
     month = f"t.{FILE_MONTH.name} = DATE '{file_month}'"
     return f"SELECT {selected}\nFROM {table(contract.trips.name)} AS t\nWHERE {month}"
+
+
+def airports_sql(own: Mapping[str, str], dialect: Dialect) -> dict[str, str]:
+    """Columns of the view about airports → their SQL.
+
+    Args:
+        own: SQL of the zone of the pickup, of the drop-off and of ``rate_code_id``, by the names of these columns.
+        dialect: the store's SQL.
+    """
+    zones = {end: own[f"{end}_location_id"] for end in _ENDS}
+    special = [*(_is_in(zone, AIRPORTS) for zone in zones.values()), _is_in(own["rate_code_id"], _AIRPORT_RATES)]
+    codes = {f"{end}_airport": _case(zone, AIRPORTS, dialect) for end, zone in zones.items()}
+    return {**codes, "is_airport_trip": f"({' OR '.join(special)})"}
+
+
+def label_sql(contract: Contract, name: str, dialect: Dialect) -> str:
+    """The label of a value of that column of the view, by the dataset's own codes; the column stands there by its name.
+
+    Args:
+        contract: the dataset.
+        name: a column of the view.
+        dialect: the store's SQL.
+    """
+    origin = _origin(contract, name)
+    if origin is None or not origin.codes:
+        return _null(ColumnType.TEXT, dialect)
+    as_text = dict(UNIFIED_COLUMNS)[name] is ColumnType.TEXT
+    return _case(name, {str(code) if as_text else code: label for code, label in origin.codes.items()}, dialect)
 
 
 def _dataset_sql(contract: Contract, table: Callable[[str], str], dialect: Dialect) -> str:
@@ -194,8 +235,13 @@ def _dataset_sql(contract: Contract, table: Callable[[str], str], dialect: Diale
 
 def _columns(contract: Contract, dialect: Dialect) -> dict[str, str]:
     """Column of the view → its SQL for one dataset, of all that the dataset's own table tells."""
-    own = {name: _value(contract, name, kind, dialect) for name, kind in UNIFIED_COLUMNS}
+    own = _own(contract, dialect)
     return {"dataset": f"'{contract.dataset}'", **own, **_derived(contract, own, dialect)}
+
+
+def _own(contract: Contract, dialect: Dialect) -> dict[str, str]:
+    """Column of the view → its SQL, of those in the dataset's own table; null where it has none."""
+    return {name: _value(contract, name, kind, dialect) for name, kind in UNIFIED_COLUMNS}
 
 
 def _origin(contract: Contract, name: str) -> Column | None:
@@ -234,18 +280,21 @@ def _derived(contract: Contract, own: Mapping[str, str], dialect: Dialect) -> di
     speed = f"CASE WHEN {seconds} > 0 THEN {own['trip_distance']} * 3600.0 / {seconds} END"
     judged = {**own, "duration_seconds": seconds, "speed_mph": speed}
     bounds = [f"COALESCE({judged[name]} BETWEEN {low} AND {high}, TRUE)" for name, (low, high) in PLAUSIBLE.items()]
-    at_airports = [_is_in(own[f"{end}_location_id"], AIRPORTS) for end in _ENDS]
-    at_airports.append(_is_in(own["rate_code_id"], _AIRPORT_RATES))
     return {
         **{name: _label(_origin(contract, of), dialect) for name, (of, _) in _LABELS.items()},
-        **{f"{end}_airport": _case(own[f"{end}_location_id"], AIRPORTS, dialect) for end in _ENDS},
+        **airports_sql(own, dialect),
+        **_in_cbd(own, dialect),
         "duration_seconds": seconds,
         "speed_mph": speed,
-        "is_airport_trip": f"({' OR '.join(at_airports)})",
         "is_plausible": f"({' AND '.join(bounds)})",
         **{f"{end}_location_is_derived": _is_derived(contract, f"{end}_location_id") for end in _ENDS},
-        **{f"{end}_in_cbd": _is_in(own[f"{end}_location_id"], CONGESTION_ZONE) for end in _ENDS},
     }
+
+
+def _in_cbd(own: Mapping[str, str], dialect: Dialect) -> dict[str, str]:
+    # PostgreSQL looks a value up in a hash table, but only if the many numbers are of its type.
+    whole = dialect.type_name(ColumnType.INTEGER)
+    return {f"{end}_in_cbd": _is_in(f"CAST({own[f'{end}_location_id']} AS {whole})", CONGESTION_ZONE) for end in _ENDS}
 
 
 def _is_in(value: str, codes: Iterable[int]) -> str:

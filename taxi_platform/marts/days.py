@@ -74,6 +74,7 @@ COMPANY_DAY = Mart(
         *SUMS,
     ),
     key=("pickup_date", "vendor"),
+    labels={"company": "vendor"},
     datasets=("fhvhv",),
 )
 

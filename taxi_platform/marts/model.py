@@ -10,7 +10,8 @@ whole cents, rounded a row at a time, because sums of doubles depend on their or
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import FILE_MONTH, Column, ColumnType, Table
@@ -28,7 +29,7 @@ class Mart:
     """The name of the view: ``mart_service_day``."""
     description: str
     columns: tuple[Column, ...]
-    """What the SELECT gives, by name; ``file_month`` comes before them."""
+    """What the SELECT gives, by name, and labels; ``file_month`` comes before them."""
     key: tuple[str, ...]
     """The columns that tell the rows of a dataset's file month apart: the grain. Their values may be null."""
     reads: tuple[str, ...] = ("trips",)
@@ -36,6 +37,9 @@ class Mart:
     made before."""
     needs: tuple[str, ...] = ()
     """Columns of ``taxi.trips`` without which a dataset has no such mart."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Column → the column of ``taxi.trips`` and of the key whose codes it names. No SELECT gives it: a label is known
+    from the contract for a row of the mart, and need not be compared a trip at a time."""
     datasets: tuple[str, ...] = ()
     """The only datasets that have it; empty for all."""
     adds_up: bool = True

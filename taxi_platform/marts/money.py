@@ -44,6 +44,7 @@ TIPS_MONTH = Mart(
     ),
     key=("payment_type", "pickup_location_id", "miles_bin"),
     needs=("pickup_location_id", "tip_amount"),
+    labels={"payment_type_name": "payment_type"},
 )
 
 _PERCENTILE = "Whole dollars of the fare that {share} % of the trips with a fare do not exceed, by the histogram."

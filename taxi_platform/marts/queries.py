@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from taxi_platform.contracts import dialects
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import FILE_MONTH, Column
-from taxi_platform.contracts.unified import unified_month_sql
+from taxi_platform.contracts.unified import airports_sql, label_sql, unified_month_sql
 from taxi_platform.marts.model import Mart, MartView
 
 __all__ = [
@@ -33,10 +34,11 @@ __all__ = [
     "counts_sql",
     "definition",
     "mart_sql",
+    "measured_sql",
+    "named_trips_sql",
     "origins",
     "read",
     "select",
-    "trips_sql",
     "union_sql",
     "view_sql",
 ]
@@ -46,6 +48,8 @@ DIALECTS: tuple[DialectName, ...] = ("duckdb", "postgres", "bigquery")
 """The first is the one in which SELECTs are written."""
 SQL = Path(__file__).with_name("sql")
 """A folder for each dialect, with a file for each SELECT."""
+_DERIVED_FROM = ("pickup_hour", "pickup_location_id", "dropoff_location_id", "rate_code_id")
+"""Columns of ``measured`` from which ``trips`` has columns of its own."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,11 @@ class Naming:
     table: Callable[[str], str]
     """The qualified name of one of the platform's own tables."""
 
-    def cast(self, columns: Iterable[Column]) -> str:
-        """The columns in their declared types, as a list of SQL."""
+    def cast(self, columns: Iterable[Column], values: Mapping[str, str] = MappingProxyType({})) -> str:
+        """The columns in their declared types, as a list of SQL; ``values`` are the SQL of those not named so."""
         type_name = dialects.DIALECTS[self.dialect].type_name
-        return ", ".join(f"CAST({column.name} AS {type_name(column.type)}) AS {column.name}" for column in columns)
+        found = [(column.name, values.get(column.name, column.name), type_name(column.type)) for column in columns]
+        return ", ".join(f"CAST({value} AS {kind}) AS {name}" for name, value, kind in found)
 
 
 @cache
@@ -77,19 +82,23 @@ def origins() -> Mapping[str, Mapping[str, Sequence[str]]]:
 
 @cache
 def read() -> Mapping[str, Sequence[str]]:
-    """Mart → the columns of ``trips`` that its SELECT names."""
+    """Mart → the columns of ``measured`` that its SELECT names."""
     found: Mapping[str, Sequence[str]] = json.loads((SQL / "read.json").read_text())
     return found
 
 
-def trips_sql(marts: Iterable[Mart], contract: Contract, file_month: date, naming: Naming) -> str:
+def measured_sql(marts: Iterable[Mart], contract: Contract, file_month: date, naming: Naming) -> str:
     """A SELECT of what these marts read of the month's trips, for a store that keeps it while it makes them."""
-    wanted = {name for mart in marts if "trips" in mart.reads for name in read()[mart.name]}
+    # PostgreSQL reads a row from its first column to the last that is wanted. So the columns of marts that read few of
+    # them come first.
+    columns = sorted((read()[mart.name] for mart in marts if "trips" in mart.reads), key=len)
+    names = dict.fromkeys([*(name for read_together in columns for name in read_together), *_DERIVED_FROM])
     relations = dict(_relations("trips", contract, file_month, naming))
-    return _with(relations, f"SELECT {', '.join(sorted(wanted))} FROM trips", naming)
+    del relations["trips"]
+    return _with(relations, f"SELECT {', '.join(names)} FROM measured", naming)
 
 
-def mart_sql(mart: Mart, contract: Contract, file_month: date, naming: Naming, trips: str | None = None) -> str:
+def mart_sql(mart: Mart, contract: Contract, file_month: date, naming: Naming, measured: str | None = None) -> str:
     """A SELECT of the mart's rows of one file month, in the columns and types of its table.
 
     Args:
@@ -97,13 +106,14 @@ def mart_sql(mart: Mart, contract: Contract, file_month: date, naming: Naming, t
         contract: the dataset.
         file_month: the month.
         naming: the store's.
-        trips: the qualified name of a table that has the rows of `trips_sql`, to be read instead of the trips.
+        measured: the qualified name of a table that has the rows of `measured_sql`, to be read instead of the trips.
     """
     relations = dict(pair for name in mart.reads for pair in _relations(name, contract, file_month, naming))
-    if trips is not None and "trips" in relations:
+    if measured is not None and "trips" in relations:
         del relations["unified"]
-        relations["trips"] = f"SELECT * FROM {trips}"
-    body = f"SELECT DATE '{file_month}' AS {FILE_MONTH.name}, {naming.cast(mart.columns)}"
+        relations["measured"] = f"SELECT * FROM {measured}"
+    labels = {name: label_sql(contract, of, dialects.DIALECTS[naming.dialect]) for name, of in mart.labels.items()}
+    body = f"SELECT DATE '{file_month}' AS {FILE_MONTH.name}, {naming.cast(mart.columns, labels)}"
     return _with(relations, f"{body}\nFROM (\n{select(mart.name, naming.dialect)}) AS made", naming)
 
 
@@ -150,12 +160,21 @@ def definition(mart: Mart, contract: Contract, marts: Iterable[Mart]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
+def named_trips_sql(dialect: dialects.Dialect) -> str:
+    """A SELECT of ``trips``, as marts read them: what was measured, with the day and the airports."""
+    own = {name: name for name in _DERIVED_FROM}
+    derived = {"pickup_date": "CAST(pickup_hour AS DATE)", **airports_sql(own, dialect)}
+    return f"SELECT *, {', '.join(f'{value} AS {name}' for name, value in derived.items())}\nFROM measured"
+
+
 def _relations(name: str, contract: Contract, file_month: date, naming: Naming) -> Iterable[tuple[str, str]]:
     """The relation of that name, with those before it that it is over."""
     where = f"WHERE {FILE_MONTH.name} = DATE '{file_month}'"
     if name == "trips":
-        yield "unified", unified_month_sql(contract, file_month, naming.table, dialects.DIALECTS[naming.dialect])
-        yield name, select("trips", naming.dialect)
+        dialect = dialects.DIALECTS[naming.dialect]
+        yield "unified", unified_month_sql(contract, file_month, naming.table, dialect)
+        yield "measured", select("measured", naming.dialect)
+        yield name, named_trips_sql(dialect)
     elif name == "zones":
         yield name, f"SELECT * FROM {naming.table(name)}"
     elif name == "quarantine":

@@ -1,30 +1,68 @@
 -- Written by `make docs` from sql/duckdb; not to be edited by hand.
-WITH binned AS (
+WITH lasted AS (
   SELECT
     pickup_location_id,
     dropoff_location_id,
-    is_fare,
     CASE
-      WHEN is_fare = 0 AND NOT dropoff_datetime IS NULL
-      THEN CAST(LEAST(GREATEST(FLOOR(duration_seconds / 60.0), -1), 180) AS INT64)
-      WHEN is_fare = 1 AND ABS(fare_amount) < 10000000
-      THEN CAST(LEAST(GREATEST(FLOOR(fare_cents / 100.0), -1), 300) AS INT64)
+      WHEN duration_seconds < 0
+      THEN -1
+      WHEN duration_seconds >= 10800
+      THEN 180
+      ELSE DIV(duration_seconds, 60)
     END AS bin,
-    distance_hundredths,
-    duration_seconds,
-    fare_cents
+    COUNT(*) AS trips,
+    SUM(distance_hundredths) AS distance_hundredths,
+    SUM(duration_seconds) AS duration_seconds
   FROM trips
-  CROSS JOIN UNNEST([STRUCT(0 AS is_fare), STRUCT(1 AS is_fare)]) AS v
+  GROUP BY
+    pickup_location_id,
+    dropoff_location_id,
+    bin
+), cost AS (
+  SELECT
+    pickup_location_id,
+    dropoff_location_id,
+    CASE
+      WHEN fare_cents < 0
+      THEN -1
+      WHEN fare_cents >= 30000
+      THEN 300
+      ELSE DIV(fare_cents, 100)
+    END AS bin,
+    COUNT(*) AS fare_trips,
+    SUM(fare_cents) AS fare_cents
+  FROM trips
+  GROUP BY
+    pickup_location_id,
+    dropoff_location_id,
+    bin
+), binned AS (
+  SELECT
+    *,
+    CAST(NULL AS INT64) AS fare_trips,
+    CAST(NULL AS INT64) AS fare_cents
+  FROM lasted
+  UNION ALL
+  SELECT
+    pickup_location_id,
+    dropoff_location_id,
+    bin,
+    NULL,
+    NULL,
+    NULL,
+    fare_trips,
+    fare_cents
+  FROM cost
 )
 SELECT
   pickup_location_id,
   dropoff_location_id,
   bin,
-  SUM(1 - is_fare) AS trips,
-  SUM(is_fare) AS fare_trips,
-  SUM(CASE WHEN is_fare = 0 THEN distance_hundredths END) AS distance_hundredths,
-  SUM(CASE WHEN is_fare = 0 THEN duration_seconds END) AS duration_seconds,
-  SUM(CASE WHEN is_fare = 1 THEN fare_cents END) AS fare_cents
+  COALESCE(MAX(trips), 0) AS trips,
+  COALESCE(MAX(fare_trips), 0) AS fare_trips,
+  MAX(distance_hundredths) AS distance_hundredths,
+  MAX(duration_seconds) AS duration_seconds,
+  MAX(fare_cents) AS fare_cents
 FROM binned
 GROUP BY
   pickup_location_id,

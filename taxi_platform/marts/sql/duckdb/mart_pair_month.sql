@@ -1,31 +1,41 @@
--- One pass over the trips, for both histograms: every trip stands in it twice, is_fare is 0 where it counts by minutes and
--- 1 where it counts by dollars. A bin names its value once, because PostgreSQL computes an expression as often as it is
--- named; LEAST of null would not be null.
-WITH binned AS (
+-- Both histograms apart, which is less to add up for each trip, and then side by side. At most one row of each is of a bin.
+WITH lasted AS (
     SELECT
         pickup_location_id,
         dropoff_location_id,
-        is_fare,
-        CASE
-            WHEN is_fare = 0 AND dropoff_datetime IS NOT NULL
-                THEN CAST(LEAST(GREATEST(FLOOR(duration_seconds / 60.0), -1), 180) AS INTEGER)
-            WHEN is_fare = 1 AND ABS(fare_amount) < 10000000
-                THEN CAST(LEAST(GREATEST(FLOOR(fare_cents / 100.0), -1), 300) AS INTEGER)
-        END AS bin,
-        distance_hundredths,
-        duration_seconds,
-        fare_cents
-    FROM trips CROSS JOIN (VALUES (0), (1)) AS v(is_fare)
+        CASE WHEN duration_seconds < 0 THEN -1 WHEN duration_seconds >= 10800 THEN 180 ELSE duration_seconds // 60 END AS bin,
+        COUNT(*) AS trips,
+        SUM(distance_hundredths) AS distance_hundredths,
+        SUM(duration_seconds) AS duration_seconds
+    FROM trips
+    GROUP BY pickup_location_id, dropoff_location_id, bin
+),
+
+cost AS (
+    SELECT
+        pickup_location_id,
+        dropoff_location_id,
+        CASE WHEN fare_cents < 0 THEN -1 WHEN fare_cents >= 30000 THEN 300 ELSE fare_cents // 100 END AS bin,
+        COUNT(*) AS fare_trips,
+        SUM(fare_cents) AS fare_cents
+    FROM trips
+    GROUP BY pickup_location_id, dropoff_location_id, bin
+),
+
+binned AS (
+    SELECT *, CAST(NULL AS BIGINT) AS fare_trips, CAST(NULL AS BIGINT) AS fare_cents FROM lasted
+    UNION ALL
+    SELECT pickup_location_id, dropoff_location_id, bin, NULL, NULL, NULL, fare_trips, fare_cents FROM cost
 )
 
 SELECT
     pickup_location_id,
     dropoff_location_id,
     bin,
-    SUM(1 - is_fare) AS trips,
-    SUM(is_fare) AS fare_trips,
-    SUM(CASE WHEN is_fare = 0 THEN distance_hundredths END) AS distance_hundredths,
-    SUM(CASE WHEN is_fare = 0 THEN duration_seconds END) AS duration_seconds,
-    SUM(CASE WHEN is_fare = 1 THEN fare_cents END) AS fare_cents
+    COALESCE(MAX(trips), 0) AS trips,
+    COALESCE(MAX(fare_trips), 0) AS fare_trips,
+    MAX(distance_hundredths) AS distance_hundredths,
+    MAX(duration_seconds) AS duration_seconds,
+    MAX(fare_cents) AS fare_cents
 FROM binned
 GROUP BY pickup_location_id, dropoff_location_id, bin

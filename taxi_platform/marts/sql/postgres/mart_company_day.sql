@@ -2,7 +2,6 @@
 SELECT
   pickup_date,
   vendor,
-  MAX(vendor_name) AS company,
   COUNT(*) AS trips,
   SUM(passenger_count) AS passengers,
   SUM(distance_hundredths) AS distance_hundredths,

@@ -3,10 +3,12 @@ SELECT
   payment_type,
   pickup_location_id,
   CASE
-    WHEN ABS(trip_distance) < 10000000
-    THEN CAST(LEAST(GREATEST(FLOOR(CAST(distance_hundredths AS DOUBLE PRECISION) / 100.0), -1), 50) AS INT)
+    WHEN distance_hundredths < 0
+    THEN -1
+    WHEN distance_hundredths >= 5000
+    THEN 50
+    ELSE distance_hundredths / 100
   END AS miles_bin,
-  MAX(payment_type_name) AS payment_type_name,
   COUNT(*) AS trips,
   COUNT(CASE WHEN tip_cents > 0 THEN 1 END) AS tipped_trips,
   SUM(tip_cents) AS tip_cents,
