@@ -173,7 +173,8 @@ def unified_month_sql(contract: Contract, file_month: date, table: Callable[[str
     """A SELECT of one dataset's trips of one file month: the view's columns that the dataset's own table has.
 
     Beside them stand ``duration_seconds``, as an integer, because no clean trip is longer than a day, and whether the
-    trip's ends are in the congestion relief zone. The month is a constant, so that every store reads its partition only.
+    trip's ends are in the congestion relief zone. The month is a constant, so that every store reads its partition
+    alone.
 
     Args:
         contract: the dataset.

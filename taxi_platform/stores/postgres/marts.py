@@ -49,7 +49,7 @@ _SETTINGS = {
     "work_mem": "64MB",
     # Compiling these queries takes longer than they do.
     "jit": "off",
-    # Only the table of what marts read of the trips could be made by several processes, which would hand every row over.
+    # Only the table of what marts read of the trips could be made by several processes, which would hand over each row.
     "max_parallel_workers_per_gather": "0",
 }
 """Settings of the transaction that makes marts."""
