@@ -12,7 +12,7 @@ from taxi_platform.marts import MARTS, VIEWS, marts_of
 from taxi_platform.marts.dictionary import render_marts
 from taxi_platform.marts.features import FEATURE_TRIP, FEATURE_ZONE_HOUR
 from taxi_platform.marts.model import Mart, MartView
-from taxi_platform.marts.queries import DIALECTS, SQL, definition
+from taxi_platform.marts.queries import DIALECTS, SQL, Naming, definition, measured_sql, select
 from taxi_platform.marts.zones import ZONE_HOUR
 from taxi_platform.stores.arrow_tables import check_own_name
 from tools.marts import origins, read, translations
@@ -75,6 +75,30 @@ def test_a_mart_suits_a_dataset_that_has_its_columns() -> None:
     assert [money.suits(CONTRACTS[name]) for name in ("yellow", "green", "fhv", "fhvhv")] == [True, True, False, True]
     company = replace(ZONE_HOUR, datasets=("fhvhv",))
     assert [company.suits(contract) for contract in CONTRACTS.values()] == [False, False, False, True]
+
+
+def test_a_label_names_a_column_of_the_key_and_no_select_gives_it() -> None:
+    labelled = {mart.name: mart.labels for mart in MARTS if mart.labels}
+    assert labelled == {
+        "mart_tips_month": {"payment_type_name": "payment_type"},
+        "mart_company_day": {"company": "vendor"},
+    }
+    for mart in MARTS:
+        assert set(mart.labels.values()) <= set(mart.key)
+        assert not any(label in select(mart.name, DIALECTS[0]) for label in mart.labels)
+
+
+def test_a_store_that_keeps_what_marts_read_keeps_the_columns_of_narrow_marts_first() -> None:
+    """And no column of trips beside those that marts name, or that columns of trips are derived from."""
+    marts = [mart for mart in marts_of(GREEN) if mart.reads == ("trips",)]
+    sql = measured_sql(marts, GREEN, GREEN.first_month, Naming("postgres", str))
+    kept = sql.rpartition("SELECT ")[2].partition(" FROM")[0].split(", ")
+    assert len(set(kept)) == len(kept) == 17
+    assert set(kept[:7]) == {
+        *("distance_hundredths", "dropoff_location_id", "duration_seconds", "fare_cents", "pickup_location_id"),
+        *("payment_type", "tip_cents"),
+    }
+    assert "fare_amount" not in kept
 
 
 def test_a_definition_changes_with_what_the_rows_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
