@@ -105,7 +105,7 @@ def _file(upstream: Path, month: date) -> Path:
 
 
 def _asset_graph(page: Page, address: str) -> None:
-    page.set_viewport_size({"width": 1280, "height": 640})
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.goto(f"{address}{_GROUP}")
     last = page.get_by_text("% filled").nth(4)
     last.click(trial=True)  # waits until the graph rests

@@ -205,7 +205,10 @@ def report_metadata(figures: MonthFigures, page: Path, made_from: str) -> Mappin
     pictures = {"Trips by day": charts.days(figures.days, "trips", "trips a day", "~s")} if len(figures.days) else {}
     if len(figures.hours):
         pictures["Trips an hour, the mean of the month's days"] = charts.heat_map(figures.hours)
-    shown = (f"![{name}](data:image/png;base64,{b64encode(charts.png(of)).decode()})" for name, of in pictures.items())
+    shown = (
+        f"**{name}**\n\n![{name}](data:image/png;base64,{b64encode(charts.png(of)).decode()})"
+        for name, of in pictures.items()
+    )
     units = {"trips": "", "dollars": "_dollars", "mi": "_miles", "min": "_minutes"}
     return {
         "page": dg.MetadataValue.path(page),
