@@ -166,3 +166,14 @@ def test_what_cannot_be_reported_is_one_sentence(reported: Platform, arguments: 
     done = reported.taxi("report", "--output", "nowhere", *arguments)
     assert (done.code, done.err) == (1, f"Error: {sentence}\n")
     assert not (reported.folder / "nowhere").exists()
+
+
+def test_a_page_says_which_snapshot_names_what_it_shows(reported: Platform, tmp_path: Path) -> None:
+    pages = reported.taxi("report", "--months", "2020-05", "--output", str(tmp_path))
+    assert pages.code == 0, pages.err
+    page = tmp_path / "green-2020-05.html"
+    assert "snapshot" not in page.read_text(encoding="utf-8")
+    assert reported.taxi("snapshot", "create", "thesis", "--months", "2020-05").code == 0
+    assert reported.taxi("report", "--months", "2020-05", "--output", str(tmp_path)).code == 0
+    assert "as the snapshot thesis\nnames it" in page.read_text(encoding="utf-8")
+    assert reported.taxi("snapshot", "delete", "thesis").code == 0

@@ -24,6 +24,7 @@ from taxi_platform.inspection.report.page import file_name, index_page, month_pa
 from taxi_platform.months import add_months, month_label
 from taxi_platform.stores.bookkeeping import marts_version
 from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.lake.snapshots import Snapshot
 from taxi_platform.stores.model import StoreOfMarts
 
 __all__ = ["INDEX", "ReportFolder", "made_from"]
@@ -74,8 +75,19 @@ class ReportFolder:
         held = self.store.held_marts(contract, [add_months(month, shift) for shift in (-12, -1, 0)])
         return made_from({day: marts_version(marts) for day, marts in held.items()}, month)
 
+    def named_by(self, contract: Contract, month: date) -> list[str]:
+        """The snapshots that name the version that the month's marts were made from."""
+        held = self.store.held_marts(contract, [month]).get(month, {})
+        versions = {mart.data_version for mart in held.values()}
+        named = ((s.name, kept) for s in self._snapshots for kept in s.months if kept.month == contract.month(month))
+        return [name for name, kept in named if {kept.clean.facts.version} == versions]
+
+    @cached_property
+    def _snapshots(self) -> Sequence[Snapshot]:
+        return [snapshot for snapshot in self.lake.snapshots.all() if snapshot.is_finished]
+
     def is_current(self, contract: Contract, month: date) -> bool:
-        """Whether the month's page is there, and made by this release from the marts that the store has now."""
+        """Whether the page is there, by this release, from the marts and with the snapshots that there are now."""
         try:
             with self.page(contract, month).open(encoding="utf-8") as file:
                 found = _MADE_FROM.search(file.read(_HEAD))
@@ -92,7 +104,8 @@ class ReportFolder:
         """
         mark = self._mark(contract, month)  # before the marts are read: a page of newer ones is then made once more
         figures = month_figures(self.store, contract, month)
-        write_page(self.page(contract, month), month_page(figures, self.store_title, self.features, mark))
+        named_by = self.named_by(contract, month)
+        write_page(self.page(contract, month), month_page(figures, self.store_title, self.features, mark, named_by))
         return figures
 
     def remove_month(self, contract: Contract, month: date) -> bool:
@@ -115,4 +128,4 @@ class ReportFolder:
         return self.folder / INDEX
 
     def _mark(self, contract: Contract, month: date) -> str:
-        return f"{__version__} {self.made_from(contract, month)}"
+        return " ".join((__version__, self.made_from(contract, month), *self.named_by(contract, month)))

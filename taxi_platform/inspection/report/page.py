@@ -54,7 +54,13 @@ def file_name(dataset: str, label: str) -> str:
     return f"{dataset}-{label}.html"
 
 
-def month_page(figures: MonthFigures, store: str, features: Sequence[Mapping[str, Any]], made_from: str) -> str:
+def month_page(
+    figures: MonthFigures,
+    store: str,
+    features: Sequence[Mapping[str, Any]],
+    made_from: str,
+    named_by: Sequence[str],
+) -> str:
     """The page of one month.
 
     Args:
@@ -62,6 +68,7 @@ def month_page(figures: MonthFigures, store: str, features: Sequence[Mapping[str
         store: where they were counted, for people.
         features: the zones' shapes as `charts.zone_features` gives them; without any the page has no map.
         made_from: what the page says of its origin, for programs.
+        named_by: the snapshots that name the month as the page shows it.
     """
     sections = {section.title: section for section in (_when(figures), _where(figures, features))}
     for found in breakdowns(figures.marts, _named(figures.zones)):
@@ -71,6 +78,7 @@ def month_page(figures: MonthFigures, store: str, features: Sequence[Mapping[str
         title=f"{_capital(figures.title)}, {figures.month:%B %Y}",
         store=store,
         made_from=made_from,
+        named_by=named_by,
         head=[_head(figure) for figure in figures.head],
         sections=[section for section in sections.values() if section.pictures],
         quality=_quality(figures),
