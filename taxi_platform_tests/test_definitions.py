@@ -45,6 +45,17 @@ def test_definitions_load_and_every_dataset_has_its_layers_and_its_job(settings:
     assert {"zones", "zones_warehouse", "zones_postgres"} <= keys
 
 
+def test_no_store_is_asked_whose_it_is_before_the_lake_knows_itself(settings: Settings) -> None:
+    """Steps that do not wait for each other run at once, and dates, codes and missing shapes tell nothing of a lake."""
+    graph = build_definitions(settings).resolve_asset_graph()
+    tells = {dg.AssetKey("zones"), *(dg.AssetKey(f"{dataset}_raw") for dataset in CONTRACTS)}
+    stores = set(settings.tables)
+    written = [key for key in graph.executable_asset_keys if any(name in key.to_user_string() for name in stores)]
+    assert len(written) > 20
+    for key in written:
+        assert tells & graph.get_ancestor_asset_keys(key), key
+
+
 def test_each_dataset_starts_with_its_own_first_month(settings: Settings) -> None:
     repository = build_definitions(settings).get_repository_def()
     for dataset, contract in CONTRACTS.items():

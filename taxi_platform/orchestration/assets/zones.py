@@ -114,7 +114,8 @@ def _zone_shapes_table(store: StoreAt) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=asset_name(layer.name, SHAPES),
-        deps=[asset_name(SHAPES, SHAPES)],
+        # A store asks which lake it belongs to. Where upstream has no shapes, the lookup is the first thing that tells.
+        deps=[asset_name(SHAPES, SHAPES), asset_name(LOOKUP, LOOKUP)],
         group_name=LOOKUP,
         io_manager_key=layer.io_manager_key,
         pool=layer.name,
