@@ -81,14 +81,14 @@ def _piped() -> Iterator[str]:
 def _converse(store: TableStore, typed: Iterator[str]) -> None:
     """Answer what is typed; after an error the rest of the text is left out."""
     for text in typed:
-        word = text.strip()
-        if word.rstrip(";") in _ENDS:
-            return
-        statements, left = ([word], "") if word.startswith("\\") else split_statements(text)
         try:
+            word = text.strip()
+            if word.rstrip(";") in _ENDS:
+                return
+            statements, left = ([word], "") if word.startswith("\\") else split_statements(text)
             for statement in (*statements, *filter(None, [left])):
                 _answer(store, statement)
-        except TaxiError as error:
+        except TaxiError as error:  # noqa: PERF203 - a person types them
             click.echo(f"Error: {error}", err=True)
         except KeyboardInterrupt:
             click.echo("stopped", err=True)

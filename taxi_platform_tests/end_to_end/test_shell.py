@@ -6,17 +6,42 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from taxi_platform.cli.statements import split_statements
 from taxi_platform_tests.support.platform import Platform
-from taxi_platform_tests.support.terminal import CTRL_C, on_a_terminal
+from taxi_platform_tests.support.terminal import CTRL_C, Terminal, on_a_terminal
 
 CTRL_D, UP = "\x04", "\x1b[A"
 SHELL = [sys.executable, "-m", "taxi_platform.cli", "shell"]
 FOREVER = "SELECT sum(a.range + b.range) FROM range(100000000) AS a, range(10000) AS b;"
+
+
+PROMPT_BEGINS, PROMPT_ENDS = "\x1b[?2004h", "\x1b[?2004l"
+"""What a prompt tells the terminal: how text is pasted from now on, and that no more is taken."""
+
+
+@dataclass
+class Conversation:
+    """Says one thing at each prompt: between two of them the terminal itself would take Ctrl-C and Ctrl-D."""
+
+    terminal: Terminal
+    heard: int = 0
+    """Characters until the last prompt."""
+
+    def say(self, keys: str) -> None:
+        self.heard = self.wait_for(PROMPT_BEGINS)
+        self.terminal.press(keys)
+
+    def wait_for(self, text: str) -> int:
+        """Until that was sent after the last prompt; returns how many characters were until its end."""
+        while text not in self.terminal.typed[self.heard :]:
+            assert not self.terminal.ended, self.terminal.screen
+            self.terminal.read()
+        return self.terminal.typed.index(text, self.heard) + len(text)
 
 
 def _environment(platform: Platform) -> dict[str, str]:
@@ -32,24 +57,25 @@ def _piped(platform: Platform, text: str) -> subprocess.CompletedProcess[str]:
 def test_a_conversation(one_month: Platform) -> None:
     """Statements over lines, errors, a query that is stopped, lists of tables and columns, what was typed before."""
     with on_a_terminal(SHELL, one_month.folder, _environment(one_month)) as terminal:
+        talk = Conversation(terminal)
         terminal.wait_for("The warehouse, read-only.")
-        terminal.press("SELECT count(*) + 1000 AS n\rFROM taxi.green_trips;\r")
+        talk.say("SELECT count(*) + 1000 AS n\rFROM taxi.green_trips;\r")
         terminal.wait_for("1149")
-        terminal.press("DROP TABLE taxi.green_trips;\r")
+        talk.say("DROP TABLE taxi.green_trips;\r")
         terminal.wait_for("Error: one query can be run, a SELECT, and this is DROP")
-        terminal.press(f"{FOREVER}\r")
-        terminal.wait_for("AS b;")
+        talk.say(f"{FOREVER}\r")
+        talk.wait_for(PROMPT_ENDS)
         while "stopped" not in terminal.screen:  # it may not have begun when the first is pressed
             terminal.press(CTRL_C)
             time.sleep(1)
             terminal.read()
-        terminal.press("\\d\r")
+        talk.say("\\d\r")
         terminal.wait_for("taxi.green_quarantine")
-        terminal.press("\\d green_trips\r")
+        talk.say("\\d green_trips\r")
         terminal.wait_for("mta_tax")
-        terminal.press("\\d nowhere\r")
+        talk.say("\\d nowhere\r")
         terminal.wait_for("Error: there is no table nowhere")
-        terminal.press(CTRL_D)
+        talk.say(CTRL_D)
         assert terminal.finish() == 0
     listed = [line for line in terminal.lines if line.startswith(("taxi.", "mta_tax", "congestion_surcharge"))]
     assert len(listed) > 3
@@ -58,24 +84,26 @@ def test_a_conversation(one_month: Platform) -> None:
     kept = one_month.data / ".shell-history"
     assert kept.stat().st_mode & 0o077 == 0
     with on_a_terminal(SHELL, one_month.folder, _environment(one_month)) as terminal:
+        talk = Conversation(terminal)
         terminal.wait_for("warehouse>")
-        terminal.press(f"{UP * 5}\r")  # three commands, the query without an end, and the refused one
+        talk.say(f"{UP * 5}\r")  # three commands, the query without an end, and the refused one
         terminal.wait_for("this is DROP")
-        terminal.press("\\q\r")
+        talk.say("\\q\r")
         assert terminal.finish() == 0
 
 
 def test_while_a_shell_waits_for_its_user_another_process_writes(one_month: Platform) -> None:
     with on_a_terminal(SHELL, one_month.folder, _environment(one_month)) as terminal:
-        terminal.press("SELECT 41 + 1;\r")
+        talk = Conversation(terminal)
+        talk.say("SELECT 41 + 1;\r")
         terminal.wait_for("42")
         writes = (
             "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('CREATE TABLE taxi.more AS SELECT 7 AS seven')"
         )
         subprocess.run([sys.executable, "-c", writes, str(one_month.data / "warehouse.duckdb")], check=True)
-        terminal.press("FROM taxi.more;\r")
+        talk.say("FROM taxi.more;\r")
         terminal.wait_for("seven")
-        terminal.press("quit\r")
+        talk.say("quit\r")
         assert terminal.finish() == 0
 
 
