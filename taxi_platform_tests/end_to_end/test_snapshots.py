@@ -13,6 +13,8 @@ from taxi_platform.sources.sample.zones import lookup_csv
 from taxi_platform_tests.support.platform import Platform
 from taxi_platform_tests.support.postgres import new_database
 
+pytestmark = pytest.mark.long  # stores/test_snapshots.py and test_pruning.py have each promise by itself
+
 GREEN = ("--datasets", "green", "--months", "2020-03")
 MARCH = "green 2020-03"
 
