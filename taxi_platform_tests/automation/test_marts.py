@@ -100,7 +100,7 @@ def test_marts_follow_a_month_through_all_that_happens_to_it(
 
     # Defined anew: nothing was recorded of it, so the reconciliation repairs it, in the marts alone.
     select = marts.queries.select
-    monkeypatch.setattr(marts.queries, "select", lambda *of: f"{select(*of)}\n" if of[0] == "trips" else select(*of))
+    monkeypatch.setattr(marts.queries, "select", lambda *of: f"{select(*of)}\n" if of[0] == "measured" else select(*of))
     (status, _) = month_statuses(deployment.settings, [GREEN])
     assert layers_to_repair(status) == MART_LAYERS
     assert "mart_service_day" in status.behind["warehouse_marts"]
