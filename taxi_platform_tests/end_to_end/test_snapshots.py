@@ -7,48 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform.months import parse_month
-from taxi_platform.sources.sample import write_month
-from taxi_platform.sources.sample.zones import lookup_csv
 from taxi_platform_tests.support.platform import Platform
 from taxi_platform_tests.support.postgres import new_database
+from taxi_platform_tests.support.republished import GREEN, NAME, bring_versions, publish, upstream_folder
 
 pytestmark = pytest.mark.long  # stores/test_snapshots.py and test_pruning.py have each promise by itself
-
-GREEN = ("--datasets", "green", "--months", "2020-03")
-MARCH = "green 2020-03"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An upstream of one green month and the zones, in the dtc layout."""
-    folder = tmp_path_factory.mktemp("upstream")
-    for name in ("misc", "green"):
-        (folder / name).mkdir()
-    (folder / "misc/taxi_zone_lookup.csv").write_bytes(lookup_csv())
-    return folder
-
-
-def publish(folder: Path, rows: int) -> None:
-    write_month("green", parse_month("2020-03"), rows, folder / "green/green_tripdata_2020-03.csv.gz", "csv.gz")
+    return upstream_folder(tmp_path_factory.mktemp("upstream"))
 
 
 @pytest.fixture(scope="module")
 def platform(folder: Path, postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """A month of 1,000 rows, which is named, and then of 1,200."""
+    """The first of the month's two versions has a name."""
     home = tmp_path_factory.mktemp("platform")
-    source = {"TAXI_SOURCE": "dtc", "TAXI_SOURCE_URL": str(folder)}
-    stores = {"TAXI_DATA": str(home / "data"), "TAXI_POSTGRES": new_database(postgres_server)}
-    platform = Platform(home, {**source, **stores})
-    for rows in (1_000, 1_200):
-        publish(folder, rows)
-        done = platform.taxi("run", *GREEN)
-        assert done.code == 0, done.text
-        if rows == 1_000:
-            done = platform.taxi("snapshot", "create", "thesis", "--note", "what chapter 3 counts")
-            assert done.code == 0, done.text
-            assert "what chapter 3 counts" in done.out
-    return platform
+    return bring_versions(folder, home, new_database(postgres_server), after_the_first=named)
+
+
+def named(platform: Platform) -> None:
+    done = platform.taxi("snapshot", "create", "thesis", "--note", "what chapter 3 counts")
+    assert done.code == 0, done.text
+    assert "what chapter 3 counts" in done.out
 
 
 def versions(platform: Platform) -> list[int]:
@@ -70,17 +51,17 @@ def test_a_restored_snapshot_is_in_every_store_until_upstream_changes(platform: 
     done = platform.taxi("snapshot", "restore", "thesis")
     assert done.code == 0, done.text
     assert "They stay as in thesis until upstream has other versions than now." in done.out
-    restored = platform.rows()[MARCH]
+    restored = platform.rows()[NAME]
     raw, trips, quarantined, warehouse, postgres = restored
     assert (raw, warehouse, postgres) == (1_000, trips, trips)
     assert (trips or 0) + (quarantined or 0) == 1_000
     assert "as in thesis" in platform.taxi("status").out
     done = platform.taxi("run", *GREEN)
-    assert (done.code, platform.rows()[MARCH]) == (0, restored), done.text
+    assert (done.code, platform.rows()[NAME]) == (0, restored), done.text
 
     publish(folder, 1_600)
     done = platform.taxi("run", *GREEN)
-    assert (done.code, platform.rows()[MARCH][0]) == (0, 1_600), done.text
+    assert (done.code, platform.rows()[NAME][0]) == (0, 1_600), done.text
     assert "as in thesis" not in platform.taxi("status").out
 
 

@@ -8,42 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform.months import parse_month
-from taxi_platform.sources.sample import write_month
-from taxi_platform.sources.sample.zones import lookup_csv
 from taxi_platform_tests.support.platform import Platform
 from taxi_platform_tests.support.postgres import new_database
-
-GREEN = ("--datasets", "green", "--months", "2020-03")
-NAME = "green 2020-03"
+from taxi_platform_tests.support.republished import GREEN, NAME, bring_versions, publish, upstream_folder
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An upstream of one green month and the zones, in the dtc layout."""
-    folder = tmp_path_factory.mktemp("upstream")
-    for name in ("misc", "green"):
-        (folder / name).mkdir()
-    (folder / "misc/taxi_zone_lookup.csv").write_bytes(lookup_csv())
-    return folder
+    return upstream_folder(tmp_path_factory.mktemp("upstream"))
 
 
 @pytest.fixture(scope="module")
 def platform(folder: Path, postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """The month twice, of 1,000 rows and then of 1,200."""
-    home = tmp_path_factory.mktemp("platform")
-    source = {"TAXI_SOURCE": "dtc", "TAXI_SOURCE_URL": str(folder)}
-    stores = {"TAXI_DATA": str(home / "data"), "TAXI_POSTGRES": new_database(postgres_server)}
-    platform = Platform(home, {**source, **stores})
-    for rows in (1_000, 1_200):
-        publish(folder, rows)
-        done = platform.taxi("run", *GREEN)
-        assert done.code == 0, done.text
-    return platform
-
-
-def publish(folder: Path, rows: int) -> None:
-    write_month("green", parse_month("2020-03"), rows, folder / "green/green_tripdata_2020-03.csv.gz", "csv.gz")
+    return bring_versions(folder, tmp_path_factory.mktemp("platform"), new_database(postgres_server))
 
 
 def versions(platform: Platform) -> dict[str, tuple[str, str]]:
