@@ -137,7 +137,7 @@ def test_a_plain_dagster_command_works_on_the_same_stores(road: Road) -> None:
 
 
 def test_a_notebook_reads_the_lake_and_postgres(road: Road) -> None:
-    (code,) = re.findall(r"### From a notebook\n\n```python\n(.*?)```", IO_MANAGERS.read_text(), re.DOTALL)
+    (code,) = re.findall(r"### From a notebook\n[^#]*?```python\n(.*?)```", IO_MANAGERS.read_text(), re.DOTALL)
     told = "print(json.dumps([len(march), list(march.columns), everything.num_rows]))"
     cell = road.platform.folder / "notebook.py"
     cell.write_text(f"import json\n\nimport pandas as pd\nimport pyarrow as pa\n\n{code}\n{told}\n")

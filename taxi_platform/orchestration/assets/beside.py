@@ -4,7 +4,8 @@ Belongs here: what these are, for the graph. Does not: storing and recording the
 
 Dagster calls them external: no step is theirs, and *Materialize* is the business of the asset whose step stores them.
 It records an event of each month or change. So they have pages, partitions and plots, others can follow them, and no
-promise about a month has a second place where it could break.
+promise about a month has a second place where it could break. Dagster's commands refuse a selection that has one of
+them; their kind, ``external``, is what a selection leaves out: ``'group:green and not kind:external'``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from taxi_platform.stores.model import SCHEMA
 
 __all__ = ["all_datasets_specs", "quarantine_spec", "views_spec"]
 
+_EXTERNAL = "external"
 _LOOKED_UP = (LOOKUP, SHAPES, *DIMENSIONS)
 
 
@@ -36,7 +38,7 @@ def quarantine_spec(contract: Contract) -> dg.AssetSpec:
         deps=[asset_key("raw", contract.dataset)],
         partitions_def=monthly_partitions(contract),
         group_name=contract.dataset,
-        kinds={"parquet", "silver"},
+        kinds={"parquet", "silver", _EXTERNAL},
         metadata=column_schema(contract.quarantine),
         description=(
             f"{contract.quarantine.description} Stored by the step of {asset_name('trips', contract.dataset)}, as one "
@@ -57,7 +59,7 @@ def all_datasets_specs(store: StoreAt, contracts: Sequence[Contract]) -> list[dg
             asset_key(layer.name, name),
             deps=[*tables, *(asset_key(layer.name, lookup) for lookup in lookups)],
             group_name=VIEWS_GROUP,
-            kinds=kinds_of(store),
+            kinds={*kinds_of(store), _EXTERNAL},
             metadata={TABLE: f"{SCHEMA}.{name}"},
             description=f"In {layer.title} as `{SCHEMA}.{name}`: {what}. Kept up to date by the steps of its tables.",
         )
@@ -75,7 +77,7 @@ def views_spec(contracts: Sequence[Contract]) -> dg.AssetSpec:
             *(asset_key(name, name) for name in _LOOKED_UP),
         ],
         group_name=VIEWS_GROUP,
-        kinds={"duckdb"},
+        kinds={"duckdb", _EXTERNAL},
         description=(
             "`views.duckdb`, by the variable `TAXI_VIEWS` that `taxi env` gives: views over exactly the current "
             "version of every month of the lake. Made again by every step that changes the lake."
