@@ -27,7 +27,7 @@ from tools.web import ending_with_us
 
 __all__ = ["LocalPlatform", "RunningPlatform", "running_platform", "serving"]
 
-_PATIENCE = 300.0
+_PATIENCE = 600.0
 """Seconds to wait for anything: many times what it takes, so that a slow machine only takes longer."""
 _PACKAGE = Path(taxi_platform.__file__).parent
 
