@@ -389,6 +389,20 @@ def metrics(output: Path | None, port: int | None, host: str, every: float) -> N
         monitoring.print_metrics(last_settings())
 
 
+@main.command()
+@click.option("--concurrency", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
+@click.option("--name", default="taxi", show_default=True, help="With the host's name it is the worker's own.")
+@_one_sentence
+def worker(concurrency: int, name: str) -> None:
+    """Execute runs that a server hands over, until told to end; runs under way then end first.
+
+    Needs the extra celery, DAGSTER_HOME with the server's dagster.yaml, and the server's settings.
+    """
+    from taxi_platform.cli.working import be_a_worker
+
+    be_a_worker(Settings.from_environment(), concurrency, name)
+
+
 @main.command("alert-test")
 @_one_sentence
 def alert_test() -> None:

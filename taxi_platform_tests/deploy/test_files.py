@@ -19,6 +19,7 @@ from taxi_platform.settings import Settings
 from taxi_platform_tests.deploy.tools import COMPOSE_FOLDER, REPOSITORY, resolved, tool
 
 DOCKER_RUNS = ("compose.yaml", "compose.docker-runs.yaml")
+WORKERS = {"TAXI_PRIVATE_ADDRESS": "10.0.0.2", "TAXI_BROKER_PASSWORD": "abc"}
 GOOGLE = {"TAXI_LAKE": "gs://lake", "TAXI_WAREHOUSE": "bigquery://project/taxi", "TAXI_LOGS_BUCKET": "logs"}
 
 
@@ -28,9 +29,11 @@ def test_the_dockerfile_passes_its_linter() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("more", [(), ("docker-runs",), ("google",), ("docker-runs", "google")])
+@pytest.mark.parametrize(
+    "more", [(), ("docker-runs",), ("google",), ("docker-runs", "google"), ("workers",), ("google", "workers")]
+)
 def test_every_combination_of_compose_files_resolves(compose_folder: Path, more: tuple[str, ...]) -> None:
-    config = resolved(compose_folder, "compose.yaml", *(f"compose.{name}.yaml" for name in more), **GOOGLE)
+    config = resolved(compose_folder, "compose.yaml", *(f"compose.{name}.yaml" for name in more), **GOOGLE, **WORKERS)
     sources = [mount["target"] for mount in config["services"]["init"]["volumes"] if mount["type"] == "bind"]
     assert [re.findall(r"\d+-(.*)\.yaml", target)[0] for target in sources] == list(more)
 
@@ -100,7 +103,8 @@ def read(path: Path) -> Any:
 
 def test_the_instance_file_and_its_fragments_are_one_valid_document(tmp_path: Path) -> None:
     laptop = REPOSITORY / "dagster.yaml"
-    fragments = [laptop, COMPOSE_FOLDER / "dagster.yaml", *sorted((COMPOSE_FOLDER / "instance").iterdir())]
+    instance = [COMPOSE_FOLDER / "instance" / f"{name}.yaml" for name in ("docker-runs", "google")]
+    fragments = [laptop, COMPOSE_FOLDER / "dagster.yaml", *instance]
     keys = [key for fragment in fragments for key in read(fragment)]
     assert len(keys) == len(set(keys))
     (tmp_path / "dagster.yaml").write_text("".join(fragment.read_text() for fragment in fragments))
