@@ -20,7 +20,7 @@ DBT := examples/dbt
 DBT_BIN := $(DBT)/.venv/bin
 READY_DBT := $(DBT)/.venv/.ready
 
-.PHONY: python3.13 help run run-gcp-emulated dev notebooks status dbt check test test-long bench lint format types check docs constraints clean
+.PHONY: python3.13 help run dist run-gcp-emulated dev notebooks status dbt check test test-long bench lint format types check docs constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,11 @@ types: $(READY_DEV) ## Check types
 
 docs: $(READY_DEV) ## Write the generated pages of docs/ again
 	$(BIN)/python -m tools.docs
+
+dist: $(READY_DEV) ## Build the wheel and the sdist into dist/, for a machine without a clone
+	@rm -rf dist
+	@PYTHONWARNINGS=ignore $(BIN)/python -m build --no-isolation --outdir dist . >$(VENV)/dist.log 2>&1 || { cat $(VENV)/dist.log; exit 1; }
+	@ls dist/*
 
 constraints: $(READY_DEV) ## Resolve constraints.txt anew for every supported Python on this machine
 	$(BIN)/python -m tools.constraints

@@ -38,6 +38,7 @@ __all__ = [
 TIMEOUT_SECONDS = 120
 """How long to wait for anything before giving up; never how long to wait."""
 
+_TAXI = (sys.executable, "-m", "taxi_platform.cli")
 _WINDOW = (1280, 800)
 _ARGUMENTS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-gpu")
 
@@ -48,14 +49,17 @@ def find_chromium() -> str | None:
 
 
 @contextlib.contextmanager
-def web_interface(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """``taxi dev`` in that folder on a free port, with its daemon, until the context ends; yields its address."""
+def web_interface(folder: Path, environment: Mapping[str, str], taxi: Sequence[str] = _TAXI) -> Iterator[str]:
+    """``taxi dev`` in that folder on a free port, with its daemon, until the context ends; yields its address.
+
+    ``taxi`` is how the command is called, this tree's own by default.
+    """
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
     log = folder / "taxi-dev.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ending_with_us([sys.executable, "-m", "taxi_platform.cli", "dev", "--port", str(port)]),
+            ending_with_us([*taxi, "dev", "--port", str(port)]),
             cwd=folder,
             env=dict(environment),
             stdin=subprocess.DEVNULL,

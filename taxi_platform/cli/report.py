@@ -299,7 +299,7 @@ def _where(settings: Settings) -> str:
         "lake": settings.lake,
         "views": settings.views and str(settings.views),
         **{name: store.where_to_look for name, store in settings.tables.items()},
-        "web": "taxi dev (or make dev) opens the Dagster UI on this data",
+        "web": "taxi dev opens the Dagster UI on this data",
     }
     return "\n" + "\n".join(f"{name:10} {place}" for name, place in places.items() if place)
 

@@ -1,39 +1,36 @@
-"""What is installed from a wheel is the whole package: also the files that are not Python."""
+"""What is installed from a wheel or an sdist is the whole package: also the files that are not Python."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from taxi_platform_tests.support.distributions import ROOT, built
 
 
-def test_a_wheel_has_every_file_of_the_package(tmp_path: Path) -> None:
-    pytest.importorskip("setuptools")
-    source = tmp_path / "source"
-    shutil.copytree(ROOT / "taxi_platform", source / "taxi_platform", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE"):
-        shutil.copy(ROOT / name, source)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "--quiet",
-        "-w",
-        ".",
-        "./source",
-    ]
-    subprocess.run(command, cwd=tmp_path, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    packed = set(zipfile.ZipFile(wheel).namelist())
-    there = {str(path.relative_to(source)) for path in (source / "taxi_platform").rglob("*") if path.is_file()}
-    assert there - packed == set()
-    assert not [name for name in packed if name.startswith("taxi_platform_tests")]
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return built(tmp_path_factory.mktemp("distributions"))
+
+
+def test_a_wheel_has_every_file_of_the_package(distributions: tuple[Path, Path]) -> None:
+    """It is made from the sdist, so the sdist has them too."""
+    wheel, _ = distributions
+    packed = {name: zipfile.ZipFile(wheel).read(name) for name in zipfile.ZipFile(wheel).namelist()}
+    package = ROOT / "taxi_platform"
+    files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    there = {str(path.relative_to(ROOT)): path.read_bytes() for path in files}
+    assert there.items() <= packed.items()
+    assert {name.split("/")[0].split("-")[0] for name in packed} == {"taxi_platform"}
+
+
+def test_an_sdist_says_what_was_tested_and_what_changed(distributions: tuple[Path, Path]) -> None:
+    _, sdist = distributions
+    with tarfile.open(sdist) as packed:
+        top = {name.split("/")[1] for name in packed.getnames() if name.count("/") == 1}
+        assert not [member.name for member in packed if member.issym() or member.islnk()]
+    assert {"CHANGELOG.md", "LICENSE", "NOTICE", "README.md", "SECURITY.md", "constraints.txt"} <= top
+    assert "taxi_platform_tests" not in top
