@@ -112,11 +112,24 @@ class Settings(BaseModel):
     marts: Literal["on", "off"] = Field(
         "on", description="on makes the marts of every month in every store of tables; off makes none."
     )
+    hosts: Literal["auto", "one", "many"] = Field(
+        "auto",
+        description=(
+            "Whether runs are on one machine or on many, which share no disk; auto tells it by the instance's run "
+            "launcher."
+        ),
+    )
     wait_seconds: float = Field(
         600,
         gt=0,
         allow_inf_nan=False,
         description="How long a month waits, in all, for stores that are held or do not answer.",
+    )
+    lease_seconds: float = Field(
+        60,
+        ge=15,
+        le=3_600,
+        description="How long a worker may be out of its instance's reach, on PostgreSQL, before its run is lost.",
     )
     grace_hours: float = Field(
         24,
@@ -217,6 +230,27 @@ class Settings(BaseModel):
                 "TAXI_SOURCE_URL goes with TAXI_SOURCE=dtc or TAXI_SOURCE=tlc, which say how the files are laid out"
             )
         return self
+
+    @model_validator(mode="after")
+    def _many_hosts_share_the_stores(self) -> Settings:
+        if self.hosts == "many" and self.of_one_host:
+            raise ValueError(self.not_on_many_hosts("TAXI_HOSTS=many says that runs are on several"))
+        return self
+
+    @property
+    def of_one_host(self) -> tuple[str, ...]:
+        """The variables of the stores that only this machine reaches: a folder, a file, an embedded server."""
+        addresses = {"lake": self.lake, **{name: store.address for name, store in self.tables.items()}}
+        return tuple(variable(name) for name, address in addresses.items() if "://" not in address)
+
+    def not_on_many_hosts(self, why: str) -> str:
+        """The sentence that refuses the stores of one machine, with the reason to refuse them."""
+        *others, last = self.of_one_host
+        named = f"{', '.join(others)} and {last} are" if others else f"{last} is"
+        return (
+            f"{named} on the disk of one machine, and {why}: name a bucket for the lake, and for tables a server, "
+            "BigQuery or off"
+        )
 
     @property
     def views(self) -> Path | None:

@@ -105,6 +105,9 @@ def _ready_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     with contextlib.ExitStack() as servers, ThreadPoolExecutor(1, thread_name_prefix="servers") as beside:
         started = beside.submit(start, servers)
         with opened_instance(settings) as instance:
+            from taxi_platform.orchestration.hosts import check_hosts, one_host_only
+
+            check_hosts(instance, one_host_only(settings))
             started.result()
             yield instance
 

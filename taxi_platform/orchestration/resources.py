@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, ClassVar
 import dagster as dg
 from pydantic import Field, PrivateAttr, SecretStr
 
+from taxi_platform.orchestration.hosts import check_hosts, one_host_only
+from taxi_platform.orchestration.leases import RunLeases, leases_of
 from taxi_platform.settings import Settings
 from taxi_platform.stores.layer import StoreAt, TableLayer
 
@@ -67,22 +69,28 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class StagingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The local disk for files on their way into the lake, and for the leases of runs."""
+    """The local disk for files on their way into the lake; a run that uses it holds its lease."""
 
     folder: str = Field(description="Private folders are made below it and removed after use.")
+    lease_seconds: float = Field(60, description="How long a worker may be out of reach before its run is lost.")
+    one_host: str | None = Field(None, description="Why runs must not be on other machines; None if they may.")
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[StagingResource]:
-        """Hold the run's lease for as long as the run uses the resource."""
-        from taxi_platform.machine.leases import lease
+        """Hold the run's lease for as long as the run uses the resource.
 
-        with lease(self.leases, context.run.run_id) if context.run else contextlib.nullcontext():
+        Raises:
+            SettingsError: the instance launches runs on other machines, which have not the stores of this one.
+        """
+        run, instance = context.run, context.instance
+        if instance:
+            check_hosts(instance, self.one_host)
+        with self.leases(instance).hold(run.run_id) if run and instance else contextlib.nullcontext():
             yield self
 
-    @property
-    def leases(self) -> Path:
-        """The folder of the leases of runs."""
-        return Path(self.folder) / "runs"
+    def leases(self, instance: dg.DagsterInstance) -> RunLeases:
+        """The leases of the instance's runs."""
+        return leases_of(instance, Path(self.folder) / "runs", self.lease_seconds)
 
     def open(self) -> contextlib.AbstractContextManager[Path]:
         """A new private folder, removed when the context ends."""
@@ -164,7 +172,11 @@ def resources(settings: Settings) -> dict[str, object]:
             sample_rows=settings.sample_rows,
             sample_format=settings.sample_format,
         ),
-        "staging": StagingResource(folder=str(settings.data / "staging")),
+        "staging": StagingResource(
+            folder=str(settings.data / "staging"),
+            lease_seconds=settings.lease_seconds,
+            one_host=one_host_only(settings),
+        ),
         "lake": LakeResource(
             url=settings.lake,
             wait_seconds=settings.wait_seconds,

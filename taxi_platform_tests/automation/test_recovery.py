@@ -62,7 +62,7 @@ class Daemon:
             instance=self.instance,
             repository_def=repository,
             sensor_name="crashed_runs",
-            resources={"staging": StagingResource(folder=str(self.leases.parent))},
+            resources={"staging": StagingResource(folder=str(self.leases.parent), lease_seconds=60, one_host=None)},
         ) as context:
             result = repository.get_sensor_def("crashed_runs")(context)
         assert isinstance(result, dg.SkipReason)

@@ -36,7 +36,7 @@ ROOMS = {
         ("io_managers", "freshness"),
         ("resources", "checked_months", "executor"),
         ("metadata", "columns", "partitions", "jobs", "gcp", "check_history"),
-        ("keys", "betas", "interrupts", "health", "workers"),
+        ("keys", "betas", "interrupts", "health", "leases", "hosts", "workers"),
     ),
     "stores": (
         ("testing",),

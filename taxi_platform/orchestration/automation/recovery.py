@@ -14,15 +14,15 @@ ever. If the failure is reported again later, when the run is marked, the daemon
 """
 
 # No postponed annotations here: Dagster reads the types of arguments when it gets the function.
+import json
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import dagster as dg
 
-from taxi_platform.machine.leases import forget, lost
 from taxi_platform.orchestration.automation.run_history import WILL_RETRY, is_ours, retry
+from taxi_platform.orchestration.leases import RunLeases
 from taxi_platform.orchestration.resources import StagingResource
 
 __all__ = ["build_recovery_sensor"]
@@ -50,7 +50,7 @@ def build_recovery_sensor() -> dg.SensorDefinition:
         ),
     )
     def crashed_runs(context: dg.SensorEvaluationContext, staging: StagingResource) -> dg.SkipReason:
-        done = list(_ended(context, staging.leases))
+        done = list(_ended(context, staging.leases(context.instance), time.time()))
         done += [_settled(run, context.instance) for run in _overlooked(context, time.time())]
         for sentence in done:
             context.log.warning(sentence)
@@ -59,9 +59,11 @@ def build_recovery_sensor() -> dg.SensorDefinition:
     return crashed_runs
 
 
-def _ended(context: dg.SensorEvaluationContext, leases: Path) -> Iterator[str]:
+def _ended(context: dg.SensorEvaluationContext, leases: RunLeases, now: float) -> Iterator[str]:
     """End the runs of this code location that are started but have no worker; yields which."""
-    for run_id in lost(leases):
+    lost, seen = leases.lost(json.loads(context.cursor or "{}"), now)
+    context.update_cursor(json.dumps(seen))
+    for run_id in lost:
         run = context.instance.get_run_by_id(run_id)
         if run is None or not is_ours(run, context):
             continue
@@ -71,7 +73,7 @@ def _ended(context: dg.SensorEvaluationContext, leases: Path) -> Iterator[str]:
             yield f"run {run_id} has lost its worker, and is ended"
         elif not run.is_finished:
             continue  # being cancelled, which run monitoring finishes
-        forget(leases, run_id)
+        leases.forget(run_id)
 
 
 def _overlooked(context: dg.SensorEvaluationContext, now: float) -> Iterator[dg.DagsterRun]:

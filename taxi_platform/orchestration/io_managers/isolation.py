@@ -27,6 +27,7 @@ from taxi_platform.machine.memory import thrifty_pool
 from taxi_platform.months import TripMonth
 from taxi_platform.orchestration.interrupts import interruptible
 from taxi_platform.orchestration.io_managers.failures import ExpectedFailureError
+from taxi_platform.orchestration.leases import check_not_lost
 from taxi_platform.transience import MONTH
 
 __all__ = ["ATTEMPTS", "Metadata", "Outcome", "record", "recorded", "store_each", "trying_again"]
@@ -83,6 +84,7 @@ def store_each(
     def one(month: TripMonth) -> Metadata | None:
         if stopping.is_set():
             return None
+        check_not_lost()
         started = time.perf_counter()
         stored = trying_again(month, lambda: store(month), attempts, wait_seconds, stopping)
         return {**stored, "seconds": round(time.perf_counter() - started, 3)}
