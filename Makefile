@@ -20,7 +20,7 @@ DBT := examples/dbt
 DBT_BIN := $(DBT)/.venv/bin
 READY_DBT := $(DBT)/.venv/.ready
 
-.PHONY: python3.13 help run dist run-gcp-emulated dev notebooks status dbt check test test-long bench lint format types check docs constraints clean
+.PHONY: python3.13 help run dist run-gcp-emulated dev notebooks status dbt check test test-long bench lint format types check docs names constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ dist: $(READY_DEV) ## Build the wheel and the sdist into dist/, for a machine wi
 	@rm -rf dist
 	@PYTHONWARNINGS=ignore $(BIN)/python -m build --no-isolation --outdir dist . >$(VENV)/dist.log 2>&1 || { cat $(VENV)/dist.log; exit 1; }
 	@ls dist/*
+
+names: $(READY_DEV) ## Write docs/names.yaml again: the names that users may rely on
+	$(BIN)/python -m tools.names
 
 constraints: $(READY_DEV) ## Resolve constraints.txt anew for every supported Python on this machine
 	$(BIN)/python -m tools.constraints
