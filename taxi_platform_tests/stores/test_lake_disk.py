@@ -84,6 +84,15 @@ def test_leftovers_of_a_killed_writer_are_cleared_by_the_next_of_that_month(tmp_
     assert list((root / ".incoming").iterdir()) == [other], "another month's writer may be alive"
 
 
+def test_leftovers_of_a_killed_maker_of_the_lake_are_cleared(tmp_path: Path) -> None:
+    """The lake's own note lies beside all folders of months."""
+    incoming = tmp_path / "lake" / ".incoming"
+    incoming.mkdir(parents=True)
+    (incoming / "lake.json.abc").write_bytes(b"half")
+    Lake(str(tmp_path / "lake")).store_raw(staged_raw(tmp_path))
+    assert list(incoming.iterdir()) == []
+
+
 def test_a_writer_waits_for_another_and_says_for_whom_when_it_gives_up(tmp_path: Path) -> None:
     patient = DiskObjects(tmp_path)
     hurried = DiskObjects(tmp_path, lock_timeout=0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import shutil
 import threading
 from datetime import timedelta
@@ -209,6 +210,25 @@ def test_a_place_that_cannot_be_written_is_one_sentence(lake: Lake, tmp_path: Pa
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"the file of views .* cannot be made: File exists"):
         ViewsFile(tmp_path / "file" / "views.duckdb", lake).refresh(GREEN)
+
+
+def test_a_disk_that_refuses_the_end_of_the_file_leaves_the_file_before(
+    views: ViewsFile, lake: Lake, tmp_path: Path
+) -> None:
+    """DuckDB writes most of the file when it closes it, and tells nobody that the disk refused."""
+    store(lake, tmp_path)
+    views.refresh(GREEN)
+    store(lake, tmp_path, "c2", trips=6)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))  # the log is smaller, the file is larger
+    try:
+        with pytest.raises(StoreError, match="the file of views .* cannot be made"):
+            views.refresh(GREEN)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert ask(views.path, "SELECT count(*) FROM taxi.green_trips") == [(4,)]
+    assert views.refresh(GREEN)
+    assert ask(views.path, "SELECT count(*) FROM taxi.green_trips") == [(6,)]
 
 
 def test_two_writers_leave_the_last_version(data: Path, lake: Lake, tmp_path: Path) -> None:

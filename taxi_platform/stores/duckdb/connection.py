@@ -25,10 +25,28 @@ from taxi_platform.stores.model import SCHEMA
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["DuckDBFile"]
+__all__ = ["DuckDBFile", "closed_whole"]
 
 _HOLDER = re.compile(r"PID (\d+)")
 _HELD_HERE = ("different configuration", "Unique file handle conflict")
+
+
+@contextlib.contextmanager
+def closed_whole(connection: DuckDBPyConnection, path: Path) -> Iterator[DuckDBPyConnection]:
+    """A connection to a new file that is closed when the context ends, with all that was committed in the file itself.
+
+    DuckDB moves it there from its log at the end, and tells nobody if the disk refuses: the file alone, under another
+    name, would then be an empty database.
+
+    Raises:
+        StoreError: something is in the log after all.
+        duckdb.Error: the disk refuses.
+    """
+    with contextlib.closing(connection):
+        yield connection
+        connection.execute("CHECKPOINT")
+    if path.with_name(f"{path.name}.wal").exists():
+        raise StoreError(f"{path} could not be written to its end: free space there, then run it again")
 
 
 class DuckDBFile:
@@ -78,7 +96,7 @@ class DuckDBFile:
         new = self.path.with_name(f"{self.path.name}.new")
         for leftover in (new, new.with_name(f"{new.name}.wal")):
             leftover.unlink(missing_ok=True)
-        with contextlib.closing(self._connect(new, read_only=False)) as connection:
+        with closed_whole(self._connect(new, read_only=False), new) as connection:
             connection.execute(f"CREATE SCHEMA {SCHEMA}")
         new.replace(self.path)
 

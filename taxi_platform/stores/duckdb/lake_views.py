@@ -31,6 +31,7 @@ from taxi_platform.errors import DamagedError, StoreError
 from taxi_platform.machine.locks import exclusive
 from taxi_platform.references import CleanMonth
 from taxi_platform.stores.bookkeeping import MONTHS, months_row
+from taxi_platform.stores.duckdb.connection import closed_whole
 from taxi_platform.stores.duckdb.raw import raw_view_sql
 from taxi_platform.stores.duckdb.tables import qualified, replace_view, rows_of, transaction
 from taxi_platform.stores.lake.dimensions import dimension_path
@@ -174,7 +175,7 @@ class ViewsFile:
         new = self.path.with_name(f".{self.path.name}.new")
         for leftover in (new, new.with_name(f"{new.name}.wal")):
             leftover.unlink(missing_ok=True)
-        with contextlib.closing(duckdb.connect(str(new), config=_CONFIG)) as connection:
+        with closed_whole(duckdb.connect(str(new), config=_CONFIG), new) as connection:
             connection.execute(f"CREATE SCHEMA {SCHEMA}")
             with transaction(connection):  # one commit, and not one for each comment
                 self._create_views(connection, months, contracts)

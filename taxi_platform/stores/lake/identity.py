@@ -67,7 +67,7 @@ class Identities:
             now = datetime.now(timezone.utc).isoformat(timespec="seconds")
             return json.dumps(asdict(LakeIdentity(uuid.uuid4().hex, kind, now)), indent=2).encode()
 
-        with self._objects.exclusive("identity"):
+        with self._objects.exclusive(_PATH):
             self._objects.update(_PATH, change)
         known = self.read()
         assert known is not None, "it has just been made"

@@ -154,7 +154,7 @@ class DiskObjects:
     def _put(self, path: str, write: Callable[[BinaryIO], object]) -> None:
         """Write a temporary file, sync it, rename it, sync the folder; the rename makes the change visible at once."""
         target = self._root / path
-        incoming = self._incoming / f"{_key(str(Path(path).parent))}.{uuid.uuid4().hex}"
+        incoming = self._incoming / f"{_key(path)}.{uuid.uuid4().hex}"  # below the key of every folder that it is in
         _make_folder(target.parent)
         try:
             with incoming.open("xb") as stream:

@@ -1,0 +1,6 @@
+"""Torture: every write of every store cut off before it, in it and after it, refused, forgotten or unanswered.
+
+Belongs here: the faults (``knife``), what is tried (``walks``, ``commands``, ``servers``), what must hold after each
+(``judge``), and counting it (``trials``). ``python -m taxi_platform_tests.torture`` does all of it and writes
+docs/reliability.md. Does not: single faults that a test of a store names by itself (``taxi_platform_tests.stores``).
+"""
