@@ -222,7 +222,7 @@ def test_a_disk_that_refuses_the_end_of_the_file_leaves_the_file_before(
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))  # the log is smaller, the file is larger
     try:
-        with pytest.raises(StoreError, match="the file of views .* cannot be made"):
+        with pytest.raises(StoreError, match=r"the file of views .* cannot be made"):
             views.refresh(GREEN)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
