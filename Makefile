@@ -70,8 +70,9 @@ test-long: $(READY_DEV) ## Run the tests that take their time: daemons, the comp
 torture: $(READY_DEV) ## Cut off every write, refuse it, lose its answer, and write docs/reliability.md: ONE_IN=20 tries fewer
 	$(BIN)/python -m taxi_platform_tests.torture --write $(if $(ONE_IN),--one-in $(ONE_IN)) $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
 
-bench: $(READY_DEV) ## Compare this platform with other ways and write docs/performance.md; QUICK=1 prints in minutes
+bench: $(READY_DEV) ## Compare with other ways, write docs/performance.md, print all its figures; QUICK=1 only compares
 	$(BIN)/python -m benchmarks.bench $(if $(QUICK),--rows 200000 --rounds 1,--rows 7667792 --rounds 3 --write)
+	$(if $(QUICK),,$(BIN)/python -m benchmarks.page)
 
 lint: $(READY_DEV) ## Check style and formatting
 	$(BIN)/ruff check

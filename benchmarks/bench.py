@@ -39,7 +39,16 @@ from taxi_platform.sources.sample.writing import write_month
 from taxi_platform.sources.sample.zones import lookup_csv
 from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
 
-PEERS = ("platform", "platform_postgres", "floor", "dlt_arrow", "plain_pandas", "prefect_flow", "stock_dagster")
+PEERS = (
+    "platform",
+    "platform_without_marts",
+    "platform_postgres",
+    "floor",
+    "dlt_arrow",
+    "plain_pandas",
+    "prefect_flow",
+    "stock_dagster",
+)
 """The modules of ``peers``; the first is what the others are compared with."""
 SLOW = ("plain_pandas", "prefect_flow", "stock_dagster")
 """Left out above `FEW_ROWS` rows, where they would take many minutes, unless they are named."""

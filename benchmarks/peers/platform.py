@@ -23,8 +23,8 @@ PEER = Peer(
 )
 
 
-def run(work: Work, **more: str) -> None:
-    """Become ``taxi run`` over that upstream and that PostgreSQL."""
+def run(work: Work, *options: str, **more: str) -> None:
+    """Become ``taxi run`` with those options over that upstream and that PostgreSQL."""
     variables = {
         "TAXI_DATA": str(work.folder / "data"),
         "TAXI_SOURCE": "dtc",
@@ -33,7 +33,7 @@ def run(work: Work, **more: str) -> None:
         **more,
     }
     command = [sys.executable, "-m", "taxi_platform.cli", "run", "--datasets", "yellow", "--months", MONTH]
-    os.execve(sys.executable, command, {**os.environ, **variables})
+    os.execve(sys.executable, [*command, *options], {**os.environ, **variables})
 
 
 if __name__ == "__main__":

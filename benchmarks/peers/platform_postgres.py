@@ -1,4 +1,4 @@
-"""This platform without DuckDB: the stores that the other ways fill as well."""
+"""This platform without DuckDB and marts: the stores that the other ways fill as well, and nothing made of them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from benchmarks.peers.peer import Peer, Work
 from benchmarks.peers.platform import CHECK, run
 
 PEER = Peer(
-    title="this platform, `TAXI_WAREHOUSE=off`",
-    does="lake, cleaned, PostgreSQL, marts",
-    leaves_out="DuckDB",
+    title="this platform, `TAXI_WAREHOUSE=off`, `--without-marts`",
+    does="lake, cleaned, PostgreSQL",
+    leaves_out="DuckDB, marts",
     settings="`taxi run`",
     requirements=(),
     check=CHECK,
 )
 
 if __name__ == "__main__":
-    run(Work.of_command(), TAXI_WAREHOUSE="off")
+    run(Work.of_command(), "--without-marts", TAXI_WAREHOUSE="off")

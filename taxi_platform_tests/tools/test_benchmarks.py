@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 from benchmarks import peers
 from benchmarks.bench import PEERS, SLOW, Turn, _text
 from benchmarks.chart import chart
+from benchmarks.page import commands
 from benchmarks.peers.peer import Peer
 
 BESIDE = {"peer"}
@@ -58,3 +61,12 @@ def test_the_chart_draws_the_longest_bar_over_the_whole_width() -> None:
     assert 'width="430.0"' in drawn
     assert "seconds &amp; more" in drawn
     assert "b &lt;x&gt;" in drawn
+
+
+def test_every_benchmark_of_the_page_is_run_with_it() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "performance.md").read_text()
+    modules = [arguments[1] for arguments in commands(page)]
+    assert {"benchmarks.run_memory", "benchmarks.marts", "benchmarks.start_up"} < set(modules)
+    assert "benchmarks.bench" not in modules
+    for module in modules:
+        assert importlib.util.find_spec(module) is not None
