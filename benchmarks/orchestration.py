@@ -23,6 +23,7 @@ from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
+from taxi_platform.cli.pandas_free import go_without_pandas
 from taxi_platform.months import add_months, month_label, parse_month_range
 
 _ASSETS = 6
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--span", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
+        go_without_pandas()  # as the command does
         span = parse_month_range(arguments.span)
         _without_dagster(span) if arguments.worker == "direct" else _as_a_run(span)
         used = resource.getrusage(resource.RUSAGE_SELF)

@@ -74,6 +74,8 @@ class RawFile:
         self.match: Match = require_columns(contract, names, raw.month, self._where)
         self.misfits = Misfits.from_footer(self._file.metadata.metadata)
         self.upstream_columns: tuple[str, ...] = tuple(name for name in names if name != UNPARSED_COLUMN)
+        self.clock: WallClock = self._decided_clock()
+        """How times with a zone are read. Deciding it may take a pass over the times, and one pass goes at a time."""
 
     def _opened(self, source: Path | BinaryIO) -> pq.ParquetFile:
         try:
@@ -137,9 +139,7 @@ class RawFile:
             sources = [self.clock.local(source) for source in sources]
         return read_cells(column, sources)
 
-    @cached_property
-    def clock(self) -> WallClock:
-        """How times with a zone are read; deciding it may take a pass over the times."""
+    def _decided_clock(self) -> WallClock:
         schema = self._file.schema_arrow
 
         def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:

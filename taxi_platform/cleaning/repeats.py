@@ -30,6 +30,7 @@ from taxi_platform.cleaning.reading import RawBatch, RawFile
 from taxi_platform.cleaning.spilling import HashBuckets, RowBuckets
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.rules import ExactDuplicate, Rule, VoidPair
+from taxi_platform.machine.pipeline import ahead
 
 __all__ = ["Repeats", "find_repeats"]
 
@@ -41,6 +42,8 @@ AnyRule = TypeVar("AnyRule", bound=Rule)
 _ROW, _CENTS = "_row", "_cents"
 _MAY_PAIR, _MAY_COPY, _PAIRED, _COPY = (np.uint8(1 << bit) for bit in range(4))
 _SIGN = np.uint64(1)
+_AHEAD = 1
+"""How many batches are read before the next is needed."""
 
 
 @dataclass(frozen=True)
@@ -91,17 +94,22 @@ class _Search:
 
     def suspect(self, marks: Marks, directory: Path) -> None:
         """Mark every row that may be a copy or in a pair."""
-        with HashBuckets(directory / "hashes", self._raw.num_rows) as buckets:
-            for batch in self._raw.batches(self._narrow):
+        with (
+            HashBuckets(directory / "hashes", self._raw.num_rows) as buckets,
+            ahead(self._raw.batches(self._narrow), _AHEAD) as batches,
+        ):
+            for batch in batches:
                 rows = np.arange(batch.first_row, batch.first_row + batch.num_rows)
                 hashes = self._hashes(batch)
                 parsed = _parsed(batch)
                 buckets.add(hashes[parsed], rows[parsed])
             for hashes, rows in buckets:
+                order = np.argsort(hashes)
+                at, ordered = rows[order], hashes[order]
                 if self._void is not None:
-                    marks[rows[_repeated(hashes >> _SIGN)]] |= _MAY_PAIR
+                    marks[at[_repeated(ordered >> _SIGN)]] |= _MAY_PAIR
                 if self._wants_copies:
-                    marks[rows[_repeated(hashes)]] |= _MAY_COPY
+                    marks[at[_repeated(ordered)]] |= _MAY_COPY
 
     def compare(self, marks: Marks, directory: Path) -> None:
         """Compare the suspects exactly, and mark what is found."""
@@ -179,12 +187,11 @@ def _parsed(batch: RawBatch) -> Flags:
 
 
 def _repeated(hashes: Hashes) -> Flags:
-    """Flags of the hashes that occur more than once."""
-    order = np.argsort(hashes)
-    same = hashes[order[1:]] == hashes[order[:-1]]
+    """Flags of the hashes that occur more than once among those, which are sorted."""
+    same = hashes[1:] == hashes[:-1]
     repeated = np.zeros(len(hashes), np.bool_)
-    repeated[order[1:][same]] = True
-    repeated[order[:-1][same]] = True
+    repeated[1:] = same
+    repeated[:-1] |= same
     return repeated
 
 

@@ -31,6 +31,7 @@ from taxi_platform.cleaning.zone_shapes import ZoneShapes
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.rules import ZERO_PASSENGERS, ExactDuplicate, Rule
 from taxi_platform.errors import BrokenFileError, ChangedFormatError, StoreError
+from taxi_platform.machine.pipeline import ahead
 from taxi_platform.references import CleanFacts, RawMonth, StagedClean
 
 __all__ = ["split_month"]
@@ -38,6 +39,8 @@ __all__ = ["split_month"]
 Flags = npt.NDArray[np.bool_]
 
 _PASSENGERS = "passenger_count"
+_AHEAD = 1
+"""How many batches are judged before the next is written."""
 
 
 def split_month(
@@ -103,17 +106,12 @@ class _Split:
             BrokenFileError: the counts do not add up to the raw month.
             ChangedFormatError: too much does not fit, and the options do not accept that.
         """
-        for batch in self._file.batches():
-            cells = {column.name: self._file.cells(batch, column) for column in self._contract.columns}
-            self._count_unknown(cells)
-            self._watch.see(batch, cells)
-            verdicts = self._judge(batch, cells, repeats)
-            rejected = np.logical_or.reduce(verdicts)
-            if rejected.any():
-                self._watch.see_rejected(batch, self._rules, verdicts)
-                quarantine.add(self._rejected_columns(batch, verdicts, np.flatnonzero(rejected)))
-            if not rejected.all():
-                trips.add(self._clean_columns(cells, ~rejected))
+        with ahead(self._parts(repeats), _AHEAD) as parts:
+            for clean, rejected in parts:
+                if rejected is not None:
+                    quarantine.add(rejected)
+                if clean is not None:
+                    trips.add(clean)
         facts = self._facts(trips, quarantine)
         if not facts.is_conserved:
             raise BrokenFileError(
@@ -125,6 +123,22 @@ class _Split:
         trips.finish(facts)
         quarantine.finish(facts)
         return facts
+
+    def _parts(self, repeats: Repeats) -> Iterator[tuple[list[pa.Array] | None, list[pa.Array] | None]]:
+        """The columns of each batch's clean and of its rejected rows; None where it has no such rows."""
+        for batch in self._file.batches():
+            cells = {column.name: self._file.cells(batch, column) for column in self._contract.columns}
+            self._count_unknown(cells)
+            self._watch.see(batch, cells)
+            verdicts = self._judge(batch, cells, repeats)
+            is_rejected = np.logical_or.reduce(verdicts)
+            clean = rejected = None
+            if is_rejected.any():
+                self._watch.see_rejected(batch, self._rules, verdicts)
+                rejected = self._rejected_columns(batch, verdicts, np.flatnonzero(is_rejected))
+            if not is_rejected.all():
+                clean = self._clean_columns(cells, ~is_rejected)
+            yield clean, rejected
 
     def _judge(self, batch: RawBatch, cells: Mapping[str, Cells], repeats: Repeats) -> Flags:
         """Flags by reason and row; a record that was never parsed has only one reason."""

@@ -8,7 +8,7 @@ follows for the row (``judging``).
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -88,7 +88,7 @@ def dated(values: pa.Array) -> Held:
         return Held(values)
     extremes = pc.min_max(values.cast(pa.int64()))
     low, high = extremes["min"].as_py(), extremes["max"].as_py()
-    first, last = _microseconds(FIRST_INSTANT), _microseconds(LAST_INSTANT)
+    first, last = _instants()
     if low is None or (low >= first and high <= last):
         return Held(values)
     counts = values.cast(pa.int64())
@@ -96,9 +96,11 @@ def dated(values: pa.Array) -> Held:
     return Held(pc.if_else(unfit, pa.scalar(None, values.type), values), _rows(unfit))
 
 
-def _microseconds(instant: datetime) -> int:
-    value: int = pa.scalar(instant, pa.timestamp("us")).cast(pa.int64()).as_py()
-    return value
+@cache
+def _instants() -> tuple[int, int]:
+    """The first and the last instant in microseconds since 1970."""
+    first, last = (pa.scalar(at, pa.timestamp("us")).cast(pa.int64()) for at in (FIRST_INSTANT, LAST_INSTANT))
+    return first.as_py(), last.as_py()
 
 
 def _rows(unfit: pa.BooleanArray) -> pa.BooleanArray | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from taxi_platform.ingest.pipeline import ahead
+from taxi_platform.machine.pipeline import ahead
 
 
 def test_items_come_in_order_from_another_thread() -> None:
