@@ -22,8 +22,8 @@ from taxi_platform.errors import BrokenFileError, StoreError
 from taxi_platform.ingest.belonging import require_dataset
 from taxi_platform.ingest.layout import Layout, read_header, spare_fields
 from taxi_platform.ingest.lines import Block, counted, open_text, records_in, whole_lines
-from taxi_platform.machine.pipeline import ahead
 from taxi_platform.ingest.records import RecordParser, ZonedTimes
+from taxi_platform.machine.pipeline import ahead
 from taxi_platform.months import TripMonth
 
 __all__ = ["Converted", "convert_csv"]
