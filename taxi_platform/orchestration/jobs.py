@@ -6,6 +6,7 @@ Belongs here: names and selections. Does not: anything a job does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -41,6 +42,19 @@ def report_job_name(dataset: str) -> str:
     return f"{dataset}_reports"
 
 
+_SCRATCH = {"yellow": "4Gi", "green": "1Gi", "fhv": "4Gi", "fhvhv": "8Gi"}
+"""Disk that a pod needs for one month on its way: upstream's file, the raw month, and the pair of clean files. Memory
+is the same for every dataset, because a month passes through in blocks."""
+
+
+def _pod(dataset: str) -> dict[str, Any]:
+    """What a run of the dataset's job asks of Kubernetes, by the tag that Dagster's launcher for it reads."""
+    scratch = _SCRATCH.get(dataset, "4Gi")
+    requests = {"cpu": "1", "memory": "1Gi", "ephemeral-storage": scratch}
+    resources = {"requests": requests, "limits": {"memory": "2Gi"}}
+    return {"dagster-k8s/config": {"container_config": {"resources": resources}}}
+
+
 def build_jobs(contracts: Sequence[Contract], *, has_reports: bool) -> list[dg.UnresolvedAssetJobDefinition]:
     """One job over every layer of each dataset, and one that makes its pages of the report if there are any.
 
@@ -53,6 +67,7 @@ def build_jobs(contracts: Sequence[Contract], *, has_reports: bool) -> list[dg.U
             description=(
                 f"Monthly {contract.title} files from upstream into the lake and every store of tables, with marts."
             ),
+            tags=_pod(contract.dataset),
         )
         for contract in contracts
     ]

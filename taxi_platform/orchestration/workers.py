@@ -67,7 +67,8 @@ _SETTINGS: Mapping[str, Any] = {
     "worker_hijack_root_logger": False,
 }
 _ANSWER_SECONDS = 2.0
-_SILENT_SECONDS = 60
+_SILENT_SECONDS = 45
+"""Less than two looks of run monitoring are apart, so that the second one ends the run."""
 
 
 class WorkersLauncher(CeleryRunLauncher):  # type: ignore[misc]  # the extra is not everywhere where types are checked

@@ -126,10 +126,31 @@ class Service:
 class Composed:
     """The project of a folder that holds a copy of deploy/docker, secrets included."""
 
-    def __init__(self, folder: Path, state: Path, **variables: str) -> None:
-        self.config = resolved(folder, **variables)
+    def __init__(
+        self,
+        folder: Path,
+        state: Path,
+        variables: Mapping[str, str],
+        *,
+        files: Sequence[str] = (),
+        network: str | None = None,
+        outside: Mapping[str, str] | None = None,
+    ) -> None:
+        """A project to start.
+
+        Args:
+            folder: of the compose files.
+            state: an empty folder for what the services keep.
+            variables: those of ``.env``.
+            files: the compose files, where it is not ``compose.yaml`` alone.
+            network: the first three numbers of the services' addresses, which this machine has; else loopback ones.
+            outside: what every service's environment has beside the file's, such as addresses of emulators.
+        """
+        self.config = resolved(folder, *files, **variables)
+        for config in self.config["services"].values():
+            config["environment"] = {**(config.get("environment") or {}), **(outside or {})}
         self._state = state
-        network = f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(256)}"
+        network = network or f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(256)}"
         hosts = {name: f"{network}.{number + 10}" for number, name in enumerate(self.config["services"])}
         self.services = {
             name: Service(name, config, state / name, hosts) for name, config in self.config["services"].items()
@@ -140,11 +161,11 @@ class Composed:
         return self.services[name]
 
     @contextlib.contextmanager
-    def up(self) -> Iterator[Composed]:
+    def up(self, without: Sequence[str] = ("pgadmin",)) -> Iterator[Composed]:
         """Every service but pgAdmin, in the order in which they depend on each other."""
         try:
             for name in _in_order(self.config["services"]):
-                if name != "pgadmin":
+                if name not in without:
                     self.bring_up(name)
             yield self
         finally:

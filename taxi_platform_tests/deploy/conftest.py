@@ -28,7 +28,8 @@ def compose_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stack(compose_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     """The whole stack, on generated months."""
     state = tmp_path_factory.mktemp("stack")
-    with Composed(compose_folder, state, TAXI_SOURCE="sample", TAXI_SAMPLE_ROWS="2000").up() as composed:
+    variables = {"TAXI_SOURCE": "sample", "TAXI_SAMPLE_ROWS": "2000"}
+    with Composed(compose_folder, state, variables).up() as composed:
         yield composed
 
 

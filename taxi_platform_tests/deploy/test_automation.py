@@ -40,7 +40,7 @@ def composed(compose_folder: Path, tmp_path: Path, server: Upstream) -> Iterator
         "TAXI_POLL_SECONDS": "2",
         "TAXI_WITHDRAWN": "remove",
     }
-    with Composed(compose_folder, tmp_path / "state", **settings).up() as composed:
+    with Composed(compose_folder, tmp_path / "state", settings).up() as composed:
         yield composed
 
 

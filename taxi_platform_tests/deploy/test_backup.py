@@ -25,7 +25,7 @@ GREEN = CONTRACTS["green"]
 @pytest.fixture
 def composed(compose_folder: Path, tmp_path: Path) -> Iterator[Composed]:
     """Both databases with their tables, and the code location's volumes; nothing else runs."""
-    composed = Composed(compose_folder, tmp_path / "state")
+    composed = Composed(compose_folder, tmp_path / "state", {})
     try:
         for name in ("dagster-db", "trips-db", "dagster-roles", "trips-roles", "init"):
             composed.bring_up(name)

@@ -31,7 +31,7 @@ Connect = Callable[[str], "psycopg.Connection[tuple[object, ...]]"]
 @pytest.fixture(scope="module")
 def database(compose_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     """The trips database alone, its roles made twice as by two starts."""
-    composed = Composed(compose_folder, tmp_path_factory.mktemp("database"))
+    composed = Composed(compose_folder, tmp_path_factory.mktemp("database"), {})
     try:
         composed.bring_up("trips-db")
         composed.bring_up("trips-roles")

@@ -19,7 +19,7 @@ from taxi_platform_tests.deploy.tools import REPOSITORY, resolved
 
 FOLDER = REPOSITORY / "deploy" / "workers"
 UNIT = "taxi-worker.service"
-ADDRESSES = {"broker": "TAXI_BROKER", "dagster-db": "DAGSTER_POSTGRES_URL", "trips-db": "TAXI_POSTGRES"}
+ADDRESSES = {"run-queue": "TAXI_BROKER", "dagster-db": "DAGSTER_POSTGRES_URL", "trips-db": "TAXI_POSTGRES"}
 """Service of the stack → the variable in which a worker is told where it is."""
 
 

@@ -53,6 +53,9 @@ class Server:
             secret = folder / "password"
             secret.write_text(password)
             self._run("initdb", "-D", self._data, "-U", "postgres", "--auth=scram-sha-256", f"--pwfile={secret}")
+            # As the official image: from anywhere, by password.
+            with (self._data / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all all scram-sha-256\n")
 
     def start(self, address: str, port: int, options: Sequence[str] = ()) -> None:
         """Listen at the address; on no socket."""

@@ -43,6 +43,16 @@ mutation ($selection: [AssetKeyInput!]!, $months: [String!]!) {
 }
 """
 
+_BACKFILL_OF = """
+mutation ($partitions: [PartitionsByAssetSelector!]!) {
+  launchPartitionBackfill(backfillParams: {partitionsByAssets: $partitions}) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}
+"""
+
 
 @dataclass(frozen=True)
 class RunningPlatform:
@@ -64,6 +74,15 @@ class RunningPlatform:
             raise RuntimeError(document["errors"])
         data: dict[str, Any] = document["data"]
         return data
+
+    def backfill_of(self, assets: Sequence[str], first: str, last: str) -> str:
+        """The same of assets of several datasets, whose partitions differ; from month to month, both included."""
+        span = {"ranges": [{"start": f"{first}-01", "end": f"{last}-01"}]}
+        selection = [{"assetKey": {"path": [name]}, "partitions": span} for name in assets]
+        result = self.ask(_BACKFILL_OF, partitions=selection)["launchPartitionBackfill"]
+        if "backfillId" not in result:
+            raise RuntimeError(result)
+        return str(result["backfillId"])
 
     def backfill(self, layers: Sequence[str], dataset: str, months: Sequence[str]) -> str:
         """Start a backfill as the web interface does; returns its id."""

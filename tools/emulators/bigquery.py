@@ -33,12 +33,13 @@ _UNPACK = f"from duckdb_extensions import import_extension\nfor name in {_EXTENS
 
 
 @contextmanager
-def emulated_bigquery(folder: Path, gcs_url: str) -> Iterator[str]:
+def emulated_bigquery(folder: Path, gcs_url: str, host: str = "127.0.0.1") -> Iterator[str]:
     """A running emulator: its URL, as ``BIGQUERY_EMULATOR_HOST`` takes it.
 
     Args:
         folder: for its data and log.
         gcs_url: the Cloud Storage that ``gs://`` addresses of load jobs lie in.
+        host: the address to listen at.
 
     Raises:
         EmulatorMissingError: there is no Python 3.13, or the package cannot be installed.
@@ -48,12 +49,12 @@ def emulated_bigquery(folder: Path, gcs_url: str) -> Iterator[str]:
     command = [
         str(home / "env" / "bin" / "python"),
         *("-m", "tools.emulators.bigquery_server"),
-        *("serve", "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(free_port())),
+        *("serve", "--host", host, "--port", str(port), "--grpc-port", str(free_port())),
         *("--project", PROJECT, "--dataset", "unused", "--data-dir", str(folder / "data")),
     ]
     env = {"HOME": str(home), "STORAGE_EMULATOR_HOST": gcs_url, "PYTHONPATH": str(Path(__file__).parents[2])}
-    with running(command, port, folder / "log", env):
-        yield f"http://127.0.0.1:{port}"
+    with running(command, port, folder / "log", env, host):
+        yield f"http://{host}:{port}"
 
 
 def delete_dataset(url: str, dataset: str) -> None:

@@ -4,7 +4,7 @@ The package answers the JSON API. What it lacks is added here: requests served s
 (``ifGenerationMatch`` and its like; the package ignores them), and in ``gcs_xml`` the XML API, which obstore speaks.
 Each addition has a test of its own in ``test_emulated_gcs`` that cites Google's reference.
 
-Run by itself: ``python -m tools.emulators.gcs PORT [BUCKET …]``; objects are kept in memory.
+Run by itself: ``python -m tools.emulators.gcs PORT [ADDRESS]``; objects are kept in memory.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _CONDITIONS = {
 
 
 @contextmanager
-def emulated_gcs(log: Path) -> Iterator[str]:
+def emulated_gcs(log: Path, host: str = "127.0.0.1") -> Iterator[str]:
     """A running emulator: its URL, as ``STORAGE_EMULATOR_HOST`` takes it.
 
     Raises:
@@ -53,8 +53,8 @@ def emulated_gcs(log: Path) -> Iterator[str]:
     if importlib.util.find_spec("gcp_storage_emulator") is None:
         raise EmulatorMissingError("the Python package gcp-storage-emulator is not installed")
     port = free_port()
-    with running([sys.executable, "-m", __name__, str(port)], port, log):
-        yield f"http://127.0.0.1:{port}"
+    with running([sys.executable, "-m", __name__, str(port), host], port, log, host=host):
+        yield f"http://{host}:{port}"
 
 
 def create_bucket(url: str, bucket: str) -> None:
@@ -75,12 +75,12 @@ def delete_bucket(url: str, bucket: str) -> None:
     requests.delete(f"{url}/storage/v1/b/{bucket}", timeout=10).raise_for_status()
 
 
-def serve(port: int) -> None:
+def serve(port: int, host: str = "127.0.0.1") -> None:
     """Serve until killed."""
     from gcp_storage_emulator.storage import Storage
 
     handler = partial(_handler(), Storage(use_memory_fs=True))
-    with _Server(("127.0.0.1", port), handler) as server:
+    with _Server((host, port), handler) as server:
         server.serve_forever()
 
 
@@ -191,4 +191,4 @@ def live(storage: Any, bucket: str, name: str) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), *sys.argv[2:3])

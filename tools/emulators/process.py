@@ -39,7 +39,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: Sequence[str], port: int, log: Path, env: Mapping[str, str] | None = None) -> Iterator[None]:
+def running(
+    command: Sequence[str], port: int, log: Path, env: Mapping[str, str] | None = None, host: str = "127.0.0.1"
+) -> Iterator[None]:
     """Run a server until the context ends, or until this process does, however it ends.
 
     Raises:
@@ -56,7 +58,7 @@ def running(command: Sequence[str], port: int, log: Path, env: Mapping[str, str]
         )
     assert process.stdin is not None
     try:
-        if not _listens(port, process):
+        if not _listens(host, port, process):
             raise RuntimeError(f"{' '.join(command)} does not listen on port {port}: {log.read_text()[-2000:]}")
         yield
     finally:
@@ -64,10 +66,10 @@ def running(command: Sequence[str], port: int, log: Path, env: Mapping[str, str]
         process.wait()
 
 
-def _listens(port: int, process: subprocess.Popen[bytes]) -> bool:
+def _listens(host: str, port: int, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + _STARTUP
     while time.monotonic() < deadline and process.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        with suppress(OSError), socket.create_connection((host, port), timeout=1):
             return True
         time.sleep(0.05)
     return False
