@@ -34,6 +34,9 @@ _SECRET = re.compile(r"@|password", re.IGNORECASE)
 _SCHEMA_NAME = re.compile(r"(?!pg_|information_schema$)[a-z][a-z0-9_]{0,39}")
 LAST_RUN = "last-run.json"
 """The note that ``taxi run`` leaves of its settings in the default data folder."""
+_A_YEAR = 12
+"""Months of a run where many machines share a backfill: starting one is a hundredth of it, and a lost one costs little.
+"""
 _FILLED = (LAST_RUN, *(f"{root}{kept}" for root in ("", "sample/") for kept in ("lake/lake.json", "staging/runs")))
 """What a data folder has one of as soon as a run has used it."""
 
@@ -117,6 +120,14 @@ class Settings(BaseModel):
         description=(
             "Whether runs are on one machine or on many, which share no disk; auto tells it by the instance's run "
             "launcher."
+        ),
+    )
+    run_months: int | None = Field(
+        None,
+        ge=1,
+        le=1_200,
+        description=(
+            "How many months each run of a backfill has at most; by default 12 with TAXI_HOSTS=many, and otherwise all."
         ),
     )
     wait_seconds: float = Field(
@@ -242,6 +253,11 @@ class Settings(BaseModel):
         """The variables of the stores that only this machine reaches: a folder, a file, an embedded server."""
         addresses = {"lake": self.lake, **{name: store.address for name, store in self.tables.items()}}
         return tuple(variable(name) for name, address in addresses.items() if "://" not in address)
+
+    @property
+    def months_of_a_run(self) -> int | None:
+        """How many months each run of a backfill has at most; None if it has all of a range."""
+        return _A_YEAR if self.run_months is None and self.hosts == "many" else self.run_months
 
     def not_on_many_hosts(self, why: str) -> str:
         """The sentence that refuses the stores of one machine, with the reason to refuse them."""

@@ -50,7 +50,13 @@ def build_definitions(
     given, tables, with_marts = resources(settings), settings.tables, tuple(settings.marts_in.values())
     checks = build_checks(datasets, tuple(tables), with_marts)
     return dg.Definitions(
-        assets=build_assets(datasets, tuple(tables.values()), with_marts, has_views=settings.views is not None),
+        assets=build_assets(
+            datasets,
+            tuple(tables.values()),
+            with_marts,
+            has_views=settings.views is not None,
+            run_months=settings.months_of_a_run,
+        ),
         asset_checks=checks,
         jobs=[
             *build_jobs(datasets, has_reports=bool(with_marts)),

@@ -31,17 +31,25 @@ __all__ = ["build_assets"]
 
 @knowingly()
 def build_assets(
-    contracts: Sequence[Contract], stores: Sequence[StoreAt], with_marts: Sequence[StoreAt], *, has_views: bool
+    contracts: Sequence[Contract],
+    stores: Sequence[StoreAt],
+    with_marts: Sequence[StoreAt],
+    *,
+    has_views: bool,
+    run_months: int | None = None,
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Every asset of those datasets, with a table asset for each of those stores, and marts in some of them.
 
-    The report is of the marts in the first of these. With ``has_views`` there is a file of views over the lake.
+    The report is of the marts in the first of these. With ``has_views`` there is a file of views over the lake. A
+    backfill's runs have at most ``run_months`` months; None means one run for each contiguous range.
     """
+    # One policy for all: Dagster puts assets of different ones into runs of their own, a layer each.
+    runs = dg.BackfillPolicy.multi_run(run_months) if run_months else dg.BackfillPolicy.single_run()
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = [*zones_assets(stores), *dimension_assets(stores)]
     for contract in contracts:
-        assets += [raw_asset(contract), trips_asset(contract), quarantine_spec(contract)]
-        assets += [table_asset(store, contract, contracts) for store in stores]
-        assets += [marts_asset(store, contract, contracts) for store in with_marts]
-        assets += [report_asset(store, contract) for store in with_marts[:1]]
+        assets += [raw_asset(contract, runs), trips_asset(contract, runs), quarantine_spec(contract)]
+        assets += [table_asset(store, contract, contracts, runs) for store in stores]
+        assets += [marts_asset(store, contract, contracts, runs) for store in with_marts]
+        assets += [report_asset(store, contract, runs) for store in with_marts[:1]]
     assets += [spec for store in stores for spec in all_datasets_specs(store, contracts)]
     return [*assets, views_spec(contracts)] if has_views else assets

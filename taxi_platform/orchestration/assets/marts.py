@@ -26,7 +26,9 @@ from taxi_platform.stores.layer import StoreAt
 __all__ = ["marts_asset"]
 
 
-def marts_asset(store: StoreAt, contract: Contract, all_contracts: Sequence[Contract]) -> dg.AssetsDefinition:
+def marts_asset(
+    store: StoreAt, contract: Contract, all_contracts: Sequence[Contract], runs: dg.BackfillPolicy
+) -> dg.AssetsDefinition:
     """The asset of one dataset's marts in one store; the module's text says who calls whom."""
     layer, tables = store.layer, asset_key(store.layer.name, contract.dataset)
     names = ", ".join(f"`{mart.name}`" for mart in marts_of(contract))
@@ -35,7 +37,7 @@ def marts_asset(store: StoreAt, contract: Contract, all_contracts: Sequence[Cont
         key=asset_name(layer.marts, contract.dataset),
         deps=[tables],
         partitions_def=monthly_partitions(contract),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=runs,
         group_name=marts_group(contract.dataset),
         io_manager_key=layer.io_manager_key,
         pool=layer.name,

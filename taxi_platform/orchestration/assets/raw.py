@@ -95,13 +95,13 @@ class RawConfig(dg.Config):
     )
 
 
-def raw_asset(contract: Contract) -> dg.AssetsDefinition:
+def raw_asset(contract: Contract, runs: dg.BackfillPolicy) -> dg.AssetsDefinition:
     """The asset of one dataset's raw months; the module's text says who calls whom."""
 
     @dg.asset(
         key=asset_name("raw", contract.dataset),
         partitions_def=monthly_partitions(contract),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=runs,
         group_name=contract.dataset,
         io_manager_key="lake_io",
         kinds={"parquet", "bronze"},

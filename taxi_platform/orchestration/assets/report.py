@@ -21,7 +21,7 @@ from taxi_platform.stores.layer import StoreAt
 __all__ = ["report_asset"]
 
 
-def report_asset(store: StoreAt, contract: Contract) -> dg.AssetsDefinition:
+def report_asset(store: StoreAt, contract: Contract, runs: dg.BackfillPolicy) -> dg.AssetsDefinition:
     """The asset of one dataset's pages from that store's marts; the module's text says who calls whom."""
     layer = store.layer
 
@@ -29,7 +29,7 @@ def report_asset(store: StoreAt, contract: Contract) -> dg.AssetsDefinition:
         key=asset_name(REPORT, contract.dataset),
         deps=[asset_key(layer.marts, contract.dataset)],
         partitions_def=monthly_partitions(contract),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=runs,
         group_name=REPORTS_GROUP,
         io_manager_key="report_io",
         pool=layer.name,

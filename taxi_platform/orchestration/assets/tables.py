@@ -30,7 +30,9 @@ def kinds_of(store: StoreAt) -> set[str]:
     return {store.kind, "gold"}
 
 
-def table_asset(store: StoreAt, contract: Contract, all_contracts: Sequence[Contract]) -> dg.AssetsDefinition:
+def table_asset(
+    store: StoreAt, contract: Contract, all_contracts: Sequence[Contract], runs: dg.BackfillPolicy
+) -> dg.AssetsDefinition:
     """The asset of one dataset's trips and quarantine tables in one store; the module's text says who calls whom."""
     layer = store.layer
 
@@ -38,7 +40,7 @@ def table_asset(store: StoreAt, contract: Contract, all_contracts: Sequence[Cont
         key=asset_name(layer.name, contract.dataset),
         ins={"trips": dg.AssetIn(key=asset_name("trips", contract.dataset))},
         partitions_def=monthly_partitions(contract),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=runs,
         group_name=contract.dataset,
         io_manager_key=layer.io_manager_key,
         pool=layer.name,

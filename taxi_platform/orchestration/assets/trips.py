@@ -68,7 +68,7 @@ class CleaningConfig(dg.Config):
         )
 
 
-def trips_asset(contract: Contract) -> dg.AssetsDefinition:
+def trips_asset(contract: Contract, runs: dg.BackfillPolicy) -> dg.AssetsDefinition:
     """The asset of one dataset's clean months; the module's text says who calls whom."""
 
     @dg.asset(
@@ -76,7 +76,7 @@ def trips_asset(contract: Contract) -> dg.AssetsDefinition:
         ins={"raw": dg.AssetIn(key=asset_name("raw", contract.dataset))},
         deps=[asset_name(SHAPES, SHAPES)] if contract.derived else [],
         partitions_def=monthly_partitions(contract),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=runs,
         group_name=contract.dataset,
         io_manager_key="lake_io",
         kinds={"parquet", "silver"},
