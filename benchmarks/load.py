@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from calendar import monthrange
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -159,8 +160,12 @@ WAYS: dict[str, Callable[[Place], int]] = {
 }
 
 
-def _city(random: Any, first_day: date, count: int) -> dict[str, Any]:
-    """Trips as a city has them: few zones have most, and what is far takes long and costs much."""
+def _city(random: Any, first_day: date, done: int, count: int, total: int) -> dict[str, Any]:
+    """The next ``count`` trips after ``done`` of ``total``, as a city has them and upstream's files bring them.
+
+    Few zones have most, what is far takes long and costs much, and a month's file goes through its days: of two rows in
+    a row, 97 to 99 in a hundred of the real files begin within one hour.
+    """
     import numpy as np
 
     # Sixty zones have nine of ten trips, as in Manhattan. Zones lie in a plane, and a trip takes what its way takes.
@@ -172,7 +177,9 @@ def _city(random: Any, first_day: date, count: int) -> dict[str, Any]:
     minutes = 2 + miles * 5 * random.lognormal(0, 0.25, count)
     fare = np.round((2.5 + 2.5 * miles + 0.3 * minutes) * 2) / 2
     tip = np.round(fare * random.choice([0, 0.2, 0.25], count), 2)
-    pickup = np.datetime64(first_day, "us") + random.integers(0, 31 * 86_400, count).astype("timedelta64[s]")
+    lasts = monthrange(first_day.year, first_day.month)[1] * 86_400
+    seconds = (done + np.arange(count)) / total * lasts + random.uniform(-1800, 1800, count)
+    pickup = np.datetime64(first_day, "us") + seconds.clip(0, lasts - 1).astype("timedelta64[s]")
     return {
         "pickup_datetime": pickup,
         "dropoff_datetime": pickup + (minutes * 60).astype("timedelta64[s]"),
@@ -232,7 +239,8 @@ def generate(
             with pq.ParquetWriter(files[-1], schema, compression="zstd", compression_level=1) as writer:
                 for done in range(0, total, _BATCH_ROWS):
                     count = min(_BATCH_ROWS, total - done)
-                    known = _city(random, month.first_day, count) if like_a_city and table is YELLOW.trips else {}
+                    city = like_a_city and table is YELLOW.trips
+                    known = _city(random, month.first_day, done, count, total) if city else {}
                     columns = [column(field, count, known).cast(field.type) for field in schema]
                     writer.write_table(pa.table(columns, schema=schema))
         Lake(lake_url).store_clean(StagedClean(month, facts, *files))

@@ -38,6 +38,8 @@ What people compute from trips again and again, made in every store of tables wh
 * **In Dagster** they are `green_warehouse_marts`, `green_postgres_marts` and so on, in the group `green_marts`. They
   follow their tables by automation. The check `marts_add_up` compares the trips of every mart with the store's, and the
   rows of the grid with zones and hours.
+* **The lake has none** ([why](decisions/marts-are-not-in-the-lake.md)). Where `TAXI_WAREHOUSE` is `off`, ask PostgreSQL
+  or BigQuery; where no store of tables is on, there are no marts.
 * **Without them**: `taxi run --without-marts`, or `TAXI_MARTS=off`. None is made then, and none is missed. A schema
   `marts` of your own is never touched.
 """
