@@ -12,7 +12,8 @@ twice; the settings below and two checks make up for it:
   nothing. What is lost in between never started, and Dagster's ``start_timeout_seconds`` sees to it.
 * **Dagster alone starts again.** Its retry is a run of its own, in the record and in the web interface.
 * **A worker that is gone.** Celery's record of its task says ``STARTED`` for ever, and dagster-celery takes that for
-  health. Here the worker itself is asked, and one that stays silent counts as gone.
+  health. A run that has begun to work holds its lease (``leases``), which tells. Before that the worker itself is asked
+  here, and one that stays silent counts as gone.
 
 This module needs the extra ``celery``, and only processes that have this launcher import it.
 """
@@ -40,6 +41,7 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from dagster_celery.tasks import create_execute_job_task
 
 from taxi_platform.errors import SettingsError
+from taxi_platform.orchestration.leases import LEASE_TAG
 
 __all__ = ["WorkersLauncher", "serve_runs"]
 
@@ -133,6 +135,8 @@ class WorkersLauncher(CeleryRunLauncher):  # type: ignore[misc]  # the extra is 
             # The run's end is on record before its task's: Dagster looks once more before it ends the run.
             self._silent_since.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.FAILED, f"Its worker has ended without it: {task['result']}")
+        if run.tags.get(LEASE_TAG) == run.run_id:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "Its lease tells whether it lives.")
         # The record of the task names whoever had its last message. Without a claim, as from a broker that lost it,
         # every worker is asked.
         claimed = self.celery.backend.client.get(_claim(run.run_id))

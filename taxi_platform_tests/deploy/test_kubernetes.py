@@ -243,6 +243,7 @@ def test_the_command_of_the_pod_brings_a_month(tmp_path: Path) -> None:
         "TAXI_POSTGRES": "off",
         "TAXI_SOURCE": "sample",
         "TAXI_SAMPLE_ROWS": "1000",
+        "TAXI_HOSTS": "one",
     }
     # The plan of a run is made by the code location, which has these settings as well.
     definition = build_definitions(Settings.from_environment(here)).resolve_job_def(job_name("green"))

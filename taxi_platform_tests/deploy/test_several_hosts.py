@@ -144,6 +144,8 @@ def fleet(compose_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             "TAXI_SAMPLE_ROWS": str(ROWS),
             "TAXI_DATASETS": ",".join(DATASETS),
             "TAXI_MARTS": "off",
+            "TAXI_HOSTS": "many",
+            "TAXI_RUN_MONTHS": str(MONTHS // 2),
             "TAXI_LAKE": f"gs://{bucket}",
             "TAXI_WAREHOUSE": f"bigquery://{bigquery.PROJECT}/taxi_hosts?location=US",
         }
@@ -226,6 +228,8 @@ def test_a_backfill_over_three_hosts_loses_nothing_and_does_nothing_twice(
     for status in statuses:
         assert status["trips_rows"] + status["quarantined_rows"] == ROWS
         assert status["warehouse_rows"] == status["postgres_rows"] == status["trips_rows"]
+    runs = [run for run in fleet.runs() if run.tags.get("dagster/backfill") == backfill and not run.parent_run_id]
+    assert len(runs) == 2 * len(DATASETS)
     assert set(fleet.beginnings().values()) == {1}
     assert f"another message of run {twice.run_id}" in "".join(worker.log for worker in fleet.workers)
     assert {run.parent_run_id for run in fleet.runs(dg.DagsterRunStatus.SUCCESS)} >= {killed.run_id, cut.run_id}

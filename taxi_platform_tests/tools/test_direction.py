@@ -35,8 +35,8 @@ ROOMS = {
         ("automation", "checks"),
         ("io_managers", "freshness"),
         ("resources", "checked_months", "executor"),
-        ("metadata", "columns", "partitions", "jobs", "gcp", "check_history"),
-        ("keys", "betas", "interrupts", "health", "leases", "hosts", "workers"),
+        ("metadata", "columns", "partitions", "jobs", "gcp", "check_history", "workers"),
+        ("keys", "betas", "interrupts", "health", "leases", "hosts"),
     ),
     "stores": (
         ("testing",),
