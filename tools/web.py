@@ -49,17 +49,19 @@ def find_chromium() -> str | None:
 
 
 @contextlib.contextmanager
-def web_interface(folder: Path, environment: Mapping[str, str], taxi: Sequence[str] = _TAXI) -> Iterator[str]:
+def web_interface(
+    folder: Path, environment: Mapping[str, str], taxi: Sequence[str] = _TAXI, options: Sequence[str] = ()
+) -> Iterator[str]:
     """``taxi dev`` in that folder on a free port, with its daemon, until the context ends; yields its address.
 
-    ``taxi`` is how the command is called, this tree's own by default.
+    ``taxi`` is how the command is called, this tree's own by default; ``options`` are those of ``taxi dev``.
     """
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
     log = folder / "taxi-dev.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ending_with_us([*taxi, "dev", "--port", str(port)]),
+            ending_with_us([*taxi, "dev", "--port", str(port), *options]),
             cwd=folder,
             env=dict(environment),
             stdin=subprocess.DEVNULL,

@@ -422,12 +422,13 @@ def alert_test() -> None:
 
 @main.command()
 @click.option("--port", default=3000, show_default=True, help="Port of the web interface on this machine.")
+@click.option("--read-only", is_flag=True, help="To look and not to touch: nothing can be started or changed there.")
 @_one_sentence
-def dev(port: int) -> None:
+def dev(port: int, *, read_only: bool) -> None:
     """Open the Dagster UI, with its daemon.
 
     It shows the data root of the last run.
     """
     from taxi_platform.cli.developing import serve
 
-    serve(last_settings(), port)
+    serve(last_settings(), port, read_only=read_only)

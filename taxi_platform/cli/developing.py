@@ -23,15 +23,17 @@ _ADVICE = "Function `dev_command` is superseded"
 """Dagster's warning, meant for people who type the command."""
 
 
-def serve(settings: Settings, port: int) -> None:
+def serve(settings: Settings, port: int, *, read_only: bool) -> None:
     """Replace this process by ``dagster dev`` on the port; a port in use gives one sentence and no daemon.
 
-    Only one can run on an instance, because two daemons would start everything twice.
+    Only one can run on an instance, because two daemons would start everything twice. Read-only it is the web interface
+    alone, which refuses whatever would change something; any number of these can run.
     """
     from taxi_platform.cli.launch import begin_cursors
 
     home = dagster_home(settings)
-    _claim(home / "dev.lock", port)
+    if not read_only:
+        _claim(home / "dev.lock", port)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -44,14 +46,19 @@ def serve(settings: Settings, port: int) -> None:
     click.echo(f"open http://127.0.0.1:{port}; Ctrl-C ends it")
     sys.stdout.flush()
     with opened_instance(settings) as instance:
-        begin_cursors(instance)
+        if not read_only:
+            begin_cursors(instance)
     # Run it in the instance's folder, because Dagster warns of another dagster.yaml in the current folder.
     os.chdir(home)
     workspace = Path(__file__).parents[1] / "workspace.yaml"
-    options = ["-w", str(workspace), "-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"]
-    command = ["-W", f"ignore:{_ADVICE}", "-m", "dagster", "dev", *options]
+    options = ["-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    if read_only:
+        command = ["-m", "dagster_webserver", *options, "--log-level", "warning", "--read-only"]
+    else:
+        command = ["-W", f"ignore:{_ADVICE}", "-m", "dagster", "dev", *options, "--log-level", "warning"]
+    environment = {**os.environ, **exports(settings)}
     # Replace this process, so that one Ctrl-C ends everything.
-    os.execve(sys.executable, [sys.executable, *command], {**os.environ, **exports(settings)})  # noqa: S606
+    os.execve(sys.executable, [sys.executable, *command], environment)  # noqa: S606 - our own Python and arguments
 
 
 def _claim(lock: Path, port: int) -> None:

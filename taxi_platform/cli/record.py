@@ -45,7 +45,7 @@ def read_record(home: Path, assets: Collection[str], partitions: Collection[str]
             WHERE dagster_event_type = '{_EVENT}' AND asset_key IN ({marks}) GROUP BY asset_key, partition
         ) AS newest JOIN event_logs USING (id)
     """  # noqa: S608 - placeholders; values are bound
-    wiped = f"SELECT 1 FROM asset_keys WHERE asset_key IN ({marks}) AND wipe_timestamp IS NOT NULL"  # noqa: S608
+    wiped = f"SELECT 1 FROM asset_keys WHERE asset_key IN ({marks}) AND wipe_timestamp IS NOT NULL"  # noqa: S608 - bound
     found: dict[str, dict[str | None, Mapping[str, Any]]] = {name: {} for name in assets}
     try:
         # Not opened read-only, because SQLite needs to write in order to read the newest changes.

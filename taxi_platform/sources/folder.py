@@ -21,7 +21,7 @@ from taxi_platform.sources.staging import CHUNK_BYTES, staged_file
 
 __all__ = ["FolderFiles"]
 
-_TOKEN = "sha256:"  # noqa: S105 — names the digest a version token starts with
+_TOKEN = "sha256:"  # noqa: S105 - names the digest a version token starts with
 
 
 @dataclass(frozen=True)

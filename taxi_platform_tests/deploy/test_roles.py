@@ -24,6 +24,12 @@ from taxi_platform_tests.deploy.composed import Composed
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = ("questions.md", "dashboards.md")
+GRANTED = """
+    SELECT relname, has_table_privilege(oid, 'SELECT'),
+           has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+    FROM pg_class WHERE relnamespace = 'taxi'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
+"""
+"""Every table and view, of marts too: whether the role may read it, and whether it may change it in any way."""
 GREEN = CONTRACTS["green"]
 Connect = Callable[[str], "psycopg.Connection[tuple[object, ...]]"]
 
@@ -159,7 +165,11 @@ def test_the_reader_asks_what_a_dashboard_shows(
         for sql in (sql for queries in asked.values() for sql in queries):
             assert reader.execute(sql.encode()).description
         (newest,) = reader.execute("SELECT count(*) FROM taxi.months WHERE file_month = '2020-01-01'").fetchall()
+        granted = reader.execute(GRANTED).fetchall()
     assert newest == (len(contracts),)
+    marts = {name for c in contracts for mart in marts_of(c) for name in (mart.table(c).name, mart.view.name)}
+    assert {"trips", *marts} <= {name for name, *_ in granted}
+    assert [name for name, may_read, may_change in granted if not may_read or may_change] == []
 
 
 def test_another_schema_than_taxi_is_made_by_the_setting(

@@ -101,7 +101,7 @@ def view_sql(dataset: BigQueryDataset, generations: list[Generation]) -> str:
     """The query that unites the generations; columns are in the order of the first generation that has them."""
     if not generations:
         own = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in _OWN.items())
-        return f"SELECT {own} FROM (SELECT 1) WHERE FALSE"  # noqa: S608
+        return f"SELECT {own} FROM (SELECT 1) WHERE FALSE"  # noqa: S608 - constants
     united = _united(generations)
     return "\nUNION ALL\n".join(_branch(dataset, generation, united) for generation in generations)
 

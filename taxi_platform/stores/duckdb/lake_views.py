@@ -233,7 +233,7 @@ def _zones_sql(lookup: str, shapes: str | None) -> str:
         told[name] = f"z.location_id IN ({', '.join(map(str, sorted(zones)))})"
     columns = ", ".join(f"{told.get(name, f'z.{name}')} AS {name}" for name in MAPPED_ZONES.column_names)
     joined = f" LEFT JOIN read_parquet({sql_literal(shapes)}) AS s USING (location_id)" if shapes else ""
-    return f"SELECT {columns} FROM read_parquet({sql_literal(lookup)}) AS z{joined}"  # noqa: S608
+    return f"SELECT {columns} FROM read_parquet({sql_literal(lookup)}) AS z{joined}"  # noqa: S608 - literals
 
 
 def _create_months(connection: DuckDBPyConnection, cleans: Sequence[CleanMonth]) -> None:
@@ -246,7 +246,7 @@ def _create_months(connection: DuckDBPyConnection, cleans: Sequence[CleanMonth])
         if clean.stored_at is not None:
             values[-1] = datetime.fromisoformat(clean.stored_at).replace(tzinfo=None)
         marks = ", ".join("?" * len(values))
-        rows_of(connection, f"INSERT INTO {qualified(MONTHS)} VALUES ({marks})", values)  # noqa: S608
+        rows_of(connection, f"INSERT INTO {qualified(MONTHS)} VALUES ({marks})", values)  # noqa: S608 - bound
 
 
 def _create_view(connection: DuckDBPyConnection, table: Table, files: Sequence[str]) -> None:
@@ -276,4 +276,4 @@ def _selected(table: Table, there: Collection[str], source: str) -> str:
         quoted(c.name) if c.name in there else f"CAST(NULL AS {c.type.duckdb}) AS {quoted(c.name)}"
         for c in table.columns
     )
-    return f"SELECT {columns} FROM {source}"  # noqa: S608
+    return f"SELECT {columns} FROM {source}"  # noqa: S608 - quoted

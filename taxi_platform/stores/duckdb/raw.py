@@ -31,7 +31,7 @@ def raw_view_sql(dataset: str, lake: Lake) -> tuple[str, ...]:
     source = (
         f"read_parquet([{files}], union_by_name = true, hive_partitioning = true, hive_types = {{'month': VARCHAR}})"
     )
-    select = f"SELECT strptime(month, '%Y-%m')::DATE AS file_month, * EXCLUDE (month) FROM {source}"  # noqa: S608
+    select = f"SELECT strptime(month, '%Y-%m')::DATE AS file_month, * EXCLUDE (month) FROM {source}"  # noqa: S608 - literals
     description = f"Raw {dataset} records, the current version of every month in the lake, as upstream published them."
     return (
         f"CREATE OR REPLACE VIEW {view} AS {select}",

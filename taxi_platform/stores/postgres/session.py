@@ -145,7 +145,7 @@ def new_transaction(connection: PostgresConnection) -> None:
     connection.commit()
     settings = ", ".join(f"('{name}', '{value}')" for name, value in _SETTINGS.items())
     connection.execute(
-        f"SELECT set_config(name, setting, true) FROM (VALUES {settings}) AS ours (name, setting) "  # noqa: S608
+        f"SELECT set_config(name, setting, true) FROM (VALUES {settings}) AS ours (name, setting) "  # noqa: S608 - constants
         "WHERE current_setting(name, true) IS NOT NULL"
     )
     wait_as_long_as_allowed(connection)
