@@ -22,6 +22,8 @@ from taxi_platform.contracts import CONTRACTS
 from taxi_platform.ingest import stage_raw
 from taxi_platform.sources import open_source
 
+__all__ = ["logical_bytes"]
+
 _GCS_DOLLARS = 0.020
 _BIGQUERY_DOLLARS = 0.02
 _BIGQUERY_LONG_TERM_DOLLARS = 0.01
@@ -43,7 +45,7 @@ def main() -> None:
         staged = stage_raw(contract, month, source.fetch(month, version, folder), folder)
         clean = clean_month(contract, staged.raw, staged.file, folder)
         lake = (staged.file.stat().st_size + clean.trips_file.stat().st_size) / arguments.rows
-        bigquery = sum(_logical_bytes(column) for column in pq.read_table(clean.trips_file).columns) / arguments.rows
+        bigquery = sum(logical_bytes(column) for column in pq.read_table(clean.trips_file).columns) / arguments.rows
     gigabytes = arguments.trips / 2**30
     print(f"lake      {lake:5.0f} bytes a trip (raw and clean): {lake * gigabytes:6.0f} GiB, "
           f"${lake * gigabytes * _GCS_DOLLARS:.2f} a month")  # fmt: skip
@@ -52,7 +54,8 @@ def main() -> None:
           f"${bigquery * gigabytes * _BIGQUERY_LONG_TERM_DOLLARS:.2f} after 90 days unchanged")  # fmt: skip
 
 
-def _logical_bytes(column: pa.ChunkedArray) -> int:
+def logical_bytes(column: pa.ChunkedArray) -> int:
+    """Of one column, as BigQuery bills it."""
     filled: int = len(column) - column.null_count
     if pa.types.is_string(column.type):
         text: int = pc.sum(pc.binary_length(column)).as_py() or 0

@@ -65,8 +65,11 @@ def main() -> None:
     is_flag=True,
     help="Instead, every month that is behind (of all, or of those named): lost, or made by an earlier release.",
 )
+@click.option("--plan", is_flag=True, help="Only show what it would fetch, store and take; nothing is started.")
 @_one_sentence
-def run(datasets: str | None, months: str | None, behind: bool, without_marts: bool, **options: bool) -> None:
+def run(
+    datasets: str | None, months: str | None, behind: bool, without_marts: bool, plan: bool, **options: bool
+) -> None:
     """Bring months into every store, and show what is there.
 
     A month that has not changed upstream costs one look.
@@ -76,12 +79,14 @@ def run(datasets: str | None, months: str | None, behind: bool, without_marts: b
     if behind:
         from taxi_platform.cli.repairing import run_behind
 
+        if plan:
+            raise SettingsError("--plan goes with months that are named: taxi status shows what is behind")
         if any(options.values()):
             raise SettingsError("--behind keeps the options that each month was made with: give it no others")
         sys.exit(run_behind(last_settings(environment(without_marts=without_marts)), datasets, months))
     from taxi_platform.cli.running import run_months
 
-    sys.exit(run_months(datasets, months, options, environment(without_marts=without_marts)))
+    sys.exit(run_months(datasets, months, options, environment(without_marts=without_marts), plan=plan))
 
 
 @main.command()

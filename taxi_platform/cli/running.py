@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from taxi_platform.cli.instance import remember_run
+from taxi_platform.cli.planning import ensure_room, show_plan
 from taxi_platform.cli.report import MonthWork, print_run
 from taxi_platform.cli.runs import interruptible, run_range, run_record, run_zones, show_progress
 from taxi_platform.cli.unchanged import unchanged_statuses, zones_are_unchanged
@@ -32,17 +33,30 @@ _DEFAULT_MONTHS = "2021-07"
 
 
 def run_months(
-    datasets: str | None, months: str | None, options: Mapping[str, bool], environment: Mapping[str, str]
+    datasets: str | None,
+    months: str | None,
+    options: Mapping[str, bool],
+    environment: Mapping[str, str],
+    *,
+    plan: bool = False,
 ) -> int:
-    """Run and report; returns the exit code, which is 0 if every month is complete in every store."""
+    """Run and report; returns the exit code, which is 0 if every month is complete in every store.
+
+    With ``plan`` only what the run would do is printed.
+    """
     chosen = named_contracts(_DEFAULT_DATASETS if datasets is None else datasets)
     wanted = {c.dataset: _months(c, parse_month_range(_DEFAULT_MONTHS if months is None else months)) for c in chosen}
     settings = _reachable(environment, chosen[0], nothing_asked=datasets is None and months is None)
+    force = options.get("force", False)
+    if plan:
+        show_plan(settings, chosen, wanted, force=force)
+        return 0
     remember_run(settings)
     show_progress()
     work = {c.month(m): MonthWork() for c in chosen for m in wanted[c.dataset]}
     zones_problem, statuses = None, None if any(options.values()) else unchanged_statuses(settings, chosen, wanted)
     if statuses is None:
+        ensure_room(settings, chosen, wanted, force=force)
         zones_problem, statuses = _run(settings, chosen, wanted, options, work)
     views_problem = refreshed_views(settings)
     print_run(statuses, work, settings)

@@ -17,7 +17,7 @@ from taxi_platform.sources.model import UNVERSIONED, Version
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.manifest import Manifest
 
-__all__ = ["Comparison", "compare", "version_label"]
+__all__ = ["Comparison", "compare", "is_new", "version_label"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def compare(look: Look, lake: Lake) -> Comparison:
         new={
             month: version_label(version)
             for month, version in look.published.items()
-            if month in manifests and _is_new(version, manifests[month])
+            if month in manifests and is_new(version, manifests[month])
         },
         vanished={
             month: manifest.current_version
@@ -76,6 +76,7 @@ def _read(lake: Lake, month: TripMonth, unreadable: list[str]) -> Manifest | Non
         return None
 
 
-def _is_new(version: Version, manifest: Manifest) -> bool:
+def is_new(version: Version, manifest: Manifest) -> bool:
+    """Whether upstream's version is another than the one that the lake last took."""
     known = manifest.upstream_version
     return known is None or (version.is_comparable and known.source_token != version.token)
