@@ -28,9 +28,8 @@ __all__ = [
 ]
 
 
-@pytest.fixture
-def composed(compose_folder: Path, tmp_path: Path, server: Upstream) -> Iterator[Composed]:
-    settings = {
+def variables_of(server: Upstream) -> dict[str, str]:
+    return {
         "TAXI_SOURCE": "dtc",
         # By its name: an address of this machine would be taken for the service's own.
         "TAXI_SOURCE_URL": server.url.replace("127.0.0.1", "localhost"),
@@ -40,7 +39,11 @@ def composed(compose_folder: Path, tmp_path: Path, server: Upstream) -> Iterator
         "TAXI_POLL_SECONDS": "2",
         "TAXI_WITHDRAWN": "remove",
     }
-    with Composed(compose_folder, tmp_path / "state", settings).up() as composed:
+
+
+@pytest.fixture
+def composed(compose_folder: Path, tmp_path: Path, server: Upstream) -> Iterator[Composed]:
+    with Composed(compose_folder, tmp_path / "state", variables_of(server)).up() as composed:
         yield composed
 
 

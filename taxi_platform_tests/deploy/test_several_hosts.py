@@ -231,6 +231,7 @@ def test_a_backfill_over_three_hosts_loses_nothing_and_does_nothing_twice(
     runs = [run for run in fleet.runs() if run.tags.get("dagster/backfill") == backfill and not run.parent_run_id]
     assert len(runs) == 2 * len(DATASETS)
     assert set(fleet.beginnings().values()) == {1}
+    assert platform.instance.run_monitoring_start_timeout_seconds == 3600  # of runs that wait for a free worker
     assert f"another message of run {twice.run_id}" in "".join(worker.log for worker in fleet.workers)
     assert {run.parent_run_id for run in fleet.runs(dg.DagsterRunStatus.SUCCESS)} >= {killed.run_id, cut.run_id}
     took, noticed_after = time.monotonic() - started, seen - broken
