@@ -98,7 +98,7 @@ ZONE_SHAPES = Table(
         Column(
             "geometry",
             ColumnType.BINARY,
-            "Polygons in longitude and latitude, as well-known binary (in BigQuery ST_GEOGFROMWKB(geometry)).",
+            "Polygons in longitude and latitude, as well-known binary (in BigQuery as GEOGRAPHY: taxi.zone_geography).",
             nullable=False,
         ),
     ),

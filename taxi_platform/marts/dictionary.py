@@ -32,9 +32,10 @@ What people compute from trips again and again, made in every store of tables wh
 * **`taxi.mart_months`** says of every mart and month which trips it was made from (`data_version`) and by which SELECT
   (`definition`). A month for which both are current is left alone. One that is behind is shown by `taxi status`, and is
   made again by `taxi run`, `taxi run --behind` and the daily reconciliation.
-* **Replaced as trips are**: all marts of a month in one transaction in DuckDB and PostgreSQL, and in BigQuery by one
-  query job a mart into the month's partition, limited by `maximum_bytes_billed`. Marts that do not have as many trips
-  as the month are refused; in BigQuery the month then counts as not made.
+* **Replaced together**: whoever reads finds all marts of a month as they were, or all as they are now. DuckDB and
+  PostgreSQL make and replace them in one transaction. BigQuery makes each by a query job, limited by
+  `maximum_bytes_billed`, in a table beside its own (`…_new_…`, gone within a day even after a kill), and exchanges them
+  in one transaction. Marts that do not have as many trips as the month are refused, and those before stay.
 * **In Dagster** they are `green_warehouse_marts`, `green_postgres_marts` and so on, in the group `green_marts`. They
   follow their tables by automation. The check `marts_add_up` compares the trips of every mart with the store's, and the
   rows of the grid with zones and hours.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +23,7 @@ from taxi_platform.ingest import stage_raw
 from taxi_platform.sources.model import Download, Version
 from taxi_platform.stores.lake.shapes import FEET, read_zone_shapes
 from taxi_platform_tests.cleaning.months import CONSENTING, MARCH, TYPES, Cleaned, raw_month, table, trip
-from taxi_platform_tests.cleaning.test_zone_grid import CITY, TO_DEGREES, X, Y, by_each_polygon
+from taxi_platform_tests.cleaning.test_zone_grid import CITY, TO_DEGREES, Doubles, X, Y
 
 YELLOW = CONTRACTS["yellow"]
 JANUARY = date(2016, 1, 1)
@@ -129,16 +130,27 @@ def real(tlc: Path) -> Mapping[int, bytes]:
     return dict(zip(rows["location_id"].to_pylist(), rows[FEET].to_pylist(), strict=True))
 
 
-def test_every_head_of_a_published_month_with_coordinates(real: Mapping[int, bytes], tlc: Path, tmp_path: Path) -> None:
-    polygons = {number: shapely.from_wkb(polygon) for number, polygon in real.items()}
+def joined(zones: gpd.GeoDataFrame, longitudes: Doubles, latitudes: Doubles) -> list[int]:
+    """The smallest number of the zones that geopandas joins each point with; 0 for none."""
+    points = gpd.GeoDataFrame(geometry=gpd.points_from_xy(longitudes, latitudes, crs="EPSG:4269")).to_crs(zones.crs)
+    found = points.sjoin(zones, how="left", predicate="intersects")["OBJECTID"].groupby(level=0).min()
+    numbers: list[int] = found.fillna(0).astype(int).tolist()
+    return numbers
+
+
+def test_every_head_of_a_published_month_with_coordinates_is_as_geopandas_joins_it(
+    real: Mapping[int, bytes], tlc: Path, tmp_path: Path
+) -> None:
+    file = f"zip://{tlc}/tlc/misc/taxi_zones.zip!taxi_zones/taxi_zones.shp"
+    zones = gpd.read_file(file)[["OBJECTID", "geometry"]].to_crs("EPSG:2263")
     points = located = 0
     for dataset, year, month in HEADS:
-        file = tlc / "heads" / f"{dataset}_tripdata_{year}-{month:02}.csv"
-        if not file.exists() or (year, month) > (2016, 6):
+        head = tlc / "heads" / f"{dataset}_tripdata_{year}-{month:02}.csv"
+        if not head.exists() or (year, month) > (2016, 6):
             continue
         contract = CONTRACTS[dataset]
-        packed = tmp_path / f"{file.name}.gz"
-        packed.write_bytes(gzip.compress(file.read_bytes().rpartition(b"\n")[0] + b"\n"))
+        packed = tmp_path / f"{head.name}.gz"
+        packed.write_bytes(gzip.compress(head.read_bytes().rpartition(b"\n")[0] + b"\n"))
         download = Download(Version(str(packed), "1"), packed, "0" * 64, packed.stat().st_size)
         staged = stage_raw(contract, contract.month(date(year, month, 1)), download, tmp_path)
         found = Cleaned(
@@ -146,8 +158,8 @@ def test_every_head_of_a_published_month_with_coordinates(real: Mapping[int, byt
         )
         for derived, (x, y) in ((PICKUP, POINTS[:2]), (DROPOFF, POINTS[2:])):
             longitudes, latitudes = (np.array([row[name] for row in found.trips], float) for name in (x, y))
-            expected = by_each_polygon(polygons, np.nan_to_num(longitudes), np.nan_to_num(latitudes))
-            assert [row[derived] or 0 for row in found.trips] == expected, file.name
+            expected = joined(zones, np.nan_to_num(longitudes), np.nan_to_num(latitudes))
+            assert [row[derived] or 0 for row in found.trips] == expected, head.name
             points += len(expected)
             located += sum(zone > 0 for zone in expected)
     assert (points > 200, located > 0.8 * points) == (True, True), (points, located)

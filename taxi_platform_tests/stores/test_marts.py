@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,6 @@ from taxi_platform.cleaning import clean_month
 from taxi_platform.contracts import CONTRACTS
 from taxi_platform.contracts.model import Table
 from taxi_platform.marts import marts_of
-from taxi_platform.references import CleanMonth
 from taxi_platform.stores.bigquery.store import BigQueryStore
 from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
@@ -20,9 +18,7 @@ from taxi_platform.stores.postgres.store import PostgresStore
 from taxi_platform.stores.testing.marts import (
     GREEN,
     MartStoreSuite,
-    assert_mart,
     assert_marts,
-    expected_marts,
     loaded,
 )
 from taxi_platform.stores.testing.months import MARCH
@@ -72,10 +68,6 @@ class TestBigQuery(MartStoreSuite):
     store = BigQueryTables.store
     query = BigQueryTables.query
 
-    def assert_as_before(self, store: StoreOfMarts, first: CleanMonth, lake: Lake, before: Any) -> None:
-        """Jobs are no transaction: the month is not in the record, so that its marts are made again."""
-        assert store.held_marts(GREEN, [MARCH.first_day]) == {}
-
 
 class TestSharedDuckDB(SharedMartStoreSuite):
     opener = SharedDuckDBTables.opener
@@ -94,10 +86,7 @@ class TestSharedPostgres(SharedMartStoreSuite):
 
 @pytest.mark.long
 class TestSharedBigQuery(SharedMartStoreSuite):
-    """Jobs are no transaction: half of the marts are new, each as a whole, and by the record there are none."""
-
     opener = "taxi_platform.stores.bigquery.store:BigQueryStore"
-    pause = "mart_zone_month"
     store = BigQueryTables.store
     query = BigQueryTables.query
 
@@ -106,18 +95,11 @@ class TestSharedBigQuery(SharedMartStoreSuite):
         return bigquery_url
 
     def tables(self, query: Query) -> list[str]:
-        return [name for (name,) in query("SELECT table_name FROM taxi.INFORMATION_SCHEMA.TABLES ORDER BY 1")]
-
-    def assert_as_before(self, store: StoreOfMarts, before: CleanMonth | None, lake: Lake, held: Any) -> None:
-        assert store.held_marts(GREEN, [MARCH.first_day]) == {}
-        if before is None:
-            return
-        now = lake.current_clean(MARCH)
-        assert now is not None
-        old, new = (expected_marts(GREEN, clean, lake) for clean in (before, now))
-        made = [mart.name for mart in marts_of(GREEN)].index(self.pause)
-        for i, mart in enumerate(marts_of(GREEN)):
-            assert_mart(store, mart.table(GREEN), MARCH.first_day, (new if i < made else old)[mart.name])
+        """Those that stay: the ones in which a killed run made its marts expire."""
+        expire = "SELECT table_name FROM taxi.INFORMATION_SCHEMA.TABLE_OPTIONS WHERE option_name"
+        expiring = set(query(f"{expire} = 'expiration_timestamp'"))
+        found = query("SELECT table_name FROM taxi.INFORMATION_SCHEMA.TABLES ORDER BY 1")
+        return [name for (name,) in found if (name,) not in expiring]
 
 
 @pytest.mark.long

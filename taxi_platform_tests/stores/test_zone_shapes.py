@@ -15,12 +15,14 @@ import shapefile
 import shapely
 from pyproj import Geod
 
+from taxi_platform.contracts.zones import ZONE_SHAPES
 from taxi_platform.errors import BrokenFileError
 from taxi_platform.orchestration.build import build_definitions
 from taxi_platform.settings import Settings
 from taxi_platform.sources import open_source
 from taxi_platform.sources.sample.shapes import shapes_zip
 from taxi_platform.sources.sample.zones import lookup_csv
+from taxi_platform.stores.bigquery.store import BigQueryStore
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.lake.shapes import FEET, ReadShapes, read_zone_shapes
 
@@ -295,3 +297,22 @@ def test_the_sample_source_generates_equal_bytes_under_one_version(tmp_path: Pat
     assert download.file.read_bytes() == shapes_zip()
     table = next(content for name, content in members(shapes_zip()).items() if name.endswith(".dbf"))
     assert tuple(table[1:4]) == (120, 1, 1), "dBASE's day of writing would make other bytes each day"
+
+
+@pytest.mark.long
+def test_in_bigquery_the_shapes_are_geography(bigquery_url: str, tlc: Path, tmp_path: Path) -> None:
+    rows = read(tmp_path, (tlc / "tlc" / "misc" / "taxi_zones.zip").read_bytes()).rows
+    areas = dict(zip(rows["location_id"].to_pylist(), rows["area_square_miles"].to_pylist(), strict=True))
+    store = BigQueryStore(bigquery_url)
+    for _ in range(2):
+        store.replace_table(ZONE_SHAPES, rows.select(ZONE_SHAPES.column_names))
+    view = store.dataset.sql("zone_geography")
+    found = store.query(f"SELECT location_id, ST_AREA(geography) AS square_metres FROM {view}").read_all()
+    assert found.num_rows == 263
+    for row in found.to_pylist():
+        assert row["square_metres"] / 1609.344**2 == pytest.approx(areas[row["location_id"]], rel=1e-2)
+    fields = store.dataset.client.get_table(store.dataset.table_id("taxi.zone_geography")).schema
+    assert [(field.name, field.field_type) for field in fields] == [
+        ("location_id", "INTEGER"),
+        ("geography", "GEOGRAPHY"),
+    ]

@@ -1,20 +1,24 @@
-"""Marts in BigQuery: one query job a mart into the month's partition, and the views over them.
+"""Marts in BigQuery: a query job a mart into a table beside it, one transaction for all, and the views over them.
 
 Belongs here: what `taxi_platform.stores.model.MartStore` promises. Does not: the client (``connection``), tables as
 declared (``tables``) and any mart (``taxi_platform.marts``).
 
-A job replaces its partition as a whole, or not at all. Jobs cannot be part of a transaction, so marts change one after
-another. The month is taken out of the record first, and written into it last. So a month whose jobs broke off has no
-marts by the record, and they are made again.
+Results of jobs cannot be part of a transaction, but DML can
+(https://cloud.google.com/bigquery/docs/transactions). So each mart's rows are made as a table of its own, which is
+removed again, and expires where a killed run leaves it. They are checked there, and one transaction exchanges the month
+of all marts for them. It is short, because transactions that delete from the same table cancel each other: the one that
+is cancelled is tried again.
 """
 # ruff: noqa: S608 - names in SQL come from declarations and the address; values are bound
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
+from uuid import uuid4
 
 from taxi_platform.contracts.contract import Contract
 from taxi_platform.contracts.model import Table
@@ -22,8 +26,8 @@ from taxi_platform.marts import MARTS, VIEWS
 from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.marts.queries import Naming, counts_sql, mart_sql, union_sql, view_sql
 from taxi_platform.stores.bigquery.connection import LABELS, MAXIMUM_BYTES_BILLED, BigQueryDataset
-from taxi_platform.stores.bigquery.jobs import facts_of, partition
-from taxi_platform.stores.bigquery.tables import add_columns, ensure_table, existing_tables, replace_view
+from taxi_platform.stores.bigquery.jobs import facts_of
+from taxi_platform.stores.bigquery.tables import ensure_table, existing_tables, replace_view
 from taxi_platform.stores.bookkeeping import (
     MART_MONTHS,
     MARTS_RECORDED,
@@ -41,13 +45,14 @@ __all__ = [
     "count_views",
     "current_marts",
     "delete_marts_sql",
-    "make_marts",
+    "exchange_marts",
+    "made_marts",
     "record_marts",
     "recorded_marts",
     "refresh_mart_views",
 ]
 
-_SQL_TYPES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
+_LEFTOVERS_STAY = timedelta(days=1)
 
 
 def recorded_marts(
@@ -72,47 +77,45 @@ def current_marts(
     return unchanged_marts(contract, marts, trips.data_version, held, counted)
 
 
-def make_marts(
+@contextmanager
+def made_marts(
     dataset: BigQueryDataset, contract: Contract, marts: Sequence[Mart], file_month: date, trips: Recorded
-) -> MadeMarts:
-    """Replace that month's marts by one job each; the record has none of them until `record_marts`."""
-    ensure_table(dataset, MART_MONTHS)
-    gone = recorded_marts(dataset, contract, [file_month]).get(file_month, {}).keys() - {mart.name for mart in marts}
-    bound = {"dataset": contract.dataset, "file_month": file_month}
-    dataset.query(
-        f"DELETE FROM {dataset.sql(MART_MONTHS.name)} WHERE dataset = @dataset AND file_month = @file_month", **bound
-    )
-    facts = {mart.name: _made(dataset, contract, mart, file_month) for mart in marts}
-    for name in sorted(gone):
-        table = dataset.sql(f"{contract.dataset}_{name}")
-        dataset.query(f"DELETE FROM {table} WHERE file_month = @file_month", file_month=file_month)
-    counted = _counted(dataset, contract, marts, file_month)
-    sums = {mart.name: counted[mart.name][1] for mart in marts if mart.adds_up}
-    check_marts(contract, file_month, sums, trips.counts.trips)
-    return MadeMarts(trips.data_version, {name: rows for name, (rows, _) in counted.items()}, True, facts)
+) -> Iterator[tuple[MadeMarts, Mapping[str, str]]]:
+    """Make the month's marts, each in a table that nobody reads and that is gone afterwards.
+
+    Yields:
+        The result, checked, and for each table of a mart the name of the one that has its new rows.
+    """
+    run = uuid4().hex[:8]
+    beside = {table.name: f"{table.name}_{file_month:%Y_%m}_new_{run}" for table in (m.table(contract) for m in marts)}
+    naming = Naming("bigquery", lambda name: dataset.sql(beside.get(name, name)))
+    try:
+        facts = {mart.name: _made(dataset, contract, mart, file_month, naming) for mart in marts}
+        counted = _counted_in(dataset, contract, marts, file_month, beside)
+        sums = {mart.name: counted[mart.name][1] for mart in marts if mart.adds_up}
+        check_marts(contract, file_month, sums, trips.counts.trips)
+        rows = {name: rows for name, (rows, _) in counted.items()}
+        yield MadeMarts(trips.data_version, rows, True, facts), beside
+    finally:
+        with dataset.clear_errors("remove the tables in which marts were made"):
+            for name in beside.values():
+                dataset.client.delete_table(dataset.table_id(name), not_found_ok=True)
 
 
-def _made(dataset: BigQueryDataset, contract: Contract, mart: Mart, file_month: date) -> Mapping[str, Any]:
-    """Replace the mart's month by a query job; returns what the job cost, and where to see it."""
+def _made(
+    dataset: BigQueryDataset, contract: Contract, mart: Mart, file_month: date, naming: Naming
+) -> Mapping[str, Any]:
+    """Make the mart's rows by a query job; returns what the job cost, and where to see it."""
     from google.cloud import bigquery
 
-    table = _table(mart, contract)
-    ensure_table(dataset, table)
-    existing = add_columns(dataset, table)
-    # In the order of the table's own columns, of which an earlier release may have had more.
-    names = {column.name for column in table.columns}
-    columns = ", ".join(
-        field.name
-        if field.name in names
-        else f"CAST(NULL AS {_SQL_TYPES.get(field.field_type, field.field_type)}) AS {field.name}"
-        for field in existing.schema
+    table = mart.table(contract)
+    until = datetime.now(timezone.utc) + _LEFTOVERS_STAY
+    sql = (
+        f"CREATE OR REPLACE TABLE {naming.table(table.name)} "
+        f"OPTIONS (expiration_timestamp = TIMESTAMP '{until:%Y-%m-%d %H:%M:%S}+00') AS\n"
+        f"{mart_sql(mart, contract, file_month, naming)}"
     )
-    sql = f"SELECT {columns}\nFROM (\n{mart_sql(mart, contract, file_month, _naming(dataset))}\n) AS made"
-    destination = partition(dataset.table_id(table.name), file_month)
     config = bigquery.QueryJobConfig(
-        destination=destination,
-        create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
-        write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
         maximum_bytes_billed=MAXIMUM_BYTES_BILLED,
         labels={**LABELS, "table": table.name, "file_month": f"{file_month:%Y-%m}"},
     )
@@ -123,8 +126,36 @@ def _made(dataset: BigQueryDataset, contract: Contract, mart: Mart, file_month: 
             raise error
         return job
 
-    job = dataset.run(f"make {destination}", run)
+    job = dataset.run(f"make {table.name} of {file_month:%Y-%m}", run)
     return {**facts_of(job), "billed_bytes": int(job.total_bytes_billed or 0)}
+
+
+def exchange_marts(
+    dataset: BigQueryDataset,
+    contract: Contract,
+    marts: Sequence[Mart],
+    file_month: date,
+    beside: Mapping[str, str],
+) -> None:
+    """Replace the month in all marts by the rows of the tables beside them, and take out what is no mart any more.
+
+    Whoever reads sees all of it or nothing. The record says still what was there, and `record_marts` comes after.
+    """
+    for mart in marts:
+        ensure_table(dataset, _table(mart, contract))
+    known = existing_tables(dataset)
+    held = recorded_marts(dataset, contract, [file_month]).get(file_month, {})
+    gone = {f"{contract.dataset}_{name}" for name in held} - beside.keys()
+    statements = [f"DELETE FROM {dataset.sql(name)} WHERE file_month = @file_month" for name in sorted(gone & {*known})]
+    for mart in marts:
+        own = mart.table(contract)
+        table, made, columns = dataset.sql(own.name), dataset.sql(beside[own.name]), ", ".join(own.column_names)
+        statements += [
+            f"DELETE FROM {table} WHERE file_month = @file_month",
+            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {made}",
+        ]
+    sql = ";\n".join(("BEGIN TRANSACTION", *statements, "COMMIT TRANSACTION;"))
+    dataset.query(sql, file_month=file_month)
 
 
 def record_marts(
@@ -147,6 +178,7 @@ def record_marts(
             data_version = @version, definition = s.definition, mart_rows = s.mart_rows, made_at = CURRENT_DATETIME()
         WHEN NOT MATCHED THEN INSERT ({", ".join(names)})
             VALUES (@dataset, @file_month, s.mart, @version, s.definition, s.mart_rows, CURRENT_DATETIME())
+        WHEN NOT MATCHED BY SOURCE AND m.dataset = @dataset AND m.file_month = @file_month THEN DELETE
         """,
         dataset=contract.dataset,
         file_month=file_month,
@@ -195,11 +227,19 @@ def _counted(
 ) -> dict[str, tuple[int, int]]:
     """Mart → its rows of that month now, and the trips that these have in all; a mart without a table is missing."""
     existing = existing_tables(dataset)
+    tables = {table.name: table.name for table in (mart.table(contract) for mart in marts) if table.name in existing}
+    return _counted_in(dataset, contract, marts, file_month, tables)
+
+
+def _counted_in(
+    dataset: BigQueryDataset, contract: Contract, marts: Sequence[Mart], file_month: date, tables: Mapping[str, str]
+) -> dict[str, tuple[int, int]]:
+    """The same in those tables, by the name of the mart's own."""
     parts = [
         f"SELECT '{mart.name}' AS mart, COUNT(*) AS mart_rows, {'COALESCE(SUM(trips), 0)' if mart.adds_up else '0'} "
-        f"AS trips FROM {dataset.sql(mart.table(contract).name)} {months_sql([file_month])}"
+        f"AS trips FROM {dataset.sql(tables[name])} {months_sql([file_month])}"
         for mart in marts
-        if mart.table(contract).name in existing
+        if (name := mart.table(contract).name) in tables
     ]
     if not parts:
         return {}
@@ -207,7 +247,7 @@ def _counted(
 
 
 def _table(mart: Mart, contract: Contract) -> Table:
-    """The mart's table. No column is required, because a query's results never are."""
+    """The mart's table. No column is required, as in those that earlier releases made."""
     table = mart.table(contract)
     return replace(table, columns=tuple(replace(column, nullable=True) for column in table.columns))
 

@@ -19,17 +19,19 @@ from taxi_platform.contracts.dialects import BIGQUERY
 from taxi_platform.contracts.model import Table
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.contracts.unified import UNIFIED, unified_view_sql
-from taxi_platform.contracts.zones import MAPPED_ZONES, ZONES
+from taxi_platform.contracts.zones import MAPPED_ZONES, ZONE_SHAPES, ZONES
 from taxi_platform.errors import StoreBusyError, StoreError
 from taxi_platform.marts.model import Mart, MartView
 from taxi_platform.references import CleanMonth, MonthCounts
 from taxi_platform.stores.bigquery.connection import BigQueryDataset, parse_address
+from taxi_platform.stores.bigquery.geography import refresh_geography
 from taxi_platform.stores.bigquery.jobs import LoadedPartition, MonthLoad
 from taxi_platform.stores.bigquery.marts import (
     count_views,
     current_marts,
     delete_marts_sql,
-    make_marts,
+    exchange_marts,
+    made_marts,
     record_marts,
     recorded_marts,
     refresh_mart_views,
@@ -196,7 +198,10 @@ class BigQueryStore:
 
         if file_month is not None:
             ensure_table(self._dataset, table)
-        return replace_rows(self._dataset, table, pa.RecordBatchReader.from_stream(rows), file_month)
+        replaced = replace_rows(self._dataset, table, pa.RecordBatchReader.from_stream(rows), file_month)
+        if table is ZONE_SHAPES:
+            refresh_geography(self._dataset)
+        return replaced
 
     def fill_table(self, table: Table, rows: pa.Table) -> bool:
         """Fill a table that has no row; see `TableStore.fill_table`."""
@@ -221,8 +226,8 @@ class BigQueryStore:
 
     def make_marts(self, contract: Contract, marts: Sequence[Mart], file_month: date) -> MadeMarts:
         """Make the month's marts; `MartStore.make_marts` says what holds."""
-        ensure_table(self._dataset, MONTHS)
-        ensure_table(self._dataset, ZONES)
+        for table in (MONTHS, ZONES, MART_MONTHS):
+            ensure_table(self._dataset, table)
 
         def attempt() -> MadeMarts:
             record, since = self._record(contract, file_month)
@@ -230,11 +235,12 @@ class BigQueryStore:
             trips = trips_for_marts(recorded, contract, file_month, str(self._dataset))
             if unchanged := current_marts(self._dataset, contract, marts, file_month, trips):
                 return unchanged
-            made = make_marts(self._dataset, contract, marts, file_month, trips)
-            if self._record(contract, file_month)[1] != since:
-                raise _ReplacedMeanwhileError(
-                    f"other runs keep replacing {contract.month(file_month)} in {self._dataset}: let them end first"
-                )
+            with made_marts(self._dataset, contract, marts, file_month, trips) as (made, beside):
+                if self._record(contract, file_month)[1] != since:
+                    raise _ReplacedMeanwhileError(
+                        f"other runs keep replacing {contract.month(file_month)} in {self._dataset}: let them end first"
+                    )
+                exchange_marts(self._dataset, contract, marts, file_month, beside)
             record_marts(self._dataset, contract, marts, file_month, made)
             return made
 

@@ -119,8 +119,6 @@ class SharedMartStoreSuite:
     """Subclass it as `SharedTableStoreSuite`, where the store makes marts."""
 
     opener: ClassVar[str]
-    pause: ClassVar[str] = worker.ALL_MARTS
-    """Where the killed process is; `worker` says what there is."""
     readers_wait: ClassVar[bool] = False
     """Whether nobody reads the store while another process writes to it."""
 
@@ -162,7 +160,7 @@ class SharedMartStoreSuite:
     def _kill_and_make(self, store: StoreOfMarts, address: str, lake: Lake, before: CleanMonth | None) -> None:
         held, now = store.held_marts(GREEN), lake.current_clean(MARCH)
         assert now is not None
-        process = worker.start(self.opener, address, lake, MARCH.first_day, pause=self.pause)
+        process = worker.start(self.opener, address, lake, MARCH.first_day, pause=worker.ALL_MARTS)
         with worker.half_way(process):
             if not self.readers_wait:
                 self.assert_as_before(store, before, lake, held)

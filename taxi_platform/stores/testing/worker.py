@@ -4,8 +4,8 @@ Belongs here: the process, and starting it. Does not: what is expected of it (``
 
 ``python -m taxi_platform.stores.testing.worker OPENER ADDRESS LAKE MONTH...`` prints per month whether the store
 changed. The opener is ``module:name`` of what takes the address. With ``PAUSE`` in the environment it stops for good in
-the middle of the first month, after a line that says so: with `A_MONTH` while it loads that, else while it makes the
-month's marts: with `ALL_MARTS` when all have their rows, with the name of a mart before that one (not in DuckDB).
+the middle of the first month, after a line that says so: with `A_MONTH` while it loads that, with `ALL_MARTS` when all
+of the month's marts have their rows.
 """
 # ruff: noqa: T201 - what it prints is what tests read
 
@@ -25,7 +25,7 @@ from typing import IO, Any
 import pyarrow.parquet as pq
 
 from taxi_platform.contracts import CONTRACTS
-from taxi_platform.marts import marts_of, queries
+from taxi_platform.marts import marts_of
 from taxi_platform.months import TripMonth, parse_month
 from taxi_platform.stores import bookkeeping
 from taxi_platform.stores.lake.lake import Lake
@@ -116,30 +116,13 @@ def _pause() -> None:
     time.sleep(600)
 
 
-def _pause_among_marts(place: str) -> None:
-    """Stop where a store has made all marts and checks them, or where it takes the SELECT of one.
-
-    Stores import the functions by name, so this comes before they are imported.
-    """
-    if place == ALL_MARTS:
-        bookkeeping.check_marts = lambda *_: _pause()
-        return
-    select = queries.select
-
-    def pausing(name: str, dialect: Any) -> str:
-        if name == place and dialect != queries.DIALECTS[0]:  # fingerprints are of the first
-            _pause()
-        return select(name, dialect)
-
-    queries.select = pausing  # type: ignore[assignment]  # the real one also remembers
-
-
 def main(opener: str, address: str, lake_url: str, *months: str) -> None:
     """Load those months into the store at that address, or make their marts there."""
     pause, green = os.environ.get("PAUSE", ""), CONTRACTS["green"]
-    makes_marts = pause not in ("", A_MONTH)
+    makes_marts = pause == ALL_MARTS
     if makes_marts:
-        _pause_among_marts(pause)
+        # Stores import the function by name, so this comes before they are imported.
+        bookkeeping.check_marts = lambda *_: _pause()
     lake = PausingLake(lake_url) if pause == A_MONTH else Lake(lake_url)
     module, _, name = opener.partition(":")
     store: TableStore = getattr(importlib.import_module(module), name)(address)
