@@ -14,6 +14,7 @@ from taxi_platform.inspection.status import month_statuses, opened_tables
 from taxi_platform.marts import marts_of
 from taxi_platform.months import TripMonth, parse_month
 from taxi_platform.orchestration.automation.repairs import layers_to_repair
+from taxi_platform.orchestration.jobs import job_name
 from taxi_platform.orchestration.keys import MART_LAYERS, asset_key
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import StoreOfMarts
@@ -152,13 +153,41 @@ def test_marts_are_made_with_their_month_and_checked(deployment: Deployment) -> 
     deployment.upstream.publish("2020-01")
     result = deployment.run("2020-01", EVERYTHING)
     assert result.success
-    checks = [e.passed for e in result.get_asset_check_evaluations() if e.check_name == "marts_add_up"]
-    assert checks == [True, True]
+    assert add_up(result) == {"green_warehouse_marts": True, "green_postgres_marts": True}
     are_right(deployment, JANUARY)
 
+    # What the web interface plots over the months.
+    lake = Lake(deployment.settings.lake)
+    clean = lake.current_clean(JANUARY)
+    assert clean is not None
+    with lake.open_parquet(clean.trips_path) as file:
+        amounts = file.read(columns=["total_amount"])["total_amount"].drop_null().to_pylist()
+    for layer in MART_LAYERS:
+        plotted = last_metadata(deployment, layer, JANUARY)
+        assert (plotted["trips"], plotted["revenue_dollars"]) == (
+            clean.facts.trips_rows,
+            sum(round(amount * 100) for amount in amounts) / 100,
+        )
 
-def last_metadata(deployment: Deployment, layer: str) -> dict[str, Any]:
-    filtered = dg.AssetRecordsFilter(asset_key(layer, "green"), asset_partitions=[FEBRUARY.partition_key])
+    # A hand changes one mart: of the two stores' checks one fails.
+    with duckdb.connect(deployment.settings.warehouse) as connection:
+        connection.execute("UPDATE taxi.green_mart_tips_month SET trips = trips + 1 WHERE rowid = 0")
+    keys = frozenset(dg.AssetCheckKey(asset_key(layer, "green"), "marts_add_up") for layer in MART_LAYERS)
+    job = deployment.definitions.resolve_job_def(job_name("green"))
+    checked = job.get_subset(asset_selection=frozenset(), asset_check_selection=keys).execute_in_process(
+        instance=deployment.instance, raise_on_error=False
+    )
+    assert add_up(checked) == {"green_warehouse_marts": False, "green_postgres_marts": True}
+
+
+def add_up(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    """Asset → whether its marts have the trips that the store has."""
+    found = [e for e in result.get_asset_check_evaluations() if e.check_name == "marts_add_up"]
+    return {e.asset_key.to_user_string(): e.passed for e in found}
+
+
+def last_metadata(deployment: Deployment, layer: str, month: TripMonth = FEBRUARY) -> dict[str, Any]:
+    filtered = dg.AssetRecordsFilter(asset_key(layer, "green"), asset_partitions=[month.partition_key])
     (record,) = deployment.instance.fetch_materializations(filtered, limit=1).records
     assert record.asset_materialization is not None
     return {name: value.value for name, value in record.asset_materialization.metadata.items()}
