@@ -14,6 +14,7 @@ import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from taxi_platform.cli.launch import open_instance
+from taxi_platform.orchestration.betas import knowingly
 
 
 @pytest.fixture
@@ -33,6 +34,15 @@ def _configured(home: Path, more: str = "") -> Path:
 @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]))
 def trips() -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata={"rows": 3})
+
+
+with knowingly():
+
+    @dg.asset(
+        partitions_def=dg.StaticPartitionsDefinition(["a", "b", "c"]), backfill_policy=dg.BackfillPolicy.single_run()
+    )
+    def months() -> dg.MaterializeResult[None]:
+        return dg.MaterializeResult(metadata={"rows": 3})
 
 
 @dg.asset_check(asset=trips)
@@ -78,6 +88,37 @@ def test_a_run_is_recorded_as_dagster_records_it(home: Path) -> None:
         checked = dagster.event_log_storage.get_asset_check_execution_history(key, limit=9)
         assert [record.run_id for record in checked] == [theirs, ours]
     assert shape(home, ours) == shape(home, theirs)
+
+
+def index(home: Path, run_id: str) -> list[tuple[str, ...]]:
+    """What the index of all runs has of a run, but for its numbers and times."""
+    with closing(sqlite3.connect(home / "history" / "runs" / "index.db")) as file:
+        events = (
+            "SELECT dagster_event_type, asset_key, partition, step_key FROM event_logs WHERE run_id = ? ORDER BY id"
+        )
+        tags = "SELECT tags.asset_key, key FROM asset_event_tags AS tags JOIN event_logs AS at ON at.id = tags.event_id"
+        known = "SELECT asset_key, asset_details, last_materialization IS NULL FROM asset_keys WHERE last_run_id = ?"
+        return [
+            *file.execute(events, [run_id]).fetchall(),
+            *file.execute(f"{tags} WHERE run_id = ? ORDER BY at.id, key", [run_id]).fetchall(),
+            *file.execute(known, [run_id]).fetchall(),
+        ]
+
+
+def test_the_months_of_a_range_are_recorded_together_as_one_by_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    for instance in (open_instance(home), dg.DagsterInstance.from_config(str(home))):
+        monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "0" if is_dagsters(instance) else "500")
+        with instance:
+            tags = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "c"}
+            done = dg.materialize([months], instance=instance, tags=tags)
+            recorded = [*said(instance, done.run_id)]
+            found.append((recorded, index(home, done.run_id), instance.get_materialized_partitions(months.key)))
+    assert found[0] == found[1]
+    assert found[0][0].count("ASSET_MATERIALIZATION") == 3
+    assert "storing event batch" not in capsys.readouterr().err  # Dagster says so and goes on one by one
 
 
 def test_what_another_process_records_meanwhile_is_seen(home: Path) -> None:

@@ -10,6 +10,7 @@ only if another process executes it, and these runs stay in this process.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ name has a dot."""
 _NO_CAPTURE = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
+_EVENTS_AT_ONCE = 500
+"""How many of the events that Dagster has together are stored together."""
 _STORAGES = ("storage", "run_storage", "event_log_storage", "schedule_storage")
 
 _under_way: list[str] = []
@@ -60,6 +63,7 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     overrides: dict[str, Any] = {} if config.get("compute_logs") else {**_NO_CAPTURE}
     if own_class is None and not any(config.get(storage) for storage in _STORAGES):
         kept = {"module": KeptSqliteStorage.__module__, "class": KeptSqliteStorage.__name__}
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(_EVENTS_AT_ONCE))
         overrides["storage"] = {"custom": {**kept, "config": {"base_dir": str(home)}}}
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
 

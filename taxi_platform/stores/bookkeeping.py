@@ -197,9 +197,17 @@ def mart_counts(rows: Iterable[Sequence[Any]]) -> dict[date, dict[str, MartCount
     return counts
 
 
-def definitions(marts: Sequence[Mart], contract: Contract) -> dict[str, str]:
+_DEFINED: dict[tuple[int, ...], tuple[Contract, tuple[Mart, ...], Mapping[str, str]]] = {}
+"""What `definitions` gave: every month asks, and the SELECTs take longer to write than to compare. Each entry keeps the
+objects that its key names, so that no other object gets their identity."""
+
+
+def definitions(marts: Sequence[Mart], contract: Contract) -> Mapping[str, str]:
     """Mart → the fingerprint of its definition, for that dataset."""
-    return {mart.name: definition(mart, contract, marts) for mart in marts}
+    key = (id(contract), *map(id, marts))
+    if key not in _DEFINED:
+        _DEFINED[key] = (contract, tuple(marts), {mart.name: definition(mart, contract, marts) for mart in marts})
+    return _DEFINED[key][-1]
 
 
 def marts_version(held: Mapping[str, HeldMart]) -> str:
