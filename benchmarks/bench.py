@@ -55,8 +55,13 @@ SLOW = ("plain_pandas", "prefect_flow", "stock_dagster")
 FEW_ROWS = 500_000
 _ROOT = Path(__file__).parents[1]
 _PAGE = _ROOT / "docs" / "performance.md"
-_CHART = _ROOT / "docs" / "images" / "bench.svg"
-_BEGIN, _END = "<!-- written by make bench -->", "<!-- end of what make bench wrote -->"
+_README = _ROOT / "README.md"
+_OF_README = ("prefect_flow", "stock_dagster", "dlt_arrow", "platform")
+"""The ways in the README's table, in its order; a column without figures is before the last."""
+_CHARTS = _ROOT / "docs" / "images"
+_BEGIN, _END = "<!-- {} written by make bench -->", "<!-- end of what make bench wrote -->"
+_EVERY_WAY, _WHOLE_MONTH = "bench", "bench-month"
+"""Two tables of the page with a chart each: a month in which every way takes part, and a large one."""
 _PATIENCE_SECONDS = 60
 
 
@@ -108,12 +113,16 @@ def main() -> None:
     text = _text(options.rows, options.rounds, peers, turns, busy=busy)
     print(text)
     if options.write:
-        _write(text)
+        table = _EVERY_WAY if options.rows <= FEW_ROWS else _WHOLE_MONTH
+        _write(text, table)
         bars = {
             peers[name].title.replace("`", ""): (_middle(turns[name], "wall"), _middle(turns[name], "cpu"))
             for name in names
         }
-        _CHART.write_text(chart(f"{options.rows:,} rows: seconds, and CPU seconds with the server's", bars))
+        title = f"{options.rows:,} rows: seconds, and CPU seconds with the server's"
+        (_CHARTS / f"{table}.svg").write_text(chart(title, bars))
+        if table == _EVERY_WAY and set(_OF_README) <= set(names):
+            _README.write_text(_readme(_README.read_text(), turns))
 
 
 def _peer(name: str) -> Peer:
@@ -261,11 +270,25 @@ def _ratio(mine: list[Turn], first: list[Turn], name: str) -> str:
     return middle if len(ratios) == 1 else f"{middle} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
-def _write(text: str) -> None:
-    page = _PAGE.read_text()
-    before, _, rest = page.partition(_BEGIN)
+def _write(text: str, table: str) -> None:
+    page, begin = _PAGE.read_text(), _BEGIN.format(table)
+    before, _, rest = page.partition(begin)
     _, _, after = rest.partition(_END)
-    _PAGE.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}")
+    _PAGE.write_text(f"{before}{begin}\n{text}\n{_END}{after}")
+
+
+def _readme(text: str, turns: dict[str, list[Turn]]) -> str:
+    """The README with the figures of those turns in its table."""
+    first = turns[PEERS[0]]
+    for row, cell in {
+        "CPU seconds, against this platform": lambda mine: _ratio(mine, first, "cpu"),
+        "largest process, MiB": lambda mine: f"{_middle(mine, 'peak_mib'):,.0f}",
+    }.items():
+        *others, ours = (cell(turns[name]) for name in _OF_README)
+        old = next(line for line in text.splitlines() if line.startswith(f"| {row} |"))
+        beside = old.split("|")[-3].strip()
+        text = text.replace(old, f"| {' | '.join((row, *others, beside, ours))} |".replace("|  |", "| |"))
+    return text
 
 
 if __name__ == "__main__":

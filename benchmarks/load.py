@@ -30,6 +30,7 @@ from typing import Any
 import psutil
 
 from taxi_platform.contracts import CONTRACTS
+from taxi_platform.contracts.model import ColumnType
 from taxi_platform.contracts.schemas import arrow_schema, postgres_columns
 from taxi_platform.months import TripMonth, parse_month
 
@@ -87,20 +88,32 @@ def with_csv_copy(place: Place) -> int:
         return cursor.rowcount
 
 
-def with_pgpq(place: Place) -> int:
+def with_pgpq(place: Place, table: str = "floor") -> int:
     """The floor: binary COPY of each batch as it is, into a bare table."""
     import pgpq
     import psycopg
 
     with psycopg.connect(place.postgres) as connection, connection.cursor() as cursor, _trips(place.lake) as file:
-        cursor.execute(f"CREATE TABLE floor ({postgres_columns(YELLOW.trips)})")
+        cursor.execute(f"CREATE TABLE {table} ({postgres_columns(YELLOW.trips)})")
         encoder = pgpq.ArrowToPostgresBinaryEncoder(arrow_schema(YELLOW.trips))
-        with cursor.copy("COPY floor FROM STDIN (FORMAT binary, FREEZE)") as copy:
+        with cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary, FREEZE)") as copy:
             copy.write(encoder.write_header())
             for batch in file.iter_batches(32_768, use_threads=False):
                 copy.write(encoder.write_batch(batch))
             copy.write(encoder.finish())
         return cursor.rowcount
+
+
+def with_pgpq_and_index(place: Place) -> int:
+    """The floor with the index of times that the platform gives every month."""
+    import psycopg
+
+    rows = with_pgpq(place, "floor_with_index")
+    with psycopg.connect(place.postgres) as connection:
+        for name in YELLOW.trips.cluster_by:
+            if next(c for c in YELLOW.trips.columns if c.name == name).type is ColumnType.TIMESTAMP:
+                connection.execute(f"CREATE INDEX ON floor_with_index USING brin ({name})")
+    return rows
 
 
 def with_duckdb_insert(place: Place) -> int:
@@ -153,6 +166,7 @@ def _trips(lake_url: str) -> Any:
 WAYS: dict[str, Callable[[Place], int]] = {
     "PostgresStore": with_postgres_store,
     "pgpq, floor": with_pgpq,
+    "floor, index": with_pgpq_and_index,
     "DuckDBStore": with_duckdb_store,
     "INSERT, floor": with_duckdb_insert,
     "csv copy": with_csv_copy,

@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.bench import PEERS, SLOW, Turn, _text
+from benchmarks.bench import PEERS, SLOW, Turn, _readme, _text
 from benchmarks.chart import chart
 from benchmarks.page import commands
 from benchmarks.peers.peer import Peer
 
+ROOT = Path(__file__).resolve().parents[2]
 BESIDE = {"peer"}
 
 
@@ -55,6 +56,16 @@ def test_the_table_has_every_way_with_its_ratio_and_what_it_leaves_out() -> None
         assert f"leaves out: {peer.leaves_out}" in text
 
 
+def test_the_readme_gets_the_figures_of_the_same_turns() -> None:
+    readme = (ROOT / "README.md").read_text()
+    turns = {name: [Turn(place + 1.0, 0.0, 1.0, 100.0 * (place + 1))] for place, name in enumerate(PEERS)}
+    written = _readme(readme, turns)
+    prefect, stock, dlt = (float(PEERS.index(name) + 1) for name in ("prefect_flow", "stock_dagster", "dlt_arrow"))
+    assert f"| CPU seconds, against this platform | {prefect:.2f} | {stock:.2f} | {dlt:.2f} | | 1.00 |" in written
+    assert f"| {prefect * 100:.0f} | {stock * 100:.0f} | {dlt * 100:.0f} | a month is one DataFrame | 100 |" in written
+    assert len(written.splitlines()) == len(readme.splitlines())
+
+
 def test_the_chart_draws_the_longest_bar_over_the_whole_width() -> None:
     drawn = chart("seconds & more", {"a": (1.0, 2.0), "b <x>": (4.0, 3.0)})
     assert drawn.count("<rect") == 5
@@ -64,7 +75,7 @@ def test_the_chart_draws_the_longest_bar_over_the_whole_width() -> None:
 
 
 def test_every_benchmark_of_the_page_is_run_with_it() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "performance.md").read_text()
+    page = (ROOT / "docs" / "performance.md").read_text()
     modules = [arguments[1] for arguments in commands(page)]
     assert {"benchmarks.run_memory", "benchmarks.marts", "benchmarks.start_up"} < set(modules)
     assert "benchmarks.bench" not in modules

@@ -404,10 +404,13 @@ class Lake:
 
     def stored_zones(self) -> StoredZones | None:
         """The provenance of the zone lookup; None if it was never stored."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         from taxi_platform.stores.lake.zones import provenance_of
 
-        table = self.zones()
-        return None if table is None else provenance_of(table)
+        content = self._objects.read(ZONES_PATH)
+        return None if content is None else provenance_of(pq.read_schema(pa.BufferReader(content)))
 
     def store_zone_shapes(
         self, file: Path, *, source_url: str, source_token: str, etag: str | None, sha256: str, fetched_at: str

@@ -97,9 +97,9 @@ def write_zones(zones: pa.Table, provenance: StoredZones, file: Path) -> None:
     pq.write_table(zones.replace_schema_metadata(metadata), file, compression="zstd")
 
 
-def provenance_of(zones: pa.Table) -> StoredZones:
+def provenance_of(schema: pa.Schema) -> StoredZones:
     """The provenance in a stored lookup's footer."""
-    return StoredZones(**json.loads(zones.schema.metadata[FACTS_KEY.encode()]))
+    return StoredZones(**json.loads(schema.metadata[FACTS_KEY.encode()]))
 
 
 def mapped_zones(zones: pa.Table, shapes: pa.Table | None) -> pa.Table:
