@@ -23,7 +23,7 @@ from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
-from taxi_platform.cli.pandas_free import go_without_pandas
+from taxi_platform.machine.pandas_free import go_without_pandas
 from taxi_platform.months import add_months, month_label, parse_month_range
 
 _ASSETS = 6

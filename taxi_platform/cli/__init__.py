@@ -334,7 +334,7 @@ def report(datasets: str | None, months: str | None, store: str | None, output: 
 
     The pages need no network and no server. As in: taxi report --datasets green --months 2020-03 --open
     """
-    from taxi_platform.cli.pandas_free import let_pandas_in
+    from taxi_platform.machine.pandas_free import let_pandas_in
 
     let_pandas_in()
     from taxi_platform.cli.reporting import write_reports

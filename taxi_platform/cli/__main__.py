@@ -6,7 +6,7 @@ Belongs here: what is the process's own affair. Does not: the commands.
 from __future__ import annotations
 
 from taxi_platform.cli import main
-from taxi_platform.cli.pandas_free import go_without_pandas
+from taxi_platform.machine.pandas_free import go_without_pandas
 
 __all__ = ["start"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib.util
 
 from taxi_platform.cli.instance import dagster_home
-from taxi_platform.cli.pandas_free import let_pandas_in
 from taxi_platform.errors import SettingsError
+from taxi_platform.machine.pandas_free import let_pandas_in
 from taxi_platform.settings import Settings
 
 __all__ = ["be_a_worker"]
