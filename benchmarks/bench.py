@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -280,10 +280,11 @@ def _write(text: str, table: str) -> None:
 def _readme(text: str, turns: dict[str, list[Turn]]) -> str:
     """The README with the figures of those turns in its table."""
     first = turns[PEERS[0]]
-    for row, cell in {
+    figures: dict[str, Callable[[list[Turn]], str]] = {
         "CPU seconds, against this platform": lambda mine: _ratio(mine, first, "cpu"),
         "largest process, MiB": lambda mine: f"{_middle(mine, 'peak_mib'):,.0f}",
-    }.items():
+    }
+    for row, cell in figures.items():
         *others, ours = (cell(turns[name]) for name in _OF_README)
         old = next(line for line in text.splitlines() if line.startswith(f"| {row} |"))
         beside = old.split("|")[-3].strip()

@@ -134,10 +134,12 @@ class _Events(SqliteEventLogStorage):
         with self.index_transaction() as connection:
             for event, row in zip(events, rows, strict=True):
                 inserted = connection.execute(SqlEventLogStorageTable.insert(), row).inserted_primary_key
-                ids.append(inserted[0])
+                assert inserted is not None, "one row is inserted"
+                number = inserted[0]
+                ids.append(number)
                 if event.dagster_event_type in ASSET_EVENTS:
-                    self._store_asset_event_tags(connection, [event], inserted)
-                    self._store_asset_event(connection, event, inserted[0])
+                    self._store_asset_event_tags(connection, [event], [number])
+                    self._store_asset_event(connection, event, number)
         for event, number in zip(events, ids, strict=True):
             if event.dagster_event_type in ASSET_CHECK_EVENTS:
                 self.store_asset_check_event(event, number)
