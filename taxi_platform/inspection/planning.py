@@ -86,6 +86,8 @@ FOOTPRINTS: Mapping[str, Footprint] = {
     ),
 }
 
+_LARGEST = "yellow"
+"""Whose rows take most: the measure for a dataset that nobody has measured."""
 _STAGED_AT_ONCE = 2
 """Months of a run that are on their way into the lake at a time."""
 _STAGED = 3
@@ -165,7 +167,7 @@ def plan_months(
         rates: how long the dataset's last months took.
         force: whether months are fetched although they have not changed.
     """
-    footprint = FOOTPRINTS[dataset]
+    footprint = _of_dataset(dataset)
     known = [m.current_version for m in manifests.values() if m.current_version is not None]
     plan = Plan(dataset, len(asked), sum(m in look.unpublished for m in asked), look.reasons, by_months=len(known))
     added = {"lake": 0.0, **dict.fromkeys(settings.tables, 0.0)}
@@ -210,6 +212,10 @@ def _rows(version: Version, known: Sequence[RawMonth], footprint: Footprint, set
 
 def _held_rows(held: RawMonth | None) -> float:
     return 0 if held is None else held.rows
+
+
+def _of_dataset(dataset: str) -> Footprint:
+    return FOOTPRINTS.get(dataset, FOOTPRINTS[_LARGEST])
 
 
 def _of_kind(by_kind: Mapping[str, float], kind: str) -> float:
@@ -267,7 +273,7 @@ def may_fill(settings: Settings, months: Mapping[str, int]) -> bool:
     """Whether so many months of each dataset might fill a disk if each were as large as the largest: cheap to tell."""
     plans = []
     for dataset, count in months.items():
-        footprint = FOOTPRINTS[dataset]
+        footprint = _of_dataset(dataset)
         each = settings.sample_rows if settings.source == "sample" else footprint.largest_month
         added = {"lake": count * each * footprint.lake}
         for name, store in settings.tables.items():

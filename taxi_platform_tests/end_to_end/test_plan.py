@@ -67,6 +67,23 @@ def test_a_plan_starts_nothing_and_says_about_what_the_run_then_takes(folder: Pa
     assert said(forced.output, "green")[1:4] == ["2", "0", "2"]
 
 
+def test_an_instance_on_a_server_tells_what_is_there_and_how_long_it_took(
+    folder: Path, postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres_database.replace("postgresql:", "postgresql+psycopg2:")
+    (folder.parent / "dagster.yaml").write_text(f"storage: {{ postgres: {{ postgres_url: '{url}' }} }}")
+    monkeypatch.setenv("DAGSTER_HOME", str(folder.parent))
+    monkeypatch.setenv("TAXI_SAMPLE_ROWS", "1000")
+    months = ("--datasets", "green", "--months", "2021-01")
+    assert taxi(*months).exit_code == 0
+    assert not (folder / "staging" / "runs").exists()  # the lease was on the server
+    planned = taxi(*months, "--plan")
+    assert planned.exit_code == 0, planned.output
+    assert said(planned.output, "green")[1:4] == ["1", "0", "0"]
+    assert said(planned.output, "warehouse")[1:] == ["0", "bytes"]
+    assert "time by the last runs" in planned.output
+
+
 @pytest.mark.parametrize("plan", [(), ("--plan",)])
 def test_what_no_disk_would_hold_is_refused_and_nothing_is_begun(
     folder: Path, monkeypatch: pytest.MonkeyPatch, plan: tuple[str, ...]
