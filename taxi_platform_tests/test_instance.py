@@ -6,8 +6,11 @@ import logging
 import shutil
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import TickStatus
 
 from taxi_platform.cli import instance, main
 from taxi_platform.cli.instance import dagster_home
@@ -35,6 +38,14 @@ def env() -> Result:
 def test_an_instance_gets_the_shipped_configuration(home: Path) -> None:
     assert env().exit_code == 0
     assert (home / "dagster.yaml").read_text() == SHIPPED.read_text()
+
+
+def test_every_tick_goes_in_the_end(home: Path) -> None:
+    """Dagster keeps those that asked for a run, and those that a kill cut off, for ever unless it is told."""
+    shutil.copyfile(SHIPPED, home / "dagster.yaml")
+    with dg.DagsterInstance.from_config(str(home)) as shipped:
+        days = {kind: shipped.get_tick_retention_settings(kind) for kind in InstigatorType}
+    assert [kind for kind, told in days.items() if set(told) != set(TickStatus) or min(told.values()) < 1] == []
 
 
 @pytest.mark.parametrize("as_link", [False, True])
