@@ -7,10 +7,11 @@ footers. Does not: how anything is stored (``stores``) or made (``ingest``, ``cl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import date
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from datetime import date, datetime
+from pathlib import Path, PurePosixPath
+from types import NoneType
+from typing import Any, TypeVar
 
 from taxi_platform.months import TripMonth
 
@@ -27,11 +28,44 @@ __all__ = [
     "StagedClean",
     "StagedRaw",
     "WithdrawnMonth",
+    "as_declared",
 ]
+
+T = TypeVar("T")
 
 
 FACTS_KEY = "taxi_platform"
 """The key in a Parquet footer whose value is `CleanFacts` as JSON; in the zone lookup's footer, its provenance."""
+_PLAIN: Mapping[str, tuple[type, ...]] = {
+    "int": (int,),
+    "str": (str,),
+    "bool": (bool,),
+    "str | None": (str, NoneType),
+}
+"""Annotation → what a document may have there."""
+
+
+def as_declared(value: T) -> T:
+    """The dataclass that was read from a document, if its plain fields are of their types.
+
+    A field whose name ends with ``path`` leads to an object of the lake, and one that ends with ``_at`` is a time.
+
+    Raises:
+        TypeError: a field has a value of another type.
+        ValueError: a path leads out of the lake, or a time is none.
+    """
+    for declared in fields(value):  # type: ignore[arg-type]  # every caller gives a dataclass
+        content = getattr(value, declared.name)
+        plain = _PLAIN.get(str(declared.type))
+        if plain is not None and type(content) not in plain:
+            raise TypeError(f"{declared.name} is {content!r}, and should be {declared.type}")
+        if isinstance(content, str) and declared.name.endswith("path"):
+            path = PurePosixPath(content)
+            if path.is_absolute() or not path.parts or ".." in path.parts or "\0" in content or "://" in content:
+                raise ValueError(f"{declared.name} is {content!r}, which is no object of a lake")
+        if isinstance(content, str) and declared.name.endswith("_at"):
+            datetime.fromisoformat(content)
+    return value
 
 
 @dataclass(frozen=True)
@@ -93,7 +127,9 @@ class RawMonth:
     def from_json(cls, month: TripMonth, entry: Mapping[str, Any]) -> RawMonth:
         """Read what `to_json` wrote."""
         refused = entry.get("refused")
-        return cls(month=month, **{**entry, "refused": Refusal(**refused) if refused else None})
+        return as_declared(
+            cls(month=month, **{**entry, "refused": as_declared(Refusal(**refused)) if refused else None})
+        )
 
 
 @dataclass(frozen=True)
@@ -166,7 +202,7 @@ class CleanFacts:
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> CleanFacts:
         """Read what `to_json` wrote."""
-        return cls(**{**entry, "unknown_columns": tuple(entry["unknown_columns"])})
+        return as_declared(cls(**{**entry, "unknown_columns": tuple(entry["unknown_columns"])}))
 
     @property
     def is_conserved(self) -> bool:
@@ -199,7 +235,7 @@ class CleanMonth:
     @classmethod
     def from_json(cls, month: TripMonth, entry: Mapping[str, Any]) -> CleanMonth:
         """Read what `to_json` wrote."""
-        return cls(month=month, **{**entry, "facts": CleanFacts.from_json(entry["facts"])})
+        return as_declared(cls(month=month, **{**entry, "facts": CleanFacts.from_json(entry["facts"])}))
 
 
 @dataclass(frozen=True)

@@ -46,12 +46,13 @@ def inspect_parquet(contract: Contract, month: TripMonth, file: Path, name: str)
     try:
         metadata = pq.read_metadata(file)
         schema = metadata.schema.to_arrow_schema()
-    except (pa.ArrowException, OSError) as error:
+        names = schema.names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # a column's name need not be text
         raise BrokenFileError(
             f"{name} is not a Parquet file that reads: {_diagnosis(file, error)}; the month before it stays in place; "
             "run the month again, or look at what upstream sends"
         ) from error
-    require_dataset(contract, month, schema.names, name)
+    require_dataset(contract, month, names, name)
     if nested := [field for field in schema if pa.types.is_nested(field.type)]:
         raise BrokenFileError(
             f"{name} cannot be read as {month}: its column '{excerpt(nested[0].name)}' is nested "

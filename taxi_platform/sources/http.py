@@ -19,7 +19,7 @@ from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from taxi_platform.errors import MonthNotPublishedError, PermanentError, UpstreamChangedError
 from taxi_platform.sources.model import UNVERSIONED, Download, Part, Version
@@ -35,6 +35,7 @@ __all__ = ["HttpFiles"]
 
 _HEAD_REFUSED = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_MOST_REDIRECTS = 5
 _CONNECTION = re.compile(r"^\w*Connection\w*\(.*?\): ")
 """How urllib3 begins a message. It is cut off, because our sentence has the address already."""
 
@@ -152,7 +153,20 @@ class HttpFiles:
         session = requests.Session()
         # Ask for no encoding, so that lengths, ranges and digests are those of the file itself.
         session.headers.update({"Accept-Encoding": "identity", "User-Agent": f"taxi_platform/{__version__}"})
+        session.max_redirects = _MOST_REDIRECTS
+        session.hooks["response"].append(_refuse_downgrade)
         return session
+
+
+def _refuse_downgrade(answer: Response, **_: object) -> None:
+    """Follow nobody from an address whose server has proved who it is to one where anybody may answer."""
+    location = urlsplit(urljoin(answer.url, answer.headers.get("Location", "")))
+    if answer.is_redirect and answer.url.startswith("https:") and location.scheme != "https":
+        answer.close()
+        raise PermanentError(
+            f"{answer.url} leads to {location.scheme}://{location.hostname}, which is not encrypted: "
+            "look at what upstream does, or set TAXI_SOURCE_URL to another address"
+        )
 
 
 def _version_in(url: str, headers: Mapping[str, str]) -> Version:

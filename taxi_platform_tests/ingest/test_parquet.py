@@ -153,3 +153,11 @@ def test_a_file_with_a_footer_that_fills_the_memory_is_one_sentence(tmp_path: Pa
     with pytest.raises(BrokenFileError, match=r"its footer has [\d,]+ bytes, where at most 8,388,608 are read"):
         _staged(month, tmp_path)
     assert leftovers(tmp_path) == []
+
+
+def test_a_column_whose_name_is_no_text_is_one_sentence(tmp_path: Path) -> None:
+    pq.write_table(_month(fares=pa.array([1.0, 2.0])), tmp_path / _NAME)
+    data = (tmp_path / _NAME).read_bytes()
+    (tmp_path / _NAME).write_bytes(data.replace(b"fares", b"fare\xff"))
+    with pytest.raises(BrokenFileError, match="its footer is damaged"):
+        stage(tmp_path / _NAME, tmp_path)

@@ -322,3 +322,25 @@ def test_a_certificate_that_nobody_vouches_for_is_a_sentence_and_no_reason_to_wa
         ):
             dtc(upstream, never_again).stat(MONTH)
         assert upstream.requests == []
+
+
+def test_nobody_is_led_from_an_encrypted_address_to_one_that_is_not(
+    published: Path, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    with serve(published, tls=context) as encrypted:
+        assert look(dtc(encrypted)).size
+        encrypted.fail(MONTH_PATH, Fault.status(302, Location=f"{upstream.url}/{MONTH_PATH}"))
+        with pytest.raises(PermanentError, match=r"leads to http://127\.0\.0\.1, which is not encrypted"):
+            dtc(encrypted).stat(MONTH)
+        assert upstream.requests == []
+
+
+def test_a_chain_of_redirects_without_end_is_refused(upstream: Upstream) -> None:
+    upstream.fail(MONTH_PATH, Fault.status(302, Location=f"/{MONTH_PATH}"), times=100)
+    with pytest.raises(PermanentError, match="cannot be requested: Exceeded 5 redirects"):
+        dtc(upstream).stat(MONTH)
+    assert len(upstream.requests) == 6

@@ -165,6 +165,28 @@ def test_a_damaged_manifest_is_made_again_from_the_objects_there_are(
     assert whole.manifest(MARCH).current == "v2"
 
 
+@pytest.mark.parametrize(
+    ("layer", "name", "value"),
+    [
+        ("clean", "trips_path", "../../elsewhere.parquet"),
+        ("clean", "quarantine_path", "/etc/passwd"),
+        ("clean", "trips_size", "many"),
+        ("clean", "stored_at", "yesterday"),
+        ("versions", "path", "s3://elsewhere/x.parquet"),
+        ("versions", "rows", 5.0),
+    ],
+)
+def test_a_manifest_that_leads_out_of_the_lake_or_has_other_types_is_damaged(
+    whole: Lake, layer: str, name: str, value: object
+) -> None:
+    manifest = Path(whole.uri(MANIFEST))
+    document = json.loads(manifest.read_text())
+    (document[layer][-1] if layer == "versions" else document[layer])[name] = value
+    manifest.write_text(json.dumps(document))
+    with pytest.raises(DamagedError, match="is not a readable manifest of green 2020-03"):
+        whole.manifest(MARCH)
+
+
 def test_storing_over_a_damaged_manifest_loses_no_version(whole: Lake, tmp_path: Path) -> None:
     Path(whole.uri(MANIFEST)).write_bytes(b'{"schema_version": 2}')
     whole.store_raw(staged_raw(tmp_path, "v3", token="v3"))

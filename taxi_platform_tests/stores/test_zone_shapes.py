@@ -42,7 +42,7 @@ def members(content: bytes) -> dict[str, bytes]:
 
 def packed(files: dict[str, bytes]) -> bytes:
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as archive:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return target.getvalue()
@@ -142,6 +142,7 @@ def test_a_border_that_crosses_itself_is_mended_and_named(tmp_path: Path) -> Non
     [
         (b"<html>403</html>", "File is not a zip file"),
         (packed({"readme.txt": b"x"}), "0 descriptions of its coordinates"),
+        (packed({"z.shp": bytes((100 << 20) + 1)}), "it has 104,857,601 bytes unpacked, where at most"),
         (packed({"z.prj": PROJECTION}), "Zipfile does not contain any shapefiles"),
         (zipped([(1, 1, [SQUARE])], PROJECTION.replace(b"-74.0", b"-75.0")), "not those of EPSG:2263"),
         (zipped([(1, 1, [SQUARE]), (1, 1, [ISLAND])]), "neither LocationID nor OBJECTID"),

@@ -33,6 +33,12 @@ class Ended:
     signal: int | None = None
     hung: bool = False
 
+    def known(self) -> Any:
+        """The answer; raises `RuntimeError` where there is none."""
+        if self.error or self.hung or self.signal:
+            raise RuntimeError(f"a fork has no answer: {self.error or self}\n{self.details}")
+        return self.answer
+
 
 @dataclass(frozen=True)
 class Fork:
@@ -108,6 +114,8 @@ def _be_the_child(function: Callable[[], Any], writing: int, *, quiet: bool) -> 
         ended = Ended(error=f"{kind.__module__}.{kind.__qualname__}: {error}", details=traceback.format_exc())
     if is_loaded():
         rest()
-    with os.fdopen(writing, "wb") as stream:
-        pickle.dump(ended, stream)
-    os._exit(0)
+    try:
+        with os.fdopen(writing, "wb") as stream:
+            pickle.dump(ended, stream)
+    finally:
+        os._exit(0)  # whatever happens, a fork does not go on with its parent's work

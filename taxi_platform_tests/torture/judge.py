@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from taxi_platform.errors import DamagedError
 from taxi_platform.references import CleanMonth
 from taxi_platform.stores.lake.lake import Lake
+from taxi_platform.stores.lake.objects.model import open_objects
 from taxi_platform_tests.torture.walks import MONTH, Place
 
 __all__ = ["State", "broken_rules", "files", "read_tables", "state_of"]
@@ -30,7 +30,7 @@ _SUMS = "count(*), sum(total_amount), sum(trip_distance)"
 def state_of(place: Place) -> State:
     """Every layer as its readers find it; raises whatever they would meet."""
     found = dict(_of_lake(place.lake()))
-    if (place.data / "warehouse.duckdb").exists():
+    if place.postgres or (place.data / "warehouse.duckdb").exists():
         found.update(read_tables(place))
     if place.views().path.exists():
         found["views"] = _of_views(place)
@@ -95,14 +95,16 @@ def _rows(lake: Lake, path: str) -> int:
 def read_tables(place: Place) -> Iterator[tuple[str, Any]]:
     """Tables and marts of a store, by SQL as another program's."""
     store = place.warehouse()
-    tables = {name.rpartition(".")[2] for name in store.tables()}
+    tables = {name.partition(".")[2] for name in store.tables() if name.startswith(f"{place.schema}.")}
+    if place.postgres:
+        yield "relations", sorted(tables)
 
     def rows(sql: str, needed: str) -> list[dict[str, Any]]:
         return store.query(sql).read_all().to_pylist() if needed in tables else []
 
-    trips = rows(f"SELECT {_SUMS} FROM taxi.green_trips", "green_trips")
-    quarantined = rows("SELECT count(*) FROM taxi.green_quarantine", "green_quarantine")
-    recorded = rows("SELECT data_version, trips_rows, quarantined_rows FROM taxi.months", "months")
+    trips = rows(f"SELECT {_SUMS} FROM {place.schema}.green_trips", "green_trips")
+    quarantined = rows(f"SELECT count(*) FROM {place.schema}.green_quarantine", "green_quarantine")
+    recorded = rows(f"SELECT data_version, trips_rows, quarantined_rows FROM {place.schema}.months", "months")
     counted = tuple(next(iter(found[0].values())) if found else 0 for found in (trips, quarantined))
     if any(counted) or recorded:
         yield (
@@ -113,8 +115,8 @@ def read_tables(place: Place) -> Iterator[tuple[str, Any]]:
                 "sums": [round(float(value or 0), 2) for row in trips for value in row.values()],
             },
         )
-    marts = rows("SELECT mart, data_version FROM taxi.mart_months", "mart_months")
-    days = rows("SELECT sum(trips) AS trips FROM taxi.green_service_day", "green_service_day")
+    marts = rows(f"SELECT mart, data_version FROM {place.schema}.mart_months", "mart_months")
+    days = rows(f"SELECT sum(trips) AS trips FROM {place.schema}.green_service_day", "green_service_day")
     checked = {"service_day": int(days[0]["trips"] or 0)} if days else {}
     if marts:
         yield "marts", {row["mart"]: (row["data_version"], checked.get(row["mart"])) for row in marts}
@@ -132,7 +134,12 @@ def _of_views(place: Place) -> Any:
         }
 
 
-def files(data: Path) -> list[str]:
-    """Every file of the folder, without the random part of its name, sorted; locks and notes are no data."""
-    found = (path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file())
+def files(place: Place) -> list[str]:
+    """Every file or object, without the random part of its name, sorted; locks and notes are no data.
+
+    A bucket's temporary objects are left out: each writer of the month removes those that are a day old.
+    """
+    found = [path.relative_to(place.data).as_posix() for path in place.data.rglob("*") if path.is_file()]
+    if place.lake_url:
+        found = [path for path in open_objects(place.lake_url).paths("") if not path.startswith(".incoming/")]
     return sorted(_RANDOM.sub("*", path) for path in found if not _OWN_AFFAIR.search(path))

@@ -3,7 +3,7 @@
  *
  * Belongs here: counting, logging and cutting, for any program. Does not: what is tried, and what must hold after it
  * (Python beside it). Preloaded (LD_PRELOAD) it passes everything through until `knife_arm` is called; a child process
- * of another program is never armed. `strace` of the same work shows that no call goes past it (`witness.py`).
+ * of another program is never armed. `strace` of the same work shows that no call goes past it (`test_torture.py`).
  *
  * A call is counted once, before it happens. Paths are those below the armed folder; sockets are those that are
  * connected to a server. Every real call is made by syscall(2), so that nothing here calls itself.

@@ -13,14 +13,13 @@ import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from taxi_platform_tests.torture.forks import Ended, in_fork
 from taxi_platform_tests.torture.judge import State, broken_rules, files, state_of
 from taxi_platform_tests.torture.knife import FILES, Call, Kind, Way, arm, calls, rest
 from taxi_platform_tests.torture.walks import NOTHING, Material, Place, Walk
 
-__all__ = ["FAULTS", "Fault", "Outcome", "Reference", "cuts", "reference", "trial"]
+__all__ = ["FAULTS", "LINES", "Fault", "Outcome", "Reference", "cuts", "reference", "trial"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,14 @@ FAULTS = (
     Fault("EMFILE", Way.REFUSE, errno.EMFILE, OPENINGS),
     Fault("EACCES", Way.REFUSE, errno.EACCES, OPENINGS),
 )
+LINES = (
+    Fault("killed before a message", Way.BEFORE, kinds=Kind.SENT),
+    Fault("killed after a message", Way.AFTER, kinds=Kind.SENT),
+    Fault("killed at an answer", Way.BEFORE, kinds=Kind.GOT),
+    Fault("line cut before a message", Way.REFUSE, errno.EPIPE, Kind.SENT),
+    Fault("answer lost", Way.LOSE, kinds=Kind.GOT),
+)
+"""Faults of messages to and from a server."""
 
 
 @dataclass(frozen=True)
@@ -104,43 +111,42 @@ class _Verdict:
 def reference(walk: Walk, things: Material, folder: Path) -> Reference:
     """Prepare the walk's state, walk it once, and note all that happens; raises `RuntimeError` if it fails uncut."""
     own = folder / re.sub(r"\W+", "-", walk.name)
-    template, copy, log = own / "template", own / "reference", own / "calls"
+    template, log = own / "template", own / "calls"
     template.mkdir(parents=True)
+    in_fork(lambda: walk.prepare(walk.where(template), things)).known()
+    copies = [walk.where(own / f"copy{number}") for number in range(2)]
+    for copy in copies:
+        _copied(template, copy.data)
 
-    def prepared() -> State:
-        walk.prepare(Place(template), things)
-        return state_of(Place(template))
-
-    before = _answer(in_fork(prepared))
-    _copied(template, copy)
-
-    def walked() -> tuple[State, list[str]]:
+    def walked() -> tuple[State, State, list[str]]:
+        walk.ready(copies[0], things)
+        before = state_of(copies[0])
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT, 0o600)
-        arm(copy, log=descriptor)
-        walk.do(Place(copy), things)
+        arm(copies[0].data, walk.kinds, log=descriptor)
+        walk.do(copies[0], things)
         rest()
-        after = state_of(Place(copy))
-        return after, _left(Place(copy), things)
-
-    after, left = _answer(in_fork(walked))
-    shutil.rmtree(copy)
-    _copied(template, copy)
+        after = state_of(copies[0])
+        return before, after, _left(copies[0], things)
 
     def openings() -> int:
-        arm(copy, OPENINGS)
-        walk.do(Place(copy), things)
+        arm(copies[1].data, OPENINGS)
+        walk.do(copies[1], things)
         return rest()
 
-    opened = _answer(in_fork(openings))
-    shutil.rmtree(copy)
-    noted = [call._replace(path=_short(call.path, copy), other=_short(call.other, copy)) for call in calls(log)]
+    before, after, left = in_fork(walked).known()
+    opened = in_fork(openings).known() if walk.kinds == FILES else 0
+    for copy in copies:
+        shutil.rmtree(copy.data)
+    folder = copies[0].data
+    noted = [call._replace(path=_short(call.path, folder), other=_short(call.other, folder)) for call in calls(log)]
     return Reference(walk, template, before, after, noted, opened, left)
 
 
 def trial(known: Reference, things: Material, fault: Fault, number: int, folder: Path) -> Outcome:
     """Cut the walk at its n-th call by that fault, look, walk it again, and look again."""
-    place = Place(folder / "trial")
+    place = known.walk.where(folder / "trial")
     _copied(known.template, place.data)
+    in_fork(lambda: known.walk.ready(place, things)).known()
 
     def cut() -> None:
         arm(place.data, fault.kinds, number, fault.way, fault.code)
@@ -152,20 +158,19 @@ def trial(known: Reference, things: Material, fault: Fault, number: int, folder:
         again = state_of(place)
         verdict.unrepaired.extend([*broken_rules(again), *_differences(again, known.after)])
         verdict.left.extend(_more(_left(place, things), known.left))
+        place.forget()
         return verdict
 
     ended = in_fork(cut)
-    call = known.calls[number].what if fault.kinds == FILES and number < len(known.calls) else f"opening {number}"
-    judgement = in_fork(judged)
+    judgement = in_fork(judged, 120)
     shutil.rmtree(place.data)
-    verdict = judgement.answer or _Verdict(
-        deceived=[f"reading it: {judgement.error or judgement}\n{judgement.details}"]
-    )
+    failed = f"reading it: {judgement.error or judgement}\n{judgement.details}"
+    verdict = judgement.answer or _Verdict(deceived=[failed])
     return Outcome(
         known.walk.name,
         fault,
         number,
-        call,
+        _called(known, fault, number),
         _how(ended),
         ended.error or "",
         verdict.deceived,
@@ -175,15 +180,24 @@ def trial(known: Reference, things: Material, fault: Fault, number: int, folder:
     )
 
 
-def cuts(known: Reference, faults: Sequence[Fault] = FAULTS) -> Iterator[tuple[Fault, int]]:
+def _called(known: Reference, fault: Fault, number: int) -> str:
+    """What the cut call was when the walk was not cut."""
+    if fault.kinds == FILES:
+        return known.calls[number].what
+    return f"{'message' if fault.kinds == Kind.SENT else 'answer' if fault.kinds == Kind.GOT else 'opening'} {number}"
+
+
+def cuts(known: Reference) -> Iterator[tuple[Fault, int]]:
     """Every fault at every call that it can meet."""
-    for fault in faults:
-        if fault.kinds == OPENINGS:
-            yield from ((fault, number) for number in range(known.openings))
+    for fault in FAULTS if known.walk.kinds == FILES else LINES:
+        if fault.kinds == FILES:
+            for number, call in enumerate(known.calls):
+                if call.name == "write" or fault.way not in (Way.HALF, Way.SHORT):
+                    yield fault, number
             continue
-        for number, call in enumerate(known.calls):
-            if call.name == "write" or fault.way not in (Way.HALF, Way.SHORT):
-                yield fault, number
+        counted = {Kind.SENT: "send", Kind.GOT: "receive"}.get(fault.kinds)
+        met = known.openings if counted is None else sum(call.name == counted for call in known.calls)
+        yield from ((fault, number) for number in range(met))
 
 
 def _left(place: Place, things: Material) -> list[str]:
@@ -194,7 +208,7 @@ def _left(place: Place, things: Material) -> list[str]:
     lake = place.lake(NOTHING)
     lake.store_raw(things.raw[2])
     lake.store_clean(things.clean[2])
-    return files(place.data)
+    return files(place)
 
 
 def _deceived(state: State, known: Reference) -> Iterator[str]:
@@ -229,12 +243,6 @@ def _how(ended: Ended) -> str:
     if ended.error is not None:
         return "refused"
     return "hung" if ended.hung else "finished" if ended.signal is None else f"signal {ended.signal}"
-
-
-def _answer(ended: Ended) -> Any:
-    if ended.error or ended.hung or ended.signal:
-        raise RuntimeError(f"the walk fails by itself: {ended.error or ended}\n{ended.details}")
-    return ended.answer
 
 
 def _copied(source: Path, target: Path) -> None:

@@ -1,7 +1,7 @@
 """What is cut: a month brought, brought again, withdrawn, selected, kept and restored, through the stores themselves.
 
 Belongs here: the walks as plain calls of lake, DuckDB and the file of views, and the generated months that they bring.
-Does not: the ``taxi`` command (``commands``), servers (``servers``), and what must hold (``judge``).
+Does not: servers (``postgres``), and what must hold (``judge``).
 """
 
 from __future__ import annotations
@@ -25,8 +25,30 @@ from taxi_platform.stores.duckdb.lake_views import ViewsFile
 from taxi_platform.stores.duckdb.store import DuckDBStore
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import StoreOfMarts
+from taxi_platform.stores.postgres.store import PostgresStore
+from taxi_platform_tests.torture.knife import FILES, Kind
 
-__all__ = ["GREEN", "MONTH", "WALKS", "Material", "Place", "Walk", "bring", "material"]
+__all__ = [
+    "GREEN",
+    "MONTH",
+    "NOTHING",
+    "WALKS",
+    "Material",
+    "Place",
+    "Step",
+    "Walk",
+    "after",
+    "bring",
+    "delete",
+    "first",
+    "load",
+    "make_marts",
+    "material",
+    "nothing",
+    "second",
+    "views",
+    "withdraw",
+]
 
 GREEN = CONTRACTS["green"]
 MONTH = TripMonth("green", parse_month("2020-03"))
@@ -49,12 +71,26 @@ class Place:
 
     data: Path
     lake_url: str = ""
+    """A lake elsewhere than in the folder."""
+    postgres: str = ""
+    """The address of a PostgreSQL, whose tables are looked at in place of DuckDB's."""
+    schema: str = "taxi"
 
     def lake(self, grace: timedelta = timedelta(hours=24)) -> Lake:
         return Lake(self.lake_url or str(self.data / "lake"), wait_seconds=20, grace=grace)
 
     def warehouse(self) -> StoreOfMarts:
+        if self.postgres:
+            return PostgresStore(self.postgres, schema=self.schema, wait_seconds=20)
         return DuckDBStore(self.data / "warehouse.duckdb", wait_seconds=20)
+
+    def forget(self) -> None:
+        """Remove what is not in the folder."""
+        if self.postgres:
+            import psycopg
+
+            with psycopg.connect(self.postgres, autocommit=True) as connection:
+                connection.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE".encode())
 
     def views(self) -> ViewsFile:
         return ViewsFile(self.data / "views.duckdb", self.lake(), wait_seconds=20)
@@ -65,11 +101,18 @@ Step = Callable[[Place, Material], object]
 
 @dataclass(frozen=True)
 class Walk:
-    """What is done to a month, from which state, and how it is done again after a fault."""
+    """What is done to a month, and from which state. Done again after a fault it ends what it began."""
 
     name: str
     prepare: Step
+    """Once, into a folder that is copied for every trial."""
     do: Step
+    ready: Step = lambda *_: None
+    """On every copy: what cannot be copied with a folder."""
+    where: Callable[[Path], Place] = Place
+    """The place of a trial, from its folder."""
+    kinds: Kind = FILES
+    """Calls that are cut."""
 
 
 def material(folder: Path) -> Material:
@@ -97,18 +140,18 @@ def bring(place: Place, things: Material, number: int, grace: timedelta = timede
     lake.store_clean(things.clean[number])
 
 
-def _load(place: Place, _: Material) -> None:
+def load(place: Place, _: Material) -> None:
     lake = place.lake()
     clean = lake.current_clean(MONTH)
     assert clean is not None
     place.warehouse().replace_month(GREEN, clean, lake)
 
 
-def _make_marts(place: Place, _: Material) -> None:
+def make_marts(place: Place, _: Material) -> None:
     place.warehouse().make_marts(GREEN, marts_of(GREEN), MONTH.first_day)
 
 
-def _views(place: Place, _: Material) -> None:
+def views(place: Place, _: Material) -> None:
     place.views().refresh([GREEN])
 
 
@@ -124,16 +167,16 @@ def _zones(place: Place, things: Material) -> None:
     )
 
 
-def _first(place: Place, things: Material) -> None:
+def first(place: Place, things: Material) -> None:
     _zones(place, things)
     bring(place, things, 0)
 
 
-def _second(place: Place, things: Material) -> None:
+def second(place: Place, things: Material) -> None:
     bring(place, things, 1)
 
 
-def _withdraw(place: Place, _: Material) -> None:
+def withdraw(place: Place, _: Material) -> None:
     place.lake().withdraw_raw(MONTH)
     place.lake().remove_clean(MONTH)
 
@@ -160,15 +203,15 @@ def _prune(place: Place, _: Material) -> None:
     place.lake(NOTHING).clear_superseded(MONTH)
 
 
-def _delete(place: Place, _: Material) -> None:
+def delete(place: Place, _: Material) -> None:
     place.warehouse().delete_month(GREEN, MONTH.first_day)
 
 
-def _nothing(place: Place, _: Material) -> None:
+def nothing(place: Place, _: Material) -> None:
     place.data.mkdir(parents=True, exist_ok=True)
 
 
-def _after(*steps: Step) -> Step:
+def after(*steps: Step) -> Step:
     def all_of_them(place: Place, things: Material) -> None:
         for step in steps:
             step(place, things)
@@ -179,18 +222,18 @@ def _after(*steps: Step) -> Step:
 WALKS: Mapping[str, Walk] = {
     walk.name: walk
     for walk in (
-        Walk("lake: the first month", _nothing, _first),
-        Walk("lake: published again", _first, _second),
-        Walk("lake: withdrawn", _first, _withdraw),
-        Walk("lake: an earlier version selected", _after(_first, _second), _select),
-        Walk("lake: a snapshot made", _first, _keep),
-        Walk("lake: a snapshot restored", _after(_first, _keep, _second), _restore),
-        Walk("lake: pruned", _after(_first, _second), _prune),
-        Walk("DuckDB: the first month", _first, _load),
-        Walk("DuckDB: loaded again", _after(_first, _load, _second), _load),
-        Walk("DuckDB: marts made again", _after(_first, _load, _make_marts, _second, _load), _make_marts),
-        Walk("DuckDB: withdrawn", _after(_first, _load, _make_marts), _delete),
-        Walk("views: made again", _after(_first, _views, _second), _views),
+        Walk("lake: the first month", nothing, first),
+        Walk("lake: published again", first, second),
+        Walk("lake: withdrawn", first, withdraw),
+        Walk("lake: an earlier version selected", after(first, second), _select),
+        Walk("lake: a snapshot made", first, _keep),
+        Walk("lake: a snapshot restored", after(first, _keep, second), _restore),
+        Walk("lake: pruned", after(first, second), _prune),
+        Walk("DuckDB: the first month", first, load),
+        Walk("DuckDB: loaded again", after(first, load, second), load),
+        Walk("DuckDB: marts made again", after(first, load, make_marts, second, load), make_marts),
+        Walk("DuckDB: withdrawn", after(first, load, make_marts), delete),
+        Walk("views: made again", after(first, views, second), views),
     )
 }
 """Each is done on what its preparation left. Done twice it is done once."""

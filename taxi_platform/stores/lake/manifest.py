@@ -14,7 +14,7 @@ from typing import Any
 
 from taxi_platform.errors import DamagedError, RefusedMonthError, StoreError
 from taxi_platform.months import TripMonth
-from taxi_platform.references import CleanMonth, RawMonth, Refusal
+from taxi_platform.references import CleanMonth, RawMonth, Refusal, as_declared
 
 __all__ = ["Manifest", "Selection", "SupersededPair"]
 
@@ -298,9 +298,9 @@ def _of_schema_2(month: TripMonth, document: Mapping[str, Any]) -> Manifest:
         month,
         versions=tuple(RawMonth.from_json(month, entry) for entry in document["versions"]),
         upstream=document["upstream"],
-        selection=None if selection is None else Selection(**selection),
+        selection=None if selection is None else as_declared(Selection(**selection)),
         clean=None if clean is None else CleanMonth.from_json(month, clean),
-        superseded=tuple(SupersededPair(**entry) for entry in document["superseded"]),
+        superseded=tuple(as_declared(SupersededPair(**entry)) for entry in document["superseded"]),
     )
 
 

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.contracts.values.foreign_text import excerpt
 from taxi_platform.errors import BrokenFileError
+from taxi_platform.references import as_declared
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +48,8 @@ _LARGEST = 32_767
 """What a column of location ids holds."""
 _EPSG_FEET, _EPSG_DEGREES = 2263, 4269
 _SQUARE_FEET_A_MILE = 5_280**2
+_LARGEST = 100 << 20
+"""Bytes of all members, unpacked: more than ten times the published file."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,8 @@ def read_zone_shapes(file: Path, name: str) -> ReadShapes:
     from pyproj.exceptions import ProjError
     from shapely.errors import ShapelyError
 
-    unreadable = (struct.error, zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError)
+    # RuntimeError: a member is encrypted, or compressed in a way that Python does not know.
+    unreadable = (struct.error, zipfile.BadZipFile, zlib.error, EOFError, LookupError, RuntimeError, ValueError)
     refused = (shapefile.ShapefileException, ProjError, ShapelyError)
 
     try:
@@ -133,6 +137,8 @@ def _check_projection(file: Path) -> None:
     from pyproj import CRS
 
     with zipfile.ZipFile(file) as archive:
+        if (unpacked := sum(member.file_size for member in archive.infolist())) > _LARGEST:
+            raise ValueError(f"it has {unpacked:,} bytes unpacked, where at most {_LARGEST:,} are read")
         names = [name for name in archive.namelist() if name.lower().endswith(".prj")]
         if len(names) != 1:
             raise ValueError(f"it has {len(names)} descriptions of its coordinates (.prj) and not one")
@@ -215,10 +221,17 @@ def versions_of(content: bytes | None) -> tuple[StoredShapes, ...]:
     """Every version by the lake's note, the current one last; none by a note that cannot be read."""
     try:
         entries = json.loads(content)["versions"] if content else []
-        return tuple(StoredShapes(**{**entry, "mended": tuple(entry["mended"])}) for entry in entries)
+        return tuple(_stored(entry) for entry in entries)
     except (ValueError, LookupError, TypeError):
         _LOG.warning("the lake's note of the zones' shapes cannot be read: they are fetched again")
         return ()
+
+
+def _stored(entry: Mapping[str, Any]) -> StoredShapes:
+    stored = as_declared(StoredShapes(**{**entry, "mended": tuple(entry["mended"])}))
+    if "/" in stored.version:
+        raise ValueError(f"the version {stored.version!r} leads to another folder")
+    return stored
 
 
 def with_version(content: bytes | None, stored: StoredShapes) -> bytes:
