@@ -84,7 +84,7 @@ def start(function: Callable[[], Any], *, quiet: bool = True) -> Fork:
     return Fork(child, reading)
 
 
-def in_fork(function: Callable[[], Any], seconds: float = 60.0, *, quiet: bool = True) -> Ended:
+def in_fork(function: Callable[[], Any], seconds: float = 300.0, *, quiet: bool = True) -> Ended:
     """Call it in a fork, to its end."""
     return start(function, quiet=quiet).end(seconds)
 

@@ -57,7 +57,7 @@ _VALUES: tuple[Any, ...] = (
     *(None, -1, 1 << 80, 1.5, float("nan"), True, "", "x", "../../x", "/etc/passwd", "é" * 9, "2020-13-01", "\0"),
     *([], {}, [[]]),
 )
-_BATCH, _BATCH_SECONDS, _MEMORY = 100, 120.0, 3 << 30
+_BATCH, _BATCH_SECONDS, _MEMORY = 100, 300.0, 3 << 30
 
 
 @dataclass(frozen=True)
@@ -362,7 +362,7 @@ def _originals(folder: Path) -> Originals:
 
 def run(plan: Plan, say: Callable[[str], object]) -> list[Part]:
     """So many inputs in all, each kind its share; a few bombs beside."""
-    originals = in_fork(partial(_originals, plan.folder), 120).answer
+    originals = in_fork(partial(_originals, plan.folder)).answer
     if originals is None:
         raise RuntimeError("the originals of hostile inputs could not be made")
     whole = sum(kind.share for kind in KINDS)

@@ -41,7 +41,7 @@ from taxi_platform_tests.torture.walks import (
 
 __all__ = ["run"]
 
-_STEPS_A_ROW, _SECONDS = 8, 60.0
+_STEPS_A_ROW, _SECONDS = 8, 300.0
 _KILLS = (Way.BEFORE, Way.HALF, Way.AFTER)
 
 

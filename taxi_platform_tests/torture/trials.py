@@ -162,7 +162,7 @@ def trial(known: Reference, things: Material, fault: Fault, number: int, folder:
         return verdict
 
     ended = in_fork(cut)
-    judgement = in_fork(judged, 120)
+    judgement = in_fork(judged)
     shutil.rmtree(place.data)
     failed = f"reading it: {judgement.error or judgement}\n{judgement.details}"
     verdict = judgement.answer or _Verdict(deceived=[failed])
