@@ -11,7 +11,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -100,7 +100,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         totals = {name: self.sum(name) for name in ("trials", "kills", "inputs", "steps", "hangs", "deceived")}
-        return {**totals, "kinds": self.kinds, "parts": [asdict(part) for part in self.parts], "defects": self.defects}
+        return {**totals, "kinds": self.kinds, "parts": [vars(part) for part in self.parts], "defects": self.defects}
 
 
 PARTS = ("disk", "postgres", "machine", "hostile")
