@@ -33,7 +33,8 @@ def test_a_few_cuts_steps_and_inputs(tmp_path: Path) -> None:
     report = tortured(tmp_path, "--parts", "disk,machine,hostile", "--one-in", "150", "--inputs", "300", "--jobs", "1")
     assert report["kills"] > 3
     assert report["deceived"] == report["hangs"] == 0
-    assert all(part["trials"] or part["inputs"] or part["steps"] for part in report["parts"])
+    assert report["inputs"] >= 300
+    assert report["steps"] > 10
 
 
 _CALLS = {
