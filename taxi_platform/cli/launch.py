@@ -10,8 +10,9 @@ only if another process executes it, and these runs stay in this process.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,8 @@ name has a dot."""
 _NO_CAPTURE = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
-_EVENTS_AT_ONCE = 500
-"""How many of the events that Dagster has together are stored together."""
+_BATCHES = ("DAGSTER_EVENT_BATCH_SIZE", "500")
+"""The variable by which Dagster stores events together that it has together, and how many."""
 _STORAGES = ("storage", "run_storage", "event_log_storage", "schedule_storage")
 
 _under_way: list[str] = []
@@ -63,7 +64,6 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     overrides: dict[str, Any] = {} if config.get("compute_logs") else {**_NO_CAPTURE}
     if own_class is None and not any(config.get(storage) for storage in _STORAGES):
         kept = {"module": KeptSqliteStorage.__module__, "class": KeptSqliteStorage.__name__}
-        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(_EVENTS_AT_ONCE))
         overrides["storage"] = {"custom": {**kept, "config": {"base_dir": str(home)}}}
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
 
@@ -101,6 +101,18 @@ def run_job(
         config: the run's configuration.
         assets: the job's assets to make; None means all.
     """
+    with _stored_together():
+        return _run_job(instance, repository, job_name, tags, config, assets)
+
+
+def _run_job(
+    instance: dg.DagsterInstance,
+    repository: dg.RepositoryDefinition,
+    job_name: str,
+    tags: Mapping[str, str],
+    config: Mapping[str, Any] | None,
+    assets: Collection[dg.AssetKey] | None,
+) -> dg.JobExecutionResult:
     job = InMemoryJob(repository.get_job(job_name))
     selection = None if assets is None else frozenset(assets)
     target = LoadableTargetOrigin(module_name=_MODULE)
@@ -120,3 +132,17 @@ def run_job(
         return execute_run(job, run, instance)
     finally:
         _under_way.remove(run.run_id)
+
+
+@contextlib.contextmanager
+def _stored_together() -> Iterator[None]:
+    """Events that Dagster has together reach the storage together; `KeptSqliteStorage` makes one change of them."""
+    name, number = _BATCHES
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = number
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
