@@ -20,7 +20,7 @@ DBT := examples/dbt
 DBT_BIN := $(DBT)/.venv/bin
 READY_DBT := $(DBT)/.venv/.ready
 
-.PHONY: python3.13 help run dist run-gcp-emulated dev notebooks status dbt check test test-long torture bench lint format types check docs names constraints clean
+.PHONY: python3.13 help run dist run-gcp-emulated dev notebooks status dbt check test test-long test-soak torture bench lint format types check docs names constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,7 +65,10 @@ test: $(READY_DEV) lint ## Run the tests, lint and types
 	$(call tested,$(PYTEST))
 
 test-long: $(READY_DEV) ## Run the tests that take their time: daemons, the compose stack, clicks in a browser
-	$(BIN)/pytest $(PYTEST) -m long
+	$(BIN)/pytest $(PYTEST) -m 'long and not soak'
+
+test-soak: $(READY_DEV) ## Run the tests that take many minutes alone: before a release
+	$(BIN)/pytest -m soak
 
 torture: $(READY_DEV) ## Cut off every write, refuse it, lose its answer, and write docs/reliability.md: ONE_IN=20 tries fewer
 	$(BIN)/python -m taxi_platform_tests.torture --write $(if $(ONE_IN),--one-in $(ONE_IN)) $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))

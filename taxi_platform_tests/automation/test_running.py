@@ -159,12 +159,13 @@ def test_a_backfill_with_a_bad_month_and_a_killed_worker_loses_nothing(
     upstream.publish_broken("2020-04")
     # The worker is killed while it waits for this month: those before it are in the lake by then.
     server.fail(path("2020-05"), Fault.slow(120), method="GET")
-    platform.backfill(ALL, "green", [f"2020-0{month}" for month in range(1, 6)])
+    backfill = platform.backfill(ALL, "green", [f"2020-0{month}" for month in range(1, 6)])
     lake = settings.data / "lake/raw/green"
     finished = [lake / f"month=2020-0{month}/manifest.json" for month in (1, 2, 3)]
     platform.wait("three months of the range", lambda: all(file.exists() for file in finished))
     platform.wait("the month that hangs", lambda: server.count("GET", path("2020-05")))
-    (run,) = platform.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    of_backfill = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={"dagster/backfill": backfill})
+    (run,) = platform.instance.get_runs(of_backfill)
     platform.kill_worker(run.run_id)
 
     good = {f"2020-0{month}": 1_000 for month in (1, 2, 3, 5)}

@@ -27,6 +27,8 @@ from taxi_platform_tests.deploy.test_automation import (
 from taxi_platform_tests.deploy.test_automation import variables_of as automated
 from taxi_platform_tests.support.upstream import Upstream
 
+pytestmark = [pytest.mark.long, pytest.mark.soak]
+
 __all__ = [
     "generated",
     "platform",

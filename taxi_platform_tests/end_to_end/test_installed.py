@@ -16,7 +16,7 @@ from taxi_platform import __version__
 from taxi_platform_tests.support.distributions import ROOT, built
 from tools.web import web_interface
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.soak]
 
 _PATIENCE = 300.0
 _ASKED = "{ repositoriesOrError { ... on RepositoryConnection { nodes { jobs { name } } } } }"

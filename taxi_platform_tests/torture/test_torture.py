@@ -77,6 +77,7 @@ def test_no_call_goes_past_the_library(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.soak
 def test_one_cut_in_thirty(tmp_path: Path) -> None:
     report = tortured(tmp_path, "--one-in", "30", "--inputs", "3000", "--seed", "1")
     assert report["kills"] > 60
