@@ -16,6 +16,7 @@ from taxi_platform.months import TripMonth, parse_month
 from taxi_platform.orchestration.automation.repairs import layers_to_repair
 from taxi_platform.orchestration.jobs import job_name
 from taxi_platform.orchestration.keys import MART_LAYERS, asset_key
+from taxi_platform.stores import bookkeeping
 from taxi_platform.stores.lake.lake import Lake
 from taxi_platform.stores.model import StoreOfMarts
 from taxi_platform.stores.testing.marts import assert_marts
@@ -102,6 +103,7 @@ def test_marts_follow_a_month_through_all_that_happens_to_it(
     # Defined anew: nothing was recorded of it, so the reconciliation repairs it, in the marts alone.
     select = marts.queries.select
     monkeypatch.setattr(marts.queries, "select", lambda *of: f"{select(*of)}\n" if of[0] == "measured" else select(*of))
+    monkeypatch.setattr(bookkeeping, "_DEFINED", {})  # as in a new process
     (status, _) = month_statuses(deployment.settings, [GREEN])
     assert layers_to_repair(status) == MART_LAYERS
     assert "mart_service_day" in status.behind["warehouse_marts"]
