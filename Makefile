@@ -20,7 +20,7 @@ DBT := examples/dbt
 DBT_BIN := $(DBT)/.venv/bin
 READY_DBT := $(DBT)/.venv/.ready
 
-.PHONY: python3.13 help run dist run-gcp-emulated dev notebooks status dbt check test test-long test-soak torture bench lint format types check docs names constraints clean
+.PHONY: python3.13 help run dist run-gcp-emulated dev notebooks status dbt check test test-long test-soak torture year bench lint format types check docs names constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ test-soak: $(READY_DEV) ## Run the tests that take many minutes alone: before a 
 
 torture: $(READY_DEV) ## Cut off every write, refuse it, lose its answer, and write docs/reliability.md: ONE_IN=20 tries fewer
 	$(BIN)/python -m taxi_platform_tests.torture --write $(if $(ONE_IN),--one-in $(ONE_IN)) $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
+
+year: $(READY_DEV) ## Run a year of months in an hour, with faults and restarts, and show what is kept: MONTHS=12
+	YEAR_MONTHS=$(or $(MONTHS),12) $(BIN)/pytest -m long -o log_cli=true -o log_cli_level=INFO taxi_platform_tests/automation/test_year.py
 
 bench: $(READY_DEV) ## Compare with other ways, write docs/performance.md, print all its figures; QUICK=1 only compares
 	$(BIN)/python -m benchmarks.bench --rows 100000 $(if $(QUICK),--rounds 1,--rounds 3 --write)
