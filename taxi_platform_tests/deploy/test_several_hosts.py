@@ -37,7 +37,7 @@ from tools.emulators import bigquery, gcs
 from tools.emulators.process import EmulatorMissingError
 from tools.graphql import Webserver
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.soak]
 
 PREFIX = "10.213.7"
 EMULATORS = f"{PREFIX}.1"
