@@ -48,7 +48,7 @@ _LARGEST = 32_767
 """What a column of location ids holds."""
 _EPSG_FEET, _EPSG_DEGREES = 2263, 4269
 _SQUARE_FEET_A_MILE = 5_280**2
-_LARGEST = 100 << 20
+_MOST_BYTES = 100 << 20
 """Bytes of all members, unpacked: more than ten times the published file."""
 
 
@@ -137,8 +137,8 @@ def _check_projection(file: Path) -> None:
     from pyproj import CRS
 
     with zipfile.ZipFile(file) as archive:
-        if (unpacked := sum(member.file_size for member in archive.infolist())) > _LARGEST:
-            raise ValueError(f"it has {unpacked:,} bytes unpacked, where at most {_LARGEST:,} are read")
+        if (unpacked := sum(member.file_size for member in archive.infolist())) > _MOST_BYTES:
+            raise ValueError(f"it has {unpacked:,} bytes unpacked, where at most {_MOST_BYTES:,} are read")
         names = [name for name in archive.namelist() if name.lower().endswith(".prj")]
         if len(names) != 1:
             raise ValueError(f"it has {len(names)} descriptions of its coordinates (.prj) and not one")
