@@ -56,7 +56,7 @@ def zipped(records: Sequence[tuple[int, int, Sequence[Ring]]], projection: bytes
     parts = {extension: io.BytesIO() for extension in ("shp", "shx", "dbf")}
     with shapefile.Writer(**parts, shapeType=shapefile.POLYGON) as writer:
         writer.field("OBJECTID", "N", size=9)
-        writer.field("LocationID", "N", size=4)
+        writer.field("LocationID", "N", size=6)
         for location, number, rings in records:
             writer.poly([list(ring) for ring in rings])
             writer.record(number, location)
@@ -147,6 +147,7 @@ def test_a_border_that_crosses_itself_is_mended_and_named(tmp_path: Path) -> Non
         (zipped([(1, 1, [SQUARE])], PROJECTION.replace(b"-74.0", b"-75.0")), "not those of EPSG:2263"),
         (zipped([(1, 1, [SQUARE]), (1, 1, [ISLAND])]), "neither LocationID nor OBJECTID"),
         (zipped([(1, 0, [SQUARE]), (1, 1, [ISLAND])]), "neither LocationID nor OBJECTID"),
+        (zipped([(40_000, 1, [SQUARE]), (40_000, 40_000, [ISLAND])]), "neither LocationID nor OBJECTID"),
         (zipped([]), "it has no record"),
         (packed({name: part[: len(part) // 2] for name, part in members(shapes_zip()).items()}), ""),
         (packed({name: part if name.endswith(".prj") else b"" for name, part in members(shapes_zip()).items()}), ""),
