@@ -53,7 +53,8 @@ def serve(settings: Settings, port: int, *, read_only: bool) -> None:
     workspace = Path(__file__).parents[1] / "workspace.yaml"
     options = ["-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
     if read_only:
-        command = ["-m", "dagster_webserver", *options, "--log-level", "warning", "--read-only"]
+        quiet = [f"--{who}-log-level=warning" for who in ("dagster", "code-server")]
+        command = ["-m", "dagster_webserver", *options, *quiet, "--read-only"]
     else:
         command = ["-W", f"ignore:{_ADVICE}", "-m", "dagster", "dev", *options, "--log-level", "warning"]
     environment = {**os.environ, **exports(settings)}
