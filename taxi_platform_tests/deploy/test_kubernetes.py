@@ -7,7 +7,6 @@ that the schema then judges. The pod of a run is made by the launcher that makes
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -47,15 +46,6 @@ contexts: [{name: none, context: {cluster: none, user: none}}]
 users: [{name: none, user: {}}]
 current-context: none
 """
-
-
-@pytest.fixture(autouse=True)
-def loggers_as_before() -> Iterator[None]:
-    """The client of Kubernetes makes ``urllib3`` say warnings only, for the whole process."""
-    logger = logging.getLogger("urllib3")
-    before = logger.level
-    yield
-    logger.setLevel(before)
 
 
 def values() -> dict[str, Any]:
