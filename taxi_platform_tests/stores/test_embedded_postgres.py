@@ -22,6 +22,7 @@ from taxi_platform.errors import StoreError
 from taxi_platform.machine.locks import open_lock, try_lock
 from taxi_platform.stores.postgres.embedded.server import PostgresServer
 from taxi_platform.stores.postgres.embedded.sharing import EmbeddedPostgres
+from taxi_platform.stores.postgres.embedded.unprivileged import Identity
 from taxi_platform.stores.postgres.layer import open_postgres
 from taxi_platform_tests.stores.conftest import connected
 
@@ -297,6 +298,23 @@ def test_the_store_opens_it_for_as_long_as_it_is_open(made: Path) -> None:
     assert not is_up(EmbeddedPostgres(made))
 
 
+def may_enter(folder: Path) -> bool:
+    """Whether every user may, through all the folders above it."""
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in (folder, *folder.parents))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
+def test_a_program_out_of_reach_of_the_servers_user_is_named(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    program = closed / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    nobody = Identity((), pwd.getpwnam("nobody").pw_uid, switches_user=True)
+    with pytest.raises(StoreError, match=f"no other user may enter {closed}: run as an ordinary user"):
+        nobody.run([str(program)])
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
 def test_without_namespaces_root_runs_it_as_nobody_where_nobody_may_enter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -317,6 +335,14 @@ def test_without_namespaces_root_runs_it_as_nobody_where_nobody_may_enter(
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o755)
+        if not may_enter(Path(sys.prefix)):
+            # Where root keeps the virtual environment to itself, the server's own programs are out of reach.
+            with (
+                pytest.raises(StoreError, match=r"no other user may enter .*pginstall.*: run as an ordinary user"),
+                EmbeddedPostgres(Path(folder) / "postgres").running(),
+            ):
+                pass
+            return
         with EmbeddedPostgres(Path(folder) / "postgres").running() as url:
             assert one(url, "SELECT 1") == 1
             server = PostgresServer(Path(folder) / "postgres").running()

@@ -29,24 +29,30 @@ class Identity:
     switches_user: bool = False
 
     def run(self, command: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, in a session of its own, so that a Ctrl-C in the terminal does not reach it."""
+        """Run a command to its end, in a session of its own, so that a Ctrl-C in the terminal does not reach it.
+
+        Raises `StoreError` if that user may not enter the folder of the command, as in root's own virtual environment.
+        """
         user = self.owner if self.switches_user else None
         # Files instead of pipes, because a server that the command starts would keep a pipe open.
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as given:
             given.write(stdin)
             given.seek(0)
-            done = subprocess.run(  # noqa: S603 - commands come from this package alone
-                [*self.prefix, *command],
-                stdin=given,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                cwd="/",
-                check=False,
-                user=user,
-                group=user,
-                extra_groups=None if user is None else (),
-            )
+            try:
+                done = subprocess.run(  # noqa: S603 - commands come from this package alone
+                    [*self.prefix, *command],
+                    stdin=given,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    cwd="/",
+                    check=False,
+                    user=user,
+                    group=user,
+                    extra_groups=None if user is None else (),
+                )
+            except PermissionError as error:
+                raise _no_user_for(Path(command[0]).parent) from error
             output.seek(0)
             return subprocess.CompletedProcess(done.args, done.returncode, stdout="", stderr=output.read())
 
@@ -72,8 +78,12 @@ def server_identity(folder: Path) -> Identity:
     nobody.own(folder)
     if nobody.run(["test", "-w", str(folder)]).returncode != 0:
         os.chown(folder, 0, 0)
-        raise StoreError(
-            f"the embedded PostgreSQL does not run as root, and no other user may enter {folder}: "
-            "run as an ordinary user, or set TAXI_POSTGRES to a server's address"
-        )
+        raise _no_user_for(folder)
     return nobody
+
+
+def _no_user_for(folder: Path) -> StoreError:
+    return StoreError(
+        f"the embedded PostgreSQL does not run as root, and no other user may enter {folder}: "
+        "run as an ordinary user, or set TAXI_POSTGRES to a server's address"
+    )
