@@ -17,6 +17,7 @@ from taxi_platform.contracts.dimensions import Dimension
 from taxi_platform.contracts.schemas import arrow_schema
 from taxi_platform.references import FACTS_KEY
 from taxi_platform.stores.lake.objects.model import Objects
+from taxi_platform.stores.lake.small import small_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,13 +69,15 @@ class Dimensions:
 
     def rows(self, name: str) -> pa.Table | None:
         """The rows, in the order of the key; None if the table was never stored."""
+        content = self._objects.read(dimension_path(name))
+        return None if content is None else small_table(content)
+
+    def stored(self, name: str) -> StoredDimension | None:
+        """What the lake holds of the table; None if it was never stored."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         content = self._objects.read(dimension_path(name))
-        return None if content is None else pq.ParquetFile(pa.BufferReader(content)).read()
-
-    def stored(self, name: str) -> StoredDimension | None:
-        """What the lake holds of the table; None if it was never stored."""
-        rows = self.rows(name)
-        return None if rows is None else StoredDimension(**json.loads(rows.schema.metadata[FACTS_KEY.encode()]))
+        if content is None:
+            return None
+        return StoredDimension(**json.loads(pq.read_schema(pa.BufferReader(content)).metadata[FACTS_KEY.encode()]))

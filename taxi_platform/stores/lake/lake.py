@@ -48,6 +48,7 @@ from taxi_platform.stores.lake.month import MonthInLake
 from taxi_platform.stores.lake.objects.model import Objects, open_objects
 from taxi_platform.stores.lake.pruning import Pruning
 from taxi_platform.stores.lake.raw import RawVersions
+from taxi_platform.stores.lake.small import small_table
 from taxi_platform.stores.lake.snapshots import Snapshots
 
 if TYPE_CHECKING:
@@ -389,11 +390,8 @@ class Lake:
 
     def zones(self) -> pa.Table | None:
         """The zone lookup, 265 rows ordered by location id; None if it was never stored."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         content = self._objects.read(ZONES_PATH)
-        return None if content is None else pq.ParquetFile(pa.BufferReader(content)).read()
+        return None if content is None else small_table(content)
 
     def mapped_zones(self) -> pa.Table | None:
         """The lookup with what the current shapes tell, as tables have it; None if there is no lookup."""
@@ -454,7 +452,7 @@ class Lake:
         if stored is None:
             return None
         with self.open_parquet(stored.path) as file:
-            return file.read(None if columns is None else list(columns))
+            return file.read(None if columns is None else list(columns), use_threads=False)  # as in `small_table`
 
     def zone_polygons(self, stored: StoredShapes) -> Mapping[int, bytes]:
         """Location id → polygon in feet of EPSG:2263, as well-known binary, of one version of the shapes.
@@ -465,7 +463,7 @@ class Lake:
         from taxi_platform.stores.lake.shapes import FEET
 
         with self.open_parquet(stored.path) as file:
-            rows = file.read(columns=["location_id", FEET])
+            rows = file.read(columns=["location_id", FEET], use_threads=False)
         return dict(zip(rows["location_id"].to_pylist(), rows[FEET].to_pylist(), strict=True))
 
     def stored_zone_shapes(self) -> StoredShapes | None:
