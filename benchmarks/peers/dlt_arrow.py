@@ -1,8 +1,11 @@
-"""dlt by its Arrow path: record batches through the pipeline, into Parquet files and into PostgreSQL by COPY of CSV."""
+"""dlt by its Arrow path: the file as one table through two pipelines, into Parquet files and into PostgreSQL by ADBC.
+
+The fastest of what its documents have, of 1.4 million rows on two cores: PostgreSQL by Parquet over ADBC 4.1 s, by CSV
+20 s; a table read once and as a whole saves a second reading, and takes the memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.peers.peer import TABLE, Peer, Work
@@ -12,15 +15,15 @@ PEER = Peer(
     does="raw Parquet, PostgreSQL",
     leaves_out="cleaning, quarantine, DuckDB, comparison with upstream, rows that do not parse",
     settings=(
-        "[Arrow](https://dlthub.com/docs/dlt-ecosystem/verified-sources/arrow-pandas), "
-        "[CSV for PostgreSQL](https://dlthub.com/docs/dlt-ecosystem/destinations/postgres)"
+        "[Arrow](https://dlthub.com/docs/dlt-ecosystem/verified-sources/arrow-pandas), the file read once; "
+        "[Parquet for PostgreSQL by ADBC](https://dlthub.com/docs/dlt-ecosystem/destinations/postgres)"
     ),
-    requirements=("dlt[postgres]==1.31.0", "pyarrow"),
+    requirements=("dlt[postgres]==1.31.0", "pyarrow", "adbc-driver-manager", "adbc-driver-postgresql"),
 )
 
 
-def batches(url: str) -> Iterator[Any]:
-    """The file's rows as Arrow tables, read while they arrive."""
+def month(url: str) -> Any:
+    """The file's rows as one Arrow table, read while they arrive."""
     import urllib.request
 
     import pyarrow as pa
@@ -28,24 +31,22 @@ def batches(url: str) -> Iterator[Any]:
 
     with urllib.request.urlopen(url) as answer, pa.input_stream(answer, compression="gzip") as text:
         options = csv.ConvertOptions(column_types={"store_and_fwd_flag": "string"})
-        for batch in csv.open_csv(text, csv.ReadOptions(block_size=16 << 20), convert_options=options):
-            yield pa.Table.from_batches([batch])
+        return csv.read_csv(text, convert_options=options)
 
 
 def main(work: Work) -> None:
     """Two pipelines over one file: dlt has one destination a pipeline."""
     import dlt
 
-    rows = dlt.resource(batches, name=TABLE)
+    table = month(work.file)
     lake = dlt.destinations.filesystem((work.folder / "lake").as_uri())
     tables = dlt.destinations.postgres(work.postgres)
-    for name, destination, file_format in (("lake", lake, "parquet"), ("postgres", tables, "csv")):
+    for name, destination in (("lake", lake), ("postgres", tables)):
         pipeline = dlt.pipeline(
             name, pipelines_dir=str(work.folder / "pipelines"), destination=destination, dataset_name="public"
         )
-        pipeline.run(
-            rows(work.file), loader_file_format=file_format, write_disposition="replace"
-        ).raise_on_failed_jobs()
+        rows = dlt.resource(table, name=TABLE)
+        pipeline.run(rows, loader_file_format="parquet", write_disposition="replace").raise_on_failed_jobs()
 
 
 if __name__ == "__main__":
