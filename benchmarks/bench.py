@@ -267,7 +267,8 @@ def _text(rows: int, rounds: int, peers: dict[str, Peer], turns: dict[str, list[
 def _ratio(mine: list[Turn], first: list[Turn], name: str) -> str:
     ratios = [getattr(one, name) / getattr(other, name) for one, other in zip(mine, first, strict=True)]
     middle = f"{statistics.median(ratios):.2f}"
-    return middle if len(ratios) == 1 else f"{middle} ({min(ratios):.2f} to {max(ratios):.2f})"
+    lowest, highest = f"{min(ratios):.2f}", f"{max(ratios):.2f}"
+    return middle if lowest == highest else f"{middle} ({lowest} to {highest})"
 
 
 def _write(text: str, table: str) -> None:

@@ -52,6 +52,8 @@ class Identity:
                     extra_groups=None if user is None else (),
                 )
             except PermissionError as error:
+                if not self.switches_user:
+                    raise
                 raise _no_user_for(Path(command[0]).parent) from error
             output.seek(0)
             return subprocess.CompletedProcess(done.args, done.returncode, stdout="", stderr=output.read())
